@@ -1,0 +1,6 @@
+//! Placeholder.
+use super::Format;
+/// Placeholder.
+pub fn detect(_bytes: &[u8]) -> Option<Format> {
+    None
+}

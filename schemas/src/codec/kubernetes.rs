@@ -1,0 +1,5 @@
+//! Placeholder.
+use super::{Decoded, Raw};
+pub(crate) fn decode(_raw: &Raw<'_>) -> Decoded {
+    Decoded::default()
+}

@@ -1,0 +1,175 @@
+//! Identifiers. Each has one type; text is parsed once, at the edge, and trusted afterwards.
+//!
+//! Ids that the engine makes are content hashes (XXH3): the same thing has the same id on every worker, in every
+//! process and after every restart, without coordination. Tenant is part of every hash and the first field of every
+//! key, so a collision can never cross a tenant (docs/adr/0003).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+/// Longest accepted tenant id, in bytes. It becomes part of topic names, which Kafka limits to 249 bytes.
+pub const TENANT_BYTES_MAX: usize = 64;
+
+/// A tenant: lowercase letters, digits and `-`, starting and ending with a letter or digit.
+///
+/// The alphabet is that of the topic suffix, so that a tenant id can never carry a path or another topic's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TenantId(String);
+
+/// Why a text is not a tenant id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("tenant id {0:?} is not 1 to 64 of a-z, 0-9 and '-', starting and ending with a letter or digit")]
+pub struct TenantIdError(String);
+
+impl TenantId {
+    /// The text of the id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id the engine uses for this tenant.
+    pub fn key(&self) -> Tenant {
+        Tenant(xxh3_64(self.0.as_bytes()))
+    }
+}
+
+impl FromStr for TenantId {
+    type Err = TenantIdError;
+
+    fn from_str(text: &str) -> Result<Self, TenantIdError> {
+        let bytes = text.as_bytes();
+        let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let well_formed = bytes.len() <= TENANT_BYTES_MAX
+            && bytes.first().is_some_and(plain)
+            && bytes.last().is_some_and(plain)
+            && bytes.iter().all(|b| plain(b) || *b == b'-');
+        if well_formed {
+            Ok(TenantId(text.to_owned()))
+        } else {
+            Err(TenantIdError(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl TryFrom<String> for TenantId {
+    type Error = TenantIdError;
+    fn try_from(text: String) -> Result<Self, TenantIdError> {
+        text.parse()
+    }
+}
+
+impl From<TenantId> for String {
+    fn from(id: TenantId) -> String {
+        id.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! hash_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $int:ty, $parse:literal, $width:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $int);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{:0", $width, "x}"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let hex = text.strip_prefix($prefix).ok_or_else(|| IdError::new($parse, text))?;
+                if hex.len() != $width || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+                    return Err(IdError::new($parse, text));
+                }
+                <$int>::from_str_radix(hex, 16).map($name).map_err(|_| IdError::new($parse, text))
+            }
+        }
+
+        // As text for people, as the number between processes (bincode is not self-describing).
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                } else {
+                    <$int>::deserialize(deserializer).map($name)
+                }
+            }
+        }
+    };
+}
+
+/// Why a text is not an id of the expected type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {expected}")]
+pub struct IdError {
+    expected: &'static str,
+    text: String,
+}
+
+impl IdError {
+    fn new(expected: &'static str, text: &str) -> Self {
+        IdError { expected, text: text.chars().take(80).collect() }
+    }
+}
+
+hash_id!(
+    /// The tenant inside the engine: hash of its id.
+    Tenant, "tnt_", u64, "a tenant key (tnt_ and 16 hex digits)", 16
+);
+hash_id!(
+    /// An entity of one tenant: hash of tenant, kind, cluster, namespace and name.
+    EntityId, "ent_", u64, "an entity id (ent_ and 16 hex digits)", 16
+);
+hash_id!(
+    /// One delivered event: the envelope's `ingest_id`, its idempotency key.
+    EventId, "evt_", u128, "an event id (evt_ and 32 hex digits)", 32
+);
+hash_id!(
+    /// What an event is about, whatever its revision: a later revision replaces an earlier one.
+    EventKey, "key_", u128, "an event key (key_ and 32 hex digits)", 32
+);
+hash_id!(
+    /// A run of one kind on one entity.
+    EpisodeId, "epi_", u64, "an episode id (epi_ and 16 hex digits)", 16
+);
+hash_id!(
+    /// An incident; stable while its oldest part lives.
+    IncidentId, "inc_", u64, "an incident id (inc_ and 16 hex digits)", 16
+);
+
+/// 64-bit content hash of parts; parts are length-prefixed, so no two different lists hash alike by concatenation.
+pub fn hash64(parts: &[&[u8]]) -> u64 {
+    xxh3_64(&framed(parts))
+}
+
+/// 128-bit content hash of parts, framed as in [`hash64`].
+pub fn hash128(parts: &[&[u8]]) -> u128 {
+    xxh3_128(&framed(parts))
+}
+
+fn framed(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}

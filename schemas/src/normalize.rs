@@ -1,0 +1,41 @@
+//! From envelopes to facts: what a vendor's event means in the words of the catalogue. Pure.
+//!
+//! Dispatch is by `source` and `event_type`, so that a raw record and an Avro envelope with the same payload come to
+//! the same facts.
+
+use crate::envelope::Envelope;
+use crate::error::DecodeError;
+use crate::fact::Normalized;
+
+mod alertmanager;
+mod argo;
+mod datadog;
+mod flux;
+mod generic;
+mod github;
+mod kubernetes;
+mod otlp;
+mod prometheus;
+mod slack;
+pub mod template;
+
+/// What an envelope says. An unknown source or type is context, not an error: [`generic`] keeps it.
+pub fn normalize(envelope: &Envelope) -> Result<Normalized, DecodeError> {
+    let payload: serde_json::Value = match envelope.payload.as_str() {
+        "" => serde_json::Value::Null,
+        text => serde_json::from_str(text)
+            .map_err(|error| DecodeError::field(format!("payload is not JSON text: {error}")))?,
+    };
+    match envelope.source.as_str() {
+        "kubernetes" => kubernetes::normalize(envelope, &payload),
+        "alertmanager" => alertmanager::normalize(envelope, &payload),
+        "github" => github::normalize(envelope, &payload),
+        "argo" => argo::normalize(envelope, &payload),
+        "flux" => flux::normalize(envelope, &payload),
+        "datadog" => datadog::normalize(envelope, &payload),
+        "prometheus" => prometheus::normalize(envelope, &payload),
+        "otel" => otlp::normalize(envelope, &payload),
+        "slack" => slack::normalize(envelope, &payload),
+        _ => generic::normalize(envelope, &payload),
+    }
+}

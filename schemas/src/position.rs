@@ -1,0 +1,25 @@
+//! Where a record came from. A claim is only as good as its way back to bytes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Topic, partition and offset of the record; `item` counts the envelopes that one record held.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SourcePosition {
+    /// Topic name, or the path of a replayed file.
+    pub topic: String,
+    /// Partition of the topic; 0 for files.
+    pub partition: i32,
+    /// Offset in the partition; line or document number for files, from 0.
+    pub offset: i64,
+    /// Which envelope of the record, from 0.
+    pub item: u32,
+}
+
+impl fmt::Display for SourcePosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]@{}", self.topic, self.partition, self.offset)?;
+        if self.item == 0 { Ok(()) } else { write!(f, "#{}", self.item) }
+    }
+}

@@ -1,0 +1,220 @@
+//! The read contract: how any thread asks the views, and what it gets.
+//!
+//! The engine answers; the API, agents, sinks and the command line ask through one [`ViewReader`], a channel of
+//! [`ReadRequest`]s. There is no read without a tenant.
+
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::entity::Entity;
+use crate::ids::{IncidentId, TenantId};
+use crate::time::{Diff, Epoch, EventTime};
+use crate::view::{Row, ViewName};
+
+/// Most rows that one page holds.
+pub const PAGE_ROWS_MAX: usize = 500;
+
+/// What to read of one view of one tenant.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which view.
+    pub view: ViewName,
+    /// Narrowing; `Filter::default()` for all rows.
+    pub filter: Filter,
+    /// As of which epoch; `None` for the latest complete one.
+    pub as_of: Option<Epoch>,
+    /// Only rows with a greater key than this one: the `next` of the page before.
+    pub after: Option<String>,
+    /// Most rows wanted, at most [`PAGE_ROWS_MAX`].
+    pub limit: usize,
+}
+
+impl Query {
+    /// Everything in a view, first page, latest epoch.
+    pub fn all(tenant: &TenantId, view: ViewName) -> Self {
+        let filter = Filter::default();
+        Query { tenant: tenant.clone(), view, filter, as_of: None, after: None, limit: PAGE_ROWS_MAX }
+    }
+}
+
+/// Narrowing of a query; every given part must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Exactly the row with this key.
+    pub key: Option<String>,
+    /// Rows that name this entity.
+    pub entity: Option<Entity>,
+    /// Rows of this incident.
+    pub incident: Option<IncidentId>,
+    /// Rows whose span ends at or after this instant.
+    pub from: Option<EventTime>,
+    /// Rows whose span begins before this instant.
+    pub to: Option<EventTime>,
+}
+
+/// The epoch of an answer and what is known of its age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AsOf {
+    /// The epoch read.
+    pub epoch: Epoch,
+    /// First epoch that is still readable.
+    pub since: Epoch,
+    /// First epoch that is not complete yet.
+    pub upper: Epoch,
+    /// Greatest event time accepted by that epoch, of any tenant.
+    pub event_time: EventTime,
+    /// Sealed `now` of that epoch.
+    pub now: EventTime,
+    /// Wall-clock milliseconds since the epoch was sealed; 0 in a replay.
+    pub freshness_ms: u64,
+}
+
+/// Rows of one view as of one epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// In key order.
+    pub rows: Vec<Row>,
+    /// Pass as `after` for the next page; `None` at the end.
+    pub next: Option<String>,
+    /// When this was true.
+    pub as_of: AsOf,
+}
+
+/// Changes of one view of one tenant in one epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The epoch, complete.
+    pub epoch: Epoch,
+    /// This is the snapshot that a subscription begins with.
+    pub snapshot: bool,
+    /// Rows that came (+) and went (-), consolidated, retractions before insertions of a key.
+    pub rows: Vec<(Row, Diff)>,
+}
+
+/// Why a read was not answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// No event of this tenant was ever accepted.
+    #[error("unknown tenant {tenant}{}", nearest(.known))]
+    UnknownTenant {
+        /// Asked for.
+        tenant: TenantId,
+        /// A few that exist and are spelled alike; empty unless the caller may see all tenants.
+        known: Vec<TenantId>,
+    },
+    /// The epoch lies outside what can be read.
+    #[error("epoch {asked} is not readable; readable are {since} to {latest}")]
+    Epoch {
+        /// Asked for.
+        asked: Epoch,
+        /// First readable.
+        since: Epoch,
+        /// Last readable.
+        latest: Epoch,
+    },
+    /// The engine has stopped.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+fn nearest(known: &[TenantId]) -> String {
+    if known.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = known.iter().map(TenantId::as_str).collect();
+    format!("; known: {}", names.join(", "))
+}
+
+/// A question to the engine, with the channel for its answer.
+#[derive(Debug)]
+pub enum ReadRequest {
+    /// Rows as of an epoch.
+    Peek(Query, oneshot::Sender<Result<Page, ReadError>>),
+    /// Snapshot, then the changes of every later epoch that changes something. The subscription ends when the
+    /// receiver is dropped or falls [`SUBSCRIBE_BACKLOG_MAX`] epochs behind.
+    Subscribe(TenantId, ViewName, oneshot::Sender<Result<mpsc::Receiver<Changes>, ReadError>>),
+    /// The present bounds of time, and the tenants that exist.
+    Status(oneshot::Sender<Status>),
+    /// Answered once the epoch is complete, or at once if it is.
+    Complete(Epoch, oneshot::Sender<AsOf>),
+}
+
+/// Epochs that a subscriber may fall behind before it is cut off: a slow reader must not hold the engine's memory.
+pub const SUBSCRIBE_BACKLOG_MAX: usize = 1_024;
+
+/// Whether the engine runs and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Bounds of time.
+    pub as_of: AsOf,
+    /// Tenants with at least one accepted event, in order.
+    pub tenants: Vec<TenantId>,
+    /// Rows per view over all tenants, in view order.
+    pub rows: Vec<(ViewName, u64)>,
+}
+
+/// The handle through which every other thread reads. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ViewReader {
+    requests: mpsc::Sender<ReadRequest>,
+}
+
+impl ViewReader {
+    /// A reader whose requests arrive at `requests`.
+    pub fn new(requests: mpsc::Sender<ReadRequest>) -> Self {
+        ViewReader { requests }
+    }
+
+    /// Rows as of an epoch.
+    pub async fn peek(&self, query: Query) -> Result<Page, ReadError> {
+        self.ask(|reply| ReadRequest::Peek(query, reply)).await?
+    }
+
+    /// Every row of a view that passes a filter, page by page at one epoch, at most `rows_max`. The flag says
+    /// whether rows were left out.
+    pub async fn scan(&self, mut query: Query, rows_max: usize) -> Result<(Vec<Row>, AsOf, bool), ReadError> {
+        let mut rows = Vec::new();
+        query.limit = PAGE_ROWS_MAX;
+        loop {
+            let page = self.peek(query.clone()).await?;
+            query.as_of = Some(page.as_of.epoch);
+            rows.extend(page.rows);
+            let full = rows_max <= rows.len();
+            match page.next {
+                Some(_) if full => {
+                    rows.truncate(rows_max);
+                    return Ok((rows, page.as_of, true));
+                }
+                Some(next) => query.after = Some(next),
+                None => return Ok((rows, page.as_of, false)),
+            }
+        }
+    }
+
+    /// Snapshot, then signed changes.
+    pub async fn subscribe(
+        &self,
+        tenant: TenantId,
+        view: ViewName,
+    ) -> Result<mpsc::Receiver<Changes>, ReadError> {
+        self.ask(|reply| ReadRequest::Subscribe(tenant, view, reply)).await?
+    }
+
+    /// Bounds of time and tenants.
+    pub async fn status(&self) -> Result<Status, ReadError> {
+        self.ask(ReadRequest::Status).await
+    }
+
+    /// Waits until an epoch is complete.
+    pub async fn complete(&self, epoch: Epoch) -> Result<AsOf, ReadError> {
+        self.ask(|reply| ReadRequest::Complete(epoch, reply)).await
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> ReadRequest) -> Result<T, ReadError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.map_err(|_| ReadError::Stopped)?;
+        answer.await.map_err(|_| ReadError::Stopped)
+    }
+}

@@ -1,0 +1,316 @@
+//! The views: what the engine knows, as rows with a contract.
+//!
+//! Every row names its tenant by where it is kept, its entities in full, and the events that prove it. Rows are
+//! ordered by [`Row::key`]; a key is unique within a tenant's view.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::{Class, Kind};
+use crate::entity::{Entity, RelationKind, named_enum};
+use crate::envelope::{CorrelationIds, Severity};
+use crate::error::Reject;
+use crate::ids::{EntityId, EpisodeId, EventId, IncidentId};
+use crate::position::SourcePosition;
+use crate::time::EventTime;
+
+use std::fmt;
+use std::str::FromStr;
+
+named_enum!(
+    /// The name of a view.
+    ViewName, "view" {
+        /// Accepted events within the horizon, with their source positions.
+        Events = "events",
+        /// Entities that any live fact names.
+        Entities = "entities",
+        /// Relations with valid time.
+        Topology = "topology",
+        /// Runs of one kind on one entity.
+        Episodes = "episodes",
+        /// Episodes of class change.
+        Changes = "changes",
+        /// Episodes that the engine derived from rates, values and templates.
+        Anomalies = "anomalies",
+        /// Proposed causes of each effect, with rule and evidence.
+        Links = "links",
+        /// Links closed from a root cause to a symptom.
+        Chains = "chains",
+        /// Connected chains of one tenant with ranked root causes.
+        Incidents = "incidents",
+        /// At most one per incident.
+        Alerts = "alerts",
+        /// Refused records.
+        Rejects = "rejects",
+        /// Counts per source: accepted, duplicate, rejected.
+        Coverage = "coverage",
+    }
+);
+
+/// A row of any view.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(untagged)]
+pub enum Row {
+    /// Of `events`.
+    Event(EventRow),
+    /// Of `entities`.
+    Entity(EntityRow),
+    /// Of `topology`.
+    Relation(RelationRow),
+    /// Of `episodes`, `changes` and `anomalies`.
+    Episode(EpisodeRow),
+    /// Of `links`.
+    Link(LinkRow),
+    /// Of `chains`.
+    Chain(ChainRow),
+    /// Of `incidents`.
+    Incident(IncidentRow),
+    /// Of `alerts`.
+    Alert(AlertRow),
+    /// Of `rejects`.
+    Reject(RejectRow),
+    /// Of `coverage`.
+    Coverage(CoverageRow),
+}
+
+/// An accepted event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventRow {
+    /// Its idempotency key.
+    pub event_id: EventId,
+    /// System it came from.
+    pub source: String,
+    /// What it is, in the source's words.
+    pub event_type: String,
+    /// Event time.
+    pub at: EventTime,
+    /// Producer's severity.
+    pub severity: Severity,
+    /// One line for people.
+    pub summary: String,
+    /// Ids that tie it to others.
+    pub correlation_ids: CorrelationIds,
+    /// Where its bytes are.
+    pub position: SourcePosition,
+}
+
+/// An entity and the events that last named it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EntityRow {
+    /// Its id.
+    pub entity_id: EntityId,
+    /// The entity.
+    pub entity: Entity,
+}
+
+/// A relation with valid time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RelationRow {
+    /// Subject.
+    pub from: Entity,
+    /// Verb.
+    pub relation: RelationKind,
+    /// Object.
+    pub to: Entity,
+    /// First instant.
+    pub valid_from: EventTime,
+    /// First instant at which it no longer holds; `None` while it holds.
+    pub valid_to: Option<EventTime>,
+    /// One event that asserts it.
+    pub event_id: EventId,
+}
+
+/// A run of one kind on one entity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EpisodeRow {
+    /// Its id.
+    pub episode_id: EpisodeId,
+    /// What it happened to.
+    pub entity: Entity,
+    /// What happened.
+    pub kind: Kind,
+    /// The kind's class.
+    pub class: Class,
+    /// When it began.
+    pub onset: EventTime,
+    /// Earliest instant at which it can have begun.
+    pub earliest: EventTime,
+    /// When it was last seen.
+    pub last: EventTime,
+    /// When it ended; `None` while open.
+    pub ended: Option<EventTime>,
+    /// Occurrences folded.
+    pub count: u64,
+    /// Worst severity of its occurrences.
+    pub severity: Severity,
+    /// First events that prove it, at most eight.
+    pub event_ids: Vec<EventId>,
+    /// The source's words of its first event.
+    pub detail: String,
+}
+
+/// One proposed cause of one effect.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LinkRow {
+    /// The cause.
+    pub cause: EpisodeRow,
+    /// The effect.
+    pub effect: EpisodeRow,
+    /// Rule id.
+    pub rule: String,
+    /// Rule version.
+    pub rule_version: u32,
+    /// The way from the effect's entity to the cause's entity.
+    pub relation: String,
+    /// Effect's onset minus cause's onset, in milliseconds.
+    pub lag_ms: i64,
+    /// 0 to 1000.
+    pub strength: u32,
+    /// It is the effect's best cause.
+    pub best: bool,
+}
+
+/// Links closed from a root cause to one symptom, root first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChainRow {
+    /// Its incident.
+    pub incident_id: IncidentId,
+    /// Rank of its root among the incident's hypotheses, from 1.
+    pub rank: u32,
+    /// The root cause.
+    pub root: EpisodeRow,
+    /// The symptom at its end.
+    pub symptom: EpisodeRow,
+    /// Links in order.
+    pub links: Vec<LinkRow>,
+}
+
+named_enum!(
+    /// Life cycle of an incident.
+    IncidentStatus, "incident status" {
+        /// Symptoms are open.
+        Open = "open",
+        /// Every symptom has ended or fallen silent.
+        Resolved = "resolved",
+    }
+);
+
+/// One candidate root cause of an incident.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Hypothesis {
+    /// From 1.
+    pub rank: u32,
+    /// Probability that it is the root cause, in thousandths.
+    pub confidence_milli: u32,
+    /// The episode.
+    pub root: EpisodeRow,
+    /// How many of the incident's episodes it explains, itself included.
+    pub explains: u32,
+}
+
+/// Connected chains of one tenant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IncidentRow {
+    /// Its id.
+    pub incident_id: IncidentId,
+    /// Life cycle.
+    pub status: IncidentStatus,
+    /// Worst severity of its episodes.
+    pub severity: Severity,
+    /// One sentence.
+    pub title: String,
+    /// Onset of its earliest symptom.
+    pub started_at: EventTime,
+    /// Last time any of its episodes was seen.
+    pub last_at: EventTime,
+    /// Number of episodes.
+    pub episodes: u32,
+    /// Number of alerts folded into it.
+    pub alerts: u32,
+    /// Root causes, best first, at most five.
+    pub hypotheses: Vec<Hypothesis>,
+}
+
+named_enum!(
+    /// State of an alert of ours.
+    AlertStatus, "alert status" {
+        /// Someone should look.
+        Firing = "firing",
+        /// It is over.
+        Resolved = "resolved",
+    }
+);
+
+/// An alert that the engine raised by itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AlertRow {
+    /// Its incident; at most one alert each.
+    pub incident_id: IncidentId,
+    /// State.
+    pub status: AlertStatus,
+    /// Severity of the incident.
+    pub severity: Severity,
+    /// Event time of the evidence that raised it.
+    pub raised_at: EventTime,
+    /// The event that raised it.
+    pub raised_by: EventId,
+    /// One sentence with the cause.
+    pub title: String,
+}
+
+/// A refused record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RejectRow {
+    /// Why, and where it came from.
+    #[serde(flatten)]
+    pub reject: Reject,
+}
+
+/// What became of the events of one source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CoverageRow {
+    /// Source, as envelopes name it.
+    pub source: String,
+    /// Distinct valid events since start.
+    pub accepted: u64,
+    /// Deliveries of an event that was there already.
+    pub duplicate: u64,
+    /// Refused deliveries, by code, in code order.
+    pub rejected: Vec<(crate::error::RejectCode, u64)>,
+}
+
+impl Row {
+    /// Sort key within the tenant's view; unique there.
+    pub fn key(&self) -> String {
+        match self {
+            Row::Event(row) => row.event_id.to_string(),
+            Row::Entity(row) => row.entity_id.to_string(),
+            Row::Relation(row) => {
+                format!("{} {} {} {}", row.from, row.relation, row.to, row.valid_from)
+            }
+            Row::Episode(row) => row.episode_id.to_string(),
+            Row::Link(row) => format!("{} {}", row.effect.episode_id, row.cause.episode_id),
+            Row::Chain(row) => {
+                format!("{} {:04} {}", row.incident_id, row.rank, row.symptom.episode_id)
+            }
+            Row::Incident(row) => row.incident_id.to_string(),
+            Row::Alert(row) => row.incident_id.to_string(),
+            Row::Reject(row) => row.reject.position.to_string(),
+            Row::Coverage(row) => row.source.clone(),
+        }
+    }
+
+    /// The stretch of event time that the row is about, if it is about time.
+    pub fn span(&self) -> Option<(EventTime, EventTime)> {
+        match self {
+            Row::Event(row) => Some((row.at, row.at)),
+            Row::Relation(row) => Some((row.valid_from, row.valid_to.unwrap_or(crate::time::EVENT_TIME_END))),
+            Row::Episode(row) => Some((row.onset, row.last)),
+            Row::Link(row) => Some((row.cause.onset, row.effect.last)),
+            Row::Chain(row) => Some((row.root.onset, row.symptom.last)),
+            Row::Incident(row) => Some((row.started_at, row.last_at)),
+            Row::Alert(row) => Some((row.raised_at, row.raised_at)),
+            Row::Reject(row) => row.reject.at.map(|at| (at, at)),
+            Row::Entity(_) | Row::Coverage(_) => None,
+        }
+    }
+}
