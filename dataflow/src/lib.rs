@@ -1,5 +1,17 @@
-//! The engine: sealed epochs in, live views out.
+//! The engine: sealed epochs in, live views out. The only crate that knows timely and differential.
+//!
+//! In reading order: what it is told ([`config`]), what it is fed ([`arrival`]), how arrivals get an epoch (`seal`),
+//! the whole computation on one page (`graph`), the operators, the way out (`publish`, `views`), and the handle that
+//! the rest of the program holds ([`engine`]). What the views contain is defined in docs/semantics.md.
 
 pub mod config;
 pub mod arrival;
+mod types;
+mod rows;
+mod seal;
+mod graph;
+mod operators;
+mod publish;
+mod views;
+mod worker;
 pub mod engine;

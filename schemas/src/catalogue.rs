@@ -17,7 +17,7 @@ mod path;
 mod source;
 
 pub use check::CatalogueError;
-pub use path::{Direction, Path, Step};
+pub use path::{Direction, Path, REPEAT_MAX, Step};
 
 named_enum!(
     /// The role a kind plays in an explanation.

@@ -17,6 +17,7 @@ mod kubernetes;
 mod otlp;
 mod prometheus;
 mod slack;
+pub mod anomaly;
 pub mod template;
 
 /// What an envelope says. An unknown source or type is context, not an error: [`generic`] keeps it.

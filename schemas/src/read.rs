@@ -218,3 +218,19 @@ impl ViewReader {
         answer.await.map_err(|_| ReadError::Stopped)
     }
 }
+
+impl Filter {
+    /// Whether a row passes every given part but the key, which is looked up.
+    pub fn passes(&self, row: &Row) -> bool {
+        let in_time = match (row.span(), self.from, self.to) {
+            (_, None, None) => true,
+            (None, _, _) => false,
+            (Some((begins, ends)), from, to) => {
+                from.is_none_or(|from| from <= ends) && to.is_none_or(|to| begins < to)
+            }
+        };
+        let of_incident = self.incident.is_none_or(|id| row.incident() == Some(id));
+        let names = self.entity.as_ref().is_none_or(|entity| row.entities().contains(&entity));
+        in_time && of_incident && names
+    }
+}

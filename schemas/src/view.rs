@@ -314,3 +314,31 @@ impl Row {
         }
     }
 }
+
+impl Row {
+    /// The incident that the row belongs to, where it names one.
+    pub fn incident(&self) -> Option<IncidentId> {
+        match self {
+            Row::Chain(row) => Some(row.incident_id),
+            Row::Incident(row) => Some(row.incident_id),
+            Row::Alert(row) => Some(row.incident_id),
+            _ => None,
+        }
+    }
+
+    /// The entities that the row names.
+    pub fn entities(&self) -> Vec<&Entity> {
+        match self {
+            Row::Entity(row) => vec![&row.entity],
+            Row::Relation(row) => vec![&row.from, &row.to],
+            Row::Episode(row) => vec![&row.entity],
+            Row::Link(row) => vec![&row.cause.entity, &row.effect.entity],
+            Row::Chain(row) => {
+                let ends = row.links.iter().flat_map(|link| [&link.cause.entity, &link.effect.entity]);
+                ends.chain([&row.root.entity, &row.symptom.entity]).collect()
+            }
+            Row::Incident(row) => row.hypotheses.iter().map(|hypothesis| &hypothesis.root.entity).collect(),
+            Row::Event(_) | Row::Alert(_) | Row::Reject(_) | Row::Coverage(_) => Vec::new(),
+        }
+    }
+}

@@ -6,13 +6,15 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::entity::RelationKind;
 
 /// How often a starred step may repeat: calls and owner chains beyond three hops carry no more weight.
 pub const REPEAT_MAX: u8 = 3;
 
 /// Which way a relation is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Direction {
     /// From subject to object.
     Forward,

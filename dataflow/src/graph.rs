@@ -1,0 +1,147 @@
+//! THE PAGE TO READ: the whole computation, from sealed arrivals to views.
+//!
+//! ```text
+//! arrivals ─ admit ─┬─ current ─┬─ facts ──────────────┬─ episodes ─┬─ links ─ incidents ─► chains, incidents, alerts
+//!                   │           ├─ baselines, templates ┘            │
+//!                   │           └─ claims ─┬─ topology ──────────────┘
+//!                   └─ objects ─ checks ───┘
+//! ```
+//!
+//! No logic here: every box is an operator with its contract in its own file, and docs/semantics.md says what each
+//! view contains. Every view is a function of the live input, so that a retraction at the top corrects everything
+//! below it.
+
+use std::sync::Arc;
+
+use schemas::catalogue::{Catalogue, Class};
+use schemas::ids::{EntityId, Tenant};
+use schemas::time::Diff;
+use schemas::view::{EntityRow, RelationRow, Row, ViewName};
+
+use crate::config::EngineConfig;
+use crate::operators::admit::{Admitted, Outcome, Sealed, admit};
+use crate::operators::baselines::baselines;
+use crate::operators::checks::findings;
+use crate::operators::current::current;
+use crate::operators::episodes::episodes;
+use crate::operators::facts;
+use crate::operators::incidents::incidents;
+use crate::operators::links::links;
+use crate::operators::links::ways::Ways;
+use crate::operators::objects::{ObjectRow, objects};
+use crate::operators::templates::templates;
+use crate::operators::topology::topology;
+use crate::rows::{Edge, Episode};
+use crate::types::{Ticks, Updates};
+
+
+/// A change of a view of one tenant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Published {
+    /// A row of a view.
+    Row(Tenant, ViewName, Box<Row>),
+    /// Deliveries of one source with one outcome, counted by multiplicity.
+    Count(Tenant, String, Outcome),
+}
+
+/// Builds the computation; the result is everything that the views contain.
+pub(crate) fn build<'scope>(
+    arrivals: Updates<'scope, Sealed>,
+    ticks: Ticks<'scope>,
+    config: &EngineConfig,
+) -> Updates<'scope, Published> {
+    let admitted = admit(arrivals, ticks.clone(), config);
+    let live = admitted.clone().flat_map(|row| match row {
+        Admitted::Live(key, event) => Some((key, event)),
+        _ => None,
+    });
+    let versions = admitted.clone().flat_map(|row| match row {
+        Admitted::Version(tenant, version) => Some((tenant, version)),
+        _ => None,
+    });
+    let current = current(live);
+
+    let objects = objects(versions, ticks.clone(), config.horizon_ms);
+    let latest = objects.clone().flat_map(|row| match row {
+        ObjectRow::Latest(tenant, cite, state) => Some((tenant, (cite, state))),
+        _ => None,
+    });
+    let known = objects.concat(findings(latest.clone()));
+
+    let anomalies = baselines(facts::points(current.clone())).concat(templates(facts::lines(current.clone())));
+    let occurrences = facts::stated(current.clone()).concat(facts::derived(known.clone())).concat(anomalies);
+    let episodes = episodes(occurrences, config.gap_ms);
+    let edges = topology(facts::claimed(current.clone()).concat(facts::asserted(known)));
+
+    let ways = Arc::new(Ways::of(Catalogue::built_in()));
+    let links = links(episodes.clone(), edges.clone(), &ways, config.horizon_ms);
+    let incidents = incidents(episodes.clone(), links, ticks, &ways, config.gap_ms);
+
+    let named = facts::measured(current.clone())
+        .concat(latest.map(|(tenant, (_, state))| (tenant, state.entity.clone())))
+        .concat(episodes.clone().map(|episode| (episode.tenant, schemas::entity::Entity::clone(&episode.entity))))
+        .concat(edges.clone().flat_map(ends));
+    let rows = current
+        .map(|(tenant, event)| row(tenant, ViewName::Events, Row::Event(event.body.row.clone())))
+        .concat(named.distinct_core::<Diff>().map(entity))
+        .concat(edges.map(relation))
+        .concat(episodes.flat_map(episode))
+        .concat(incidents.map(|(tenant, found)| row(tenant, view_of(&found), found)));
+    rows.concat(admitted.flat_map(|admitted| match admitted {
+        Admitted::Reject(tenant, reject) => Some(row(tenant, ViewName::Rejects, Row::Reject(reject))),
+        Admitted::Count(tenant, source, outcome) => Some(Published::Count(tenant, source, outcome)),
+        Admitted::Live(..) | Admitted::Version(..) => None,
+    }))
+}
+
+fn row(tenant: Tenant, view: ViewName, row: Row) -> Published {
+    Published::Row(tenant, view, Box::new(row))
+}
+
+fn ends(edge: Edge) -> [(Tenant, schemas::entity::Entity); 2] {
+    let end = |entity: &Arc<schemas::entity::Entity>| (edge.key.tenant, schemas::entity::Entity::clone(entity));
+    [end(&edge.key.from), end(&edge.key.to)]
+}
+
+fn entity((tenant, entity): (Tenant, schemas::entity::Entity)) -> Published {
+    let entity_id: EntityId = entity.id(tenant);
+    row(tenant, ViewName::Entities, Row::Entity(EntityRow { entity_id, entity }))
+}
+
+fn relation(edge: Edge) -> Published {
+    let relation = RelationRow {
+        from: schemas::entity::Entity::clone(&edge.key.from),
+        relation: edge.key.relation,
+        to: schemas::entity::Entity::clone(&edge.key.to),
+        valid_from: edge.valid_from,
+        valid_to: edge.valid_to,
+        event_id: edge.event,
+    };
+    row(edge.key.tenant, ViewName::Topology, Row::Relation(relation))
+}
+
+/// An episode is in the view of all episodes, and in that of its class where there is one.
+fn episode(episode: Episode) -> Vec<Published> {
+    let of_class = match episode.kind.spec().class {
+        Class::Change => Some(ViewName::Changes),
+        Class::Anomaly => Some(ViewName::Anomalies),
+        _ => None,
+    };
+    let views = [ViewName::Episodes].into_iter().chain(of_class);
+    views.map(|view| row(episode.tenant, view, Row::Episode(episode.row()))).collect()
+}
+
+fn view_of(row: &Row) -> ViewName {
+    match row {
+        Row::Event(_) => ViewName::Events,
+        Row::Entity(_) => ViewName::Entities,
+        Row::Relation(_) => ViewName::Topology,
+        Row::Episode(_) => ViewName::Episodes,
+        Row::Link(_) => ViewName::Links,
+        Row::Chain(_) => ViewName::Chains,
+        Row::Incident(_) => ViewName::Incidents,
+        Row::Alert(_) => ViewName::Alerts,
+        Row::Reject(_) => ViewName::Rejects,
+        Row::Coverage(_) => ViewName::Coverage,
+    }
+}

@@ -1,0 +1,322 @@
+//! Admission: which deliveries count.
+//!
+//! Input   sealed arrivals, and the sealed `now` of each epoch.
+//! Output  live events (inserted when admitted, retracted when they expire or are withdrawn), object versions (never
+//!         retracted by age: an object's last state stands however old it is), rejects (retracted a horizon after
+//!         they arrived), and counts per source.
+//! Ties    arrivals are taken in the order of sealing; the first content of an idempotency key wins.
+//! State   one entry per idempotency key until the event expires; one per withdrawal until it expires; one calendar
+//!         entry each. See docs/semantics.md, section 1.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use differential_dataflow::{AsCollection, Hashable};
+use schemas::error::{DecodeError, RejectCode};
+use schemas::ids::{EventId, EventKey, Tenant};
+use schemas::object::ObjectState;
+use schemas::position::SourcePosition;
+use schemas::time::{Diff, Epoch, EventTime};
+use schemas::view::RejectRow;
+use serde::{Deserialize, Serialize};
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::operator::Operator;
+
+use crate::config::{Clock, EngineConfig};
+use crate::operators::maintain::{pop_complete, sealed_now, stash_rows, stash_ticks, Calendar};
+use crate::rows::{Cite, EventBody};
+use crate::types::{Ticks, Updates};
+
+/// An arrival as it was sealed, routed to the keeper of `id`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Sealed {
+    /// Order of sealing, over all epochs; first, so that sorting restores it.
+    pub(crate) seq: u64,
+    pub(crate) tenant: Tenant,
+    pub(crate) id: EventId,
+    pub(crate) delivery: Delivery,
+}
+
+/// What arrived.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Delivery {
+    /// An event.
+    Event(Arc<EventDelivery>),
+    /// The event that withdraws `id` was delivered; `at` and `expiry` are that event's.
+    Withdrawal { at: EventTime, expiry: EventTime },
+    /// A data error found before sealing.
+    Reject(Box<RejectRow>),
+}
+
+/// An event as it arrived.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct EventDelivery {
+    pub(crate) key: EventKey,
+    pub(crate) revision: i64,
+    /// Hash of everything but time and position.
+    pub(crate) content: u128,
+    pub(crate) expiry: EventTime,
+    pub(crate) body: Arc<EventBody>,
+    pub(crate) objects: Vec<Arc<ObjectState>>,
+    pub(crate) reject_as: RejectRow,
+}
+
+/// A live event.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct LiveEvent {
+    pub(crate) revision: i64,
+    pub(crate) cite: Cite,
+    pub(crate) body: Arc<EventBody>,
+}
+
+/// A version of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Version {
+    pub(crate) at: EventTime,
+    pub(crate) resource_version: i64,
+    pub(crate) cite: Cite,
+    pub(crate) state: Arc<ObjectState>,
+}
+
+/// What became of a delivery, for the `coverage` view. The count is the multiplicity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// Distinct and valid.
+    Admitted,
+    /// There already.
+    Duplicate,
+    /// Refused.
+    Rejected(RejectCode),
+}
+
+/// Output of admission.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Admitted {
+    /// A live event, by key.
+    Live((Tenant, EventKey), LiveEvent),
+    /// A version of an object.
+    Version(Tenant, Version),
+    /// A refused delivery.
+    Reject(Tenant, RejectRow),
+    /// One delivery, counted for its source.
+    Count(Tenant, String, Outcome),
+}
+
+struct Remembered {
+    delivery: Arc<EventDelivery>,
+    seq: u64,
+    live: bool,
+    objects_live: bool,
+}
+
+#[derive(Default)]
+struct Keeper {
+    events: BTreeMap<(Tenant, EventId), Remembered>,
+    withdrawals: BTreeMap<(Tenant, EventId), EventTime>,
+    calendar: BTreeSet<(EventTime, (Tenant, EventId))>,
+    rejects: BTreeSet<(EventTime, (Tenant, RejectRow))>,
+}
+
+/// Applies the rules of admission.
+pub(crate) fn admit<'scope>(
+    arrivals: Updates<'scope, Sealed>,
+    ticks: Ticks<'scope>,
+    config: &EngineConfig,
+) -> Updates<'scope, Admitted> {
+    let config = config.clone();
+    let route = Exchange::new(|(sealed, _, _): &(Sealed, Epoch, Diff)| (sealed.tenant, sealed.id).hashed());
+    arrivals
+        .inner
+        .binary_frontier(ticks, route, Pipeline, "Admit", move |_capability, _info| {
+            let mut stash = BTreeMap::new();
+            let mut nows = BTreeMap::new();
+            let mut keeper = Keeper::default();
+            move |(input, frontier), (ticks, tick_frontier), output| {
+                input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
+                ticks.for_each(|capability, rows| stash_ticks(&mut nows, capability.retain_least(0), rows));
+                let complete = |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
+                while let Some((capability, ticked)) = pop_complete(&mut nows, complete) {
+                    let epoch = *capability.time();
+                    let arrivals = stash.remove(&epoch).map(|(_, rows)| rows).unwrap_or_default();
+                    let mut session = output.session(&capability);
+                    keeper.step(&config, sealed_now(&ticked), arrivals, |row, diff| session.give((row, epoch, diff)));
+                }
+            }
+        })
+        .as_collection()
+}
+
+impl Keeper {
+    fn step(
+        &mut self,
+        config: &EngineConfig,
+        now: EventTime,
+        mut arrivals: Vec<(Sealed, Diff)>,
+        mut emit: impl FnMut(Admitted, Diff),
+    ) {
+        arrivals.sort();
+        let mut touched = BTreeSet::new();
+        for (sealed, _) in arrivals {
+            let name = (sealed.tenant, sealed.id);
+            match sealed.delivery {
+                Delivery::Reject(row) => self.reject(config, now, sealed.tenant, *row, "unknown", &mut emit),
+                Delivery::Withdrawal { at, expiry } => {
+                    let in_time = refusal(config, now, at, expiry).is_none();
+                    if in_time {
+                        let until = self.withdrawals.entry(name).or_insert(expiry);
+                        *until = expiry.max(*until);
+                        self.calendar.insert((*until, name));
+                        touched.insert(name);
+                    }
+                }
+                Delivery::Event(delivery) => {
+                    self.deliver(config, now, name, sealed.seq, delivery, &mut emit);
+                    touched.insert(name);
+                }
+            }
+        }
+        while let Some((_, name)) = self.calendar.pop_first_if_due(now) {
+            touched.insert(name);
+        }
+        for name in touched {
+            self.settle(now, name, &mut emit);
+        }
+        while let Some((_, (tenant, row))) = self.rejects.pop_first_if_due(now) {
+            emit(Admitted::Reject(tenant, row), -1);
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        config: &EngineConfig,
+        now: EventTime,
+        name: (Tenant, EventId),
+        seq: u64,
+        delivery: Arc<EventDelivery>,
+        emit: &mut impl FnMut(Admitted, Diff),
+    ) {
+        let source = delivery.body.row.source.clone();
+        if let Some(error) = refusal(config, now, delivery.body.row.at, delivery.expiry) {
+            return self.refuse(config, now, name.0, &delivery, error, emit);
+        }
+        match self.events.get(&name).filter(|known| now < known.delivery.expiry) {
+            Some(known) if known.delivery.content == delivery.content => {
+                emit(Admitted::Count(name.0, source, Outcome::Duplicate), 1);
+            }
+            Some(known) => {
+                let error = conflict(&known.delivery.body.row.position, name.1);
+                self.refuse(config, now, name.0, &delivery, error, emit);
+            }
+            None => {
+                emit(Admitted::Count(name.0, source, Outcome::Admitted), 1);
+                self.calendar.insert((delivery.expiry, name));
+                let fresh = Remembered { delivery, seq, live: false, objects_live: false };
+                // An expired predecessor was settled when it expired, or is about to be replaced in this very epoch.
+                if let Some(expired) = self.events.insert(name, fresh) {
+                    retract(name, &expired, emit);
+                }
+                if let Some(fresh) = self.events.get_mut(&name) {
+                    let withdrawn = self.withdrawals.get(&name).is_some_and(|until| now < *until);
+                    if !withdrawn {
+                        fresh.objects_live = true;
+                        emit_versions(name, fresh, 1, emit);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Brings the outputs of one key to what its entries say as of `now`.
+    fn settle(&mut self, now: EventTime, name: (Tenant, EventId), emit: &mut impl FnMut(Admitted, Diff)) {
+        if self.withdrawals.get(&name).is_some_and(|until| *until <= now) {
+            self.withdrawals.remove(&name);
+        }
+        let withdrawn = self.withdrawals.contains_key(&name);
+        let Some(entry) = self.events.get_mut(&name) else { return };
+        let unexpired = now < entry.delivery.expiry;
+        let live = unexpired && !withdrawn;
+        if entry.live != live {
+            entry.live = live;
+            emit(live_row(name.0, name.1, entry), if live { 1 } else { -1 });
+        }
+        if unexpired && withdrawn && entry.objects_live {
+            entry.objects_live = false;
+            emit_versions(name, entry, -1, emit);
+        }
+        if !unexpired {
+            self.events.remove(&name);
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        config: &EngineConfig,
+        now: EventTime,
+        tenant: Tenant,
+        delivery: &EventDelivery,
+        error: DecodeError,
+        emit: &mut impl FnMut(Admitted, Diff),
+    ) {
+        let mut row = delivery.reject_as.clone();
+        row.reject.error = error;
+        self.reject(config, now, tenant, row, &delivery.body.row.source, emit);
+    }
+
+    fn reject(
+        &mut self,
+        config: &EngineConfig,
+        now: EventTime,
+        tenant: Tenant,
+        row: RejectRow,
+        source: &str,
+        emit: &mut impl FnMut(Admitted, Diff),
+    ) {
+        let outcome = Outcome::Rejected(row.reject.error.code);
+        emit(Admitted::Count(tenant, source.to_owned(), outcome), 1);
+        // Equal rejects are one row: the later arrival of the same one extends it.
+        let until = now.plus_ms(config.horizon_ms);
+        emit(Admitted::Reject(tenant, row.clone()), 1);
+        if !self.rejects.insert((until, (tenant, row.clone()))) {
+            emit(Admitted::Reject(tenant, row), -1);
+        }
+    }
+}
+
+/// Rules 2 and 3: too far in the future, or expired before it arrived.
+fn refusal(config: &EngineConfig, now: EventTime, at: EventTime, expiry: EventTime) -> Option<DecodeError> {
+    if config.clock == Clock::Wall && now.plus_ms(config.future_ms) < at {
+        let detail = format!("dated {at}, more than {} s after {now}; check the producer's clock", config.future_ms / 1_000);
+        return Some(DecodeError::new(RejectCode::InFuture, detail));
+    }
+    if expiry <= now {
+        let detail = format!("dated {at}, older than the horizon as of {now}; replay it with the event clock instead");
+        return Some(DecodeError::new(RejectCode::TooLate, detail));
+    }
+    None
+}
+
+fn conflict(first: &SourcePosition, id: EventId) -> DecodeError {
+    let detail = format!("{id} came before with other content, at {first}; use a new ingest_id for a new event");
+    DecodeError::new(RejectCode::IdempotencyConflict, detail)
+}
+
+fn live_row(tenant: Tenant, id: EventId, entry: &Remembered) -> Admitted {
+    let cite = Cite { seq: entry.seq, event: id };
+    let delivery = &entry.delivery;
+    let live = LiveEvent { revision: delivery.revision, cite, body: Arc::clone(&delivery.body) };
+    Admitted::Live((tenant, delivery.key), live)
+}
+
+fn emit_versions(name: (Tenant, EventId), entry: &Remembered, diff: Diff, emit: &mut impl FnMut(Admitted, Diff)) {
+    let cite = Cite { seq: entry.seq, event: name.1 };
+    for state in &entry.delivery.objects {
+        let (at, resource_version) = (state.at, state.resource_version);
+        emit(Admitted::Version(name.0, Version { at, resource_version, cite, state: Arc::clone(state) }), diff);
+    }
+}
+
+fn retract(name: (Tenant, EventId), entry: &Remembered, emit: &mut impl FnMut(Admitted, Diff)) {
+    if entry.live {
+        emit(live_row(name.0, name.1, entry), -1);
+    }
+}

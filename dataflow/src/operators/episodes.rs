@@ -1,0 +1,127 @@
+//! Episodes: runs of one kind on one entity.
+//!
+//! Input   occurrences by subject.
+//! Output  episodes.
+//! Ties    occurrences fold in their row order (onset first); the identity hangs on the earliest arrival.
+//! State   the occurrences, in slots of a minute; the partial episodes of each slot; the episodes. Folding by slot
+//!         first bounds the work of a storm: a repeat looks at its minute, then at one partial per minute.
+//! See docs/semantics.md, section 6.
+
+use std::collections::BTreeMap;
+
+use schemas::ids::{EpisodeId, EventId, hash64};
+use schemas::time::{Diff, EventTime};
+use serde::{Deserialize, Serialize};
+
+use crate::operators::maintain::maintain;
+use crate::rows::{Cite, Episode, Occurrence, Subject};
+use crate::types::Updates;
+
+/// Width of a slot. Occurrences of one slot are always of one episode, because the gap is at least as wide.
+pub(crate) const SLOT_MS: i64 = 60_000;
+
+/// Events cited by an episode.
+const EVIDENCE_MAX: usize = 8;
+
+/// Occurrences folded, in order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Run {
+    onset: EventTime,
+    /// Greatest `last` or `ended`: what the gap is measured from.
+    reach: EventTime,
+    earliest: EventTime,
+    last: EventTime,
+    /// `None` as soon as one occurrence has no end.
+    ended: Option<EventTime>,
+    standing: bool,
+    count: u64,
+    severity: schemas::envelope::Severity,
+    anchor: Cite,
+    evidence: Vec<EventId>,
+    detail: String,
+}
+
+/// Folds occurrences into episodes.
+pub(crate) fn episodes<'scope>(
+    occurrences: Updates<'scope, (Subject, Occurrence)>,
+    gap_ms: i64,
+) -> Updates<'scope, Episode> {
+    let slotted = occurrences
+        .map(|(subject, occurrence)| ((subject, occurrence.onset.0.div_euclid(SLOT_MS)), occurrence));
+    let partial = maintain(slotted, "EpisodeSlots", |(subject, slot), occurrences| {
+        let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, *count));
+        let first = runs.next().map(|first| runs.fold(first, join));
+        first.map(|run| (subject.clone(), (*slot, run))).into_iter().collect()
+    });
+    maintain(partial, "Episodes", move |subject, slots: &BTreeMap<(i64, Run), Diff>| {
+        let mut episodes: Vec<Run> = Vec::new();
+        for (_, next) in slots.keys() {
+            match episodes.pop() {
+                Some(open) if next.onset <= open.reach.plus_ms(gap_ms) => episodes.push(join(open, next.clone())),
+                Some(closed) => episodes.extend([closed, next.clone()]),
+                None => episodes.push(next.clone()),
+            }
+        }
+        episodes.into_iter().map(|run| episode(subject, run)).collect()
+    })
+}
+
+fn run(occurrence: &Occurrence, copies: Diff) -> Run {
+    Run {
+        onset: occurrence.onset,
+        reach: occurrence.ended.map_or(occurrence.last, |ended| ended.max(occurrence.last)),
+        earliest: occurrence.earliest,
+        last: occurrence.last,
+        ended: occurrence.ended,
+        standing: occurrence.standing,
+        count: occurrence.count.saturating_mul(copies.unsigned_abs()),
+        severity: occurrence.severity,
+        anchor: occurrence.cite,
+        evidence: vec![occurrence.cite.event],
+        detail: occurrence.detail.clone(),
+    }
+}
+
+fn join(mut open: Run, next: Run) -> Run {
+    open.onset = open.onset.min(next.onset);
+    open.reach = open.reach.max(next.reach);
+    open.earliest = open.earliest.min(next.earliest);
+    open.last = open.last.max(next.last);
+    open.ended = open.ended.zip(next.ended).map(|(left, right)| left.max(right));
+    open.standing |= next.standing;
+    open.count = open.count.saturating_add(next.count);
+    open.severity = open.severity.max(next.severity);
+    open.anchor = open.anchor.min(next.anchor);
+    for event in next.evidence {
+        if open.evidence.len() < EVIDENCE_MAX && !open.evidence.contains(&event) {
+            open.evidence.push(event);
+        }
+    }
+    open
+}
+
+fn episode(subject: &Subject, run: Run) -> Episode {
+    let id = EpisodeId(hash64(&[
+        &subject.tenant.0.to_le_bytes(),
+        &subject.id.0.to_le_bytes(),
+        subject.kind.id().as_bytes(),
+        &run.anchor.event.0.to_le_bytes(),
+    ]));
+    Episode {
+        tenant: subject.tenant,
+        id,
+        entity_id: subject.id,
+        entity: subject.entity.clone(),
+        kind: subject.kind,
+        onset: run.onset,
+        earliest: run.earliest,
+        last: run.last,
+        ended: run.ended,
+        standing: run.standing,
+        count: run.count,
+        severity: run.severity,
+        anchor: run.anchor,
+        evidence: run.evidence,
+        detail: run.detail,
+    }
+}

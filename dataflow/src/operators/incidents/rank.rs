@@ -1,0 +1,132 @@
+//! Rank: which episode is the root cause of a group. Pure integer arithmetic; docs/semantics.md, section 9.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::envelope::Severity;
+use schemas::ids::EpisodeId;
+use schemas::view::Hypothesis;
+
+use crate::operators::incidents::group::Neighborhood;
+use crate::rows::Episode;
+
+/// Hypotheses kept per incident.
+const HYPOTHESES_MAX: usize = 5;
+/// What a cause without a link to any member counts as.
+const OUT_DEFAULT: u64 = 500;
+/// No answer is certain.
+const CONFIDENCE_MAX: u64 = 990;
+
+/// The ranking of a group.
+pub(super) struct Ranked {
+    pub(super) hypotheses: Vec<Hypothesis>,
+    /// Where following best links ends.
+    pub(super) root: EpisodeId,
+    /// Members reached from each hypothesis, in rank order.
+    pub(super) reach: Vec<BTreeSet<EpisodeId>>,
+}
+
+struct Candidate<'a> {
+    episode: &'a Episode,
+    reach: BTreeSet<EpisodeId>,
+    score: u64,
+}
+
+/// Ranks the candidates of a group that has at least one member.
+pub(super) fn rank(hood: &Neighborhood, members: &BTreeSet<EpisodeId>, episodes: &[&Episode]) -> Ranked {
+    let root = root(hood, members);
+    let total: u64 = episodes.iter().map(|episode| weight(episode.severity)).sum();
+    let outside = members.iter().filter_map(|member| hood.causes.get(member)).flat_map(BTreeMap::keys);
+    let named: BTreeSet<EpisodeId> =
+        outside.copied().filter(|cause| !members.contains(cause)).chain([root]).collect();
+    let mut candidates: Vec<Candidate<'_>> = named
+        .iter()
+        .filter_map(|id| hood.episodes.get(id))
+        .map(|episode| candidate(hood, members, total, episode))
+        .collect();
+    candidates.sort_by_key(|candidate| {
+        (Reverse(candidate.score), candidate.episode.onset, candidate.episode.id)
+    });
+    let sum: u64 = candidates.iter().map(|candidate| candidate.score).sum();
+    let alone = members.len() == 1;
+    candidates.truncate(HYPOTHESES_MAX);
+    let hypothesis = |(rank, candidate): (u32, &Candidate<'_>)| Hypothesis {
+        rank,
+        confidence_milli: confidence(candidate, sum, alone),
+        root: candidate.episode.row(),
+        explains: u32::try_from(candidate.reach.len()).unwrap_or(u32::MAX),
+    };
+    let hypotheses = (1..).zip(&candidates).map(hypothesis).collect();
+    let reach = candidates.into_iter().map(|candidate| candidate.reach).collect();
+    Ranked { hypotheses, root, reach }
+}
+
+/// Where following best links to causes ends. A cycle ends at its earliest member.
+fn root(hood: &Neighborhood, members: &BTreeSet<EpisodeId>) -> EpisodeId {
+    let Some(first) = members.first() else { panic!("a group has at least one member") };
+    let mut walked = vec![*first];
+    let mut present = *first;
+    while let Some(link) = hood.best(present) {
+        present = link.cause;
+        if let Some(start) = walked.iter().position(|id| *id == present) {
+            let cycle = walked[start..].iter().filter_map(|id| hood.episodes.get(id));
+            let least = cycle.min_by_key(|episode| (episode.onset, episode.kind.spec().layer, episode.id));
+            return least.map_or(present, |episode| episode.id);
+        }
+        walked.push(present);
+    }
+    present
+}
+
+fn candidate<'a>(
+    hood: &Neighborhood,
+    members: &BTreeSet<EpisodeId>,
+    total: u64,
+    episode: &'a Episode,
+) -> Candidate<'a> {
+    let reach = reach(hood, members, episode.id);
+    let support: u64 =
+        reach.iter().filter_map(|id| hood.episodes.get(id)).map(|member| weight(member.severity)).sum();
+    let effects = hood.effects.get(&episode.id).into_iter().flat_map(BTreeMap::keys);
+    let out = effects
+        .filter(|effect| members.contains(effect))
+        .filter_map(|effect| hood.causes.get(effect)?.get(&episode.id))
+        .map(|link| u64::from(link.strength))
+        .max()
+        .unwrap_or(OUT_DEFAULT);
+    let prior = u64::from(episode.kind.spec().prior);
+    let score = (prior + 1) * out * support / total.max(1);
+    Candidate { episode, reach, score }
+}
+
+/// Members that kept links lead to from a candidate, itself included if it is one.
+fn reach(hood: &Neighborhood, members: &BTreeSet<EpisodeId>, from: EpisodeId) -> BTreeSet<EpisodeId> {
+    let mut reached: BTreeSet<EpisodeId> = BTreeSet::new();
+    if members.contains(&from) {
+        reached.insert(from);
+    }
+    let mut open = vec![from];
+    while let Some(id) = open.pop() {
+        for effect in hood.effects.get(&id).into_iter().flat_map(BTreeMap::keys) {
+            if members.contains(effect) && reached.insert(*effect) {
+                open.push(*effect);
+            }
+        }
+    }
+    reached
+}
+
+fn confidence(candidate: &Candidate<'_>, sum: u64, alone: bool) -> u32 {
+    let prior = u64::from(candidate.episode.kind.spec().prior);
+    let milli = if alone { prior * 5 } else { prior * 10 * candidate.score / sum.max(1) };
+    u32::try_from(milli.min(CONFIDENCE_MAX)).unwrap_or(u32::MAX)
+}
+
+fn weight(severity: Severity) -> u64 {
+    match severity {
+        Severity::Debug | Severity::Info => 1,
+        Severity::Warning => 2,
+        Severity::Error => 4,
+        Severity::Critical => 8,
+    }
+}

@@ -1,0 +1,105 @@
+//! Templates: error lines that an entity never logged before.
+//!
+//! Input   log lines by (tenant, entity), every severity.
+//! Output  one occurrence for each template of severity error or above that is new on its entity.
+//! Ties    a template cites its earliest line, then the earliest arrival.
+//! State   the lines of the horizon in slots of a minute and one summary per (template, slot); lines below error
+//!         count only by their time.
+//! See docs/semantics.md, section 5.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemas::catalogue::Kind;
+use schemas::entity::Entity;
+use schemas::envelope::Severity;
+use schemas::ids::{EntityId, Tenant};
+use schemas::time::{Diff, EventTime};
+use serde::{Deserialize, Serialize};
+
+use crate::operators::episodes::SLOT_MS;
+use crate::operators::maintain::maintain;
+use crate::rows::{Cite, Occurrence, Subject};
+use crate::types::Updates;
+
+/// How long an entity must have been heard before a template of its can be called new.
+const WARM_UP_MS: i64 = 5 * SLOT_MS;
+
+/// Who logs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Logger {
+    pub(crate) tenant: Tenant,
+    pub(crate) id: EntityId,
+    pub(crate) entity: Arc<Entity>,
+}
+
+/// One line; the template is empty for lines below error.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) at: EventTime,
+    pub(crate) cite: Cite,
+    pub(crate) detail: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Summary {
+    first: Line,
+    template: String,
+    last: EventTime,
+    count: u64,
+}
+
+/// Finds templates that are new.
+pub(crate) fn templates<'scope>(
+    lines: Updates<'scope, ((Logger, String), Line)>,
+) -> Updates<'scope, (Subject, Occurrence)> {
+    let slotted = lines.map(|(key, line)| ((key, line.at.0.div_euclid(SLOT_MS)), line));
+    let summaries = maintain(slotted, "TemplateSlots", |((logger, template), _), lines| {
+        summary(template, lines).map(|summary| (logger.clone(), summary)).into_iter().collect()
+    });
+    maintain(summaries, "Templates", novelties)
+}
+
+fn summary(template: &str, lines: &BTreeMap<Line, Diff>) -> Option<Summary> {
+    let (first, _) = lines.first_key_value()?;
+    let (last, _) = lines.last_key_value()?;
+    let count = lines.values().map(|copies| copies.unsigned_abs()).sum();
+    Some(Summary { first: first.clone(), template: template.to_owned(), last: last.at, count })
+}
+
+fn novelties(logger: &Logger, summaries: &BTreeMap<Summary, Diff>) -> Vec<(Subject, Occurrence)> {
+    // Summaries order by their first line, so the first is the earliest line of the entity.
+    let Some((earliest, _)) = summaries.first_key_value() else { return Vec::new() };
+    let mut by_template: BTreeMap<&str, Summary> = BTreeMap::new();
+    for summary in summaries.keys().filter(|summary| !summary.template.is_empty()) {
+        match by_template.get_mut(summary.template.as_str()) {
+            Some(known) => {
+                known.last = known.last.max(summary.last);
+                known.count = known.count.saturating_add(summary.count);
+            }
+            None => {
+                by_template.insert(&summary.template, summary.clone());
+            }
+        }
+    }
+    let warm = earliest.first.at.plus_ms(WARM_UP_MS);
+    let new = by_template.into_values().filter(|summary| warm <= summary.first.at);
+    new.map(|summary| occurrence(logger, summary)).collect()
+}
+
+fn occurrence(logger: &Logger, summary: Summary) -> (Subject, Occurrence) {
+    let kind = Kind::named("log.error_new_template");
+    let subject = Subject { tenant: logger.tenant, id: logger.id, kind, entity: Arc::clone(&logger.entity) };
+    let occurrence = Occurrence {
+        onset: summary.first.at,
+        cite: summary.first.cite,
+        earliest: summary.first.at,
+        last: summary.last,
+        ended: None,
+        standing: false,
+        count: summary.count.min(u64::from(u32::MAX)),
+        severity: Severity::Error,
+        detail: summary.first.detail,
+    };
+    (subject, occurrence)
+}

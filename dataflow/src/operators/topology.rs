@@ -1,0 +1,43 @@
+//! Topology: edges with valid time.
+//!
+//! Input   claims that an edge holds in some stretch of time.
+//! Output  one edge per (subject, verb, object), over the stretch that covers its claims.
+//! Ties    the earliest claim is cited.
+//! State   the claims, in slots of a minute; one partial per slot: an edge that every span asserts is folded before
+//!         it is looked at.
+//! See docs/semantics.md, section 7.
+
+use std::collections::BTreeMap;
+
+use schemas::time::Diff;
+
+use crate::operators::episodes::SLOT_MS;
+use crate::operators::maintain::maintain;
+use crate::rows::{Edge, EdgeClaim, EdgeKey};
+use crate::types::Updates;
+
+/// Folds claims into edges.
+pub(crate) fn topology<'scope>(claims: Updates<'scope, (EdgeKey, EdgeClaim)>) -> Updates<'scope, Edge> {
+    let slotted = claims.map(|(key, claim)| ((key, claim.valid_from.0.div_euclid(SLOT_MS)), claim));
+    let partial =
+        maintain(slotted, "TopologySlots", |(key, _), claims| cover(claims).map(|claim| (key.clone(), claim)).into_iter().collect());
+    maintain(partial, "Topology", |key, claims| {
+        let edge = cover(claims).map(|claim| Edge {
+            key: key.clone(),
+            valid_from: claim.valid_from,
+            valid_to: claim.valid_to,
+            event: claim.cite.event,
+        });
+        edge.into_iter().collect()
+    })
+}
+
+/// The claim that covers all; claims order by start, then arrival.
+fn cover(claims: &BTreeMap<EdgeClaim, Diff>) -> Option<EdgeClaim> {
+    let (first, _) = claims.first_key_value()?;
+    let mut cover = first.clone();
+    for claim in claims.keys() {
+        cover.valid_to = cover.valid_to.zip(claim.valid_to).map(|(left, right)| left.max(right));
+    }
+    Some(cover)
+}

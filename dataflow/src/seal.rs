@@ -1,0 +1,184 @@
+//! Sealing: arrivals get an order and an epoch. Pure; the engine drives it.
+//!
+//! What is sealed is all that the computation ever sees: the epoch, its `now`, and the arrivals in order. In this
+//! version the seal lives in memory; the durable control log takes its place behind the same interface.
+
+use std::sync::Arc;
+
+use schemas::catalogue::Catalogue;
+use schemas::error::{DecodeError, Reject, RejectCode};
+use schemas::fact::Fact;
+use schemas::ids::{EventId, EventKey, TenantId, hash64, hash128};
+use schemas::time::{Epoch, EventTime};
+use schemas::view::{EventRow, RejectRow};
+
+use crate::arrival::{Arrival, EventArrival};
+use crate::config::{Clock, EngineConfig};
+use crate::operators::admit::{Delivery, EventDelivery, Sealed};
+use crate::rows::EventBody;
+
+/// One sealed epoch.
+#[derive(Debug)]
+pub(crate) struct Seal {
+    /// The epoch.
+    pub(crate) epoch: Epoch,
+    /// Its clock reading.
+    pub(crate) now: EventTime,
+    /// Greatest believable event time so far.
+    pub(crate) event_time: EventTime,
+    /// Tenants that appear in it.
+    pub(crate) tenants: Vec<TenantId>,
+    /// Its arrivals.
+    pub(crate) rows: Vec<Sealed>,
+}
+
+/// Mints epochs. One per engine.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    clock: Clock,
+    future_ms: i64,
+    /// Lifetime of each kind, by catalogue index.
+    lifetimes_ms: Vec<i64>,
+    horizon_ms: i64,
+    epoch: Epoch,
+    seq: u64,
+    now: EventTime,
+    event_time: EventTime,
+}
+
+impl Sealer {
+    /// A sealer that has sealed nothing.
+    pub(crate) fn new(config: &EngineConfig) -> Sealer {
+        let catalogue = Catalogue::built_in();
+        let mut lifetimes_ms = vec![config.horizon_ms; catalogue.kinds().count()];
+        for (_, rule) in catalogue.rules() {
+            for cause in &rule.causes {
+                let lifetime = &mut lifetimes_ms[usize::from(cause.0)];
+                *lifetime = rule.window_ms.max(*lifetime);
+            }
+        }
+        Sealer {
+            clock: config.clock,
+            future_ms: config.future_ms,
+            lifetimes_ms,
+            horizon_ms: config.horizon_ms,
+            epoch: 0,
+            seq: 0,
+            now: EventTime(0),
+            event_time: EventTime(0),
+        }
+    }
+
+    /// Seals a batch into the next epoch.
+    pub(crate) fn seal(&mut self, batch: Vec<Arrival>, now: EventTime) -> Seal {
+        self.epoch += 1;
+        self.now = self.now.max(now);
+        let mut tenants: Vec<TenantId> = Vec::new();
+        let mut rows = Vec::with_capacity(batch.len());
+        for arrival in batch {
+            self.seq += 1;
+            let tenant = match &arrival {
+                Arrival::Event(event) => &event.envelope.tenant_id,
+                Arrival::Reject(reject) => &reject.tenant,
+            };
+            if !tenants.contains(tenant) {
+                tenants.push(tenant.clone());
+            }
+            match arrival {
+                Arrival::Event(event) => self.event(*event, &mut rows),
+                Arrival::Reject(reject) => rows.push(rejected(self.seq, reject)),
+            }
+        }
+        if self.clock == Clock::Event {
+            self.now = self.now.max(self.event_time);
+        }
+        Seal { epoch: self.epoch, now: self.now, event_time: self.event_time, tenants, rows }
+    }
+
+    fn event(&mut self, event: EventArrival, rows: &mut Vec<Sealed>) {
+        let at = event.envelope.ts;
+        if self.clock == Clock::Event || at <= self.now.plus_ms(self.future_ms) {
+            self.event_time = self.event_time.max(at);
+        }
+        let tenant = event.envelope.tenant_id.key();
+        let withdraws = event.normalized.withdraws;
+        let delivery = self.delivery(event);
+        if let Some(target) = withdraws {
+            let withdrawal = Delivery::Withdrawal { at, expiry: delivery.expiry };
+            rows.push(Sealed { seq: self.seq, tenant, id: target, delivery: withdrawal });
+        }
+        let id = delivery.body.row.event_id;
+        rows.push(Sealed { seq: self.seq, tenant, id, delivery: Delivery::Event(Arc::new(delivery)) });
+    }
+
+    fn delivery(&self, event: EventArrival) -> EventDelivery {
+        let EventArrival { position, envelope, normalized } = event;
+        let content = content(&envelope);
+        let placeholder = DecodeError::new(RejectCode::TooLate, "");
+        let reject = Reject {
+            tenant: envelope.tenant_id.clone(),
+            position: position.clone(),
+            error: placeholder,
+            at: Some(envelope.ts),
+        };
+        let (mut facts, mut objects, mut lifetime_ms) = (Vec::new(), Vec::new(), self.horizon_ms);
+        for fact in normalized.facts {
+            if let Fact::Signal(signal) = &fact {
+                lifetime_ms = lifetime_ms.max(self.lifetimes_ms[usize::from(signal.kind.0)]);
+            }
+            match fact {
+                Fact::Object(state) => objects.push(Arc::from(state)),
+                other => facts.push(other),
+            }
+        }
+        let row = EventRow {
+            event_id: envelope.ingest_id,
+            source: envelope.source,
+            event_type: envelope.event_type,
+            at: envelope.ts,
+            severity: envelope.severity,
+            summary: normalized.summary,
+            correlation_ids: envelope.correlation_ids,
+            position,
+        };
+        EventDelivery {
+            key: normalized.key.unwrap_or(EventKey(envelope.ingest_id.0)),
+            revision: normalized.revision,
+            content,
+            expiry: envelope.ts.plus_ms(lifetime_ms),
+            body: Arc::new(EventBody { row, facts }),
+            objects,
+            reject_as: RejectRow { reject },
+        }
+    }
+}
+
+/// Everything by which two deliveries of one idempotency key can differ. Not the time: for a re-listed object it is
+/// the time of the listing.
+fn content(envelope: &schemas::envelope::Envelope) -> u128 {
+    let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (entity, ids) = (&envelope.entity, &envelope.correlation_ids);
+    let parts = [
+        envelope.source.clone(),
+        envelope.event_type.clone(),
+        envelope.severity.as_str().to_owned(),
+        envelope.payload.clone(),
+        optional(&entity.cluster),
+        optional(&entity.namespace),
+        optional(&entity.service),
+        optional(&entity.pod),
+        optional(&ids.trace_id),
+        optional(&ids.commit),
+        optional(&ids.workflow),
+    ];
+    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    hash128(&parts)
+}
+
+fn rejected(seq: u64, reject: Reject) -> Sealed {
+    let tenant = reject.tenant.key();
+    let place = reject.position.to_string();
+    // Only for routing: rejects of one topic spread over the workers.
+    let id = EventId(u128::from(hash64(&[place.as_bytes()])));
+    Sealed { seq, tenant, id, delivery: Delivery::Reject(Box::new(RejectRow { reject })) }
+}

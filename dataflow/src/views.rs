@@ -1,0 +1,222 @@
+//! The view thread: the one owner of the views.
+//!
+//! Workers tell it what changed in each epoch, readers ask it. An epoch becomes visible when every worker has
+//! completed it, all views at once. Rows stay readable for a number of epochs behind the latest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use schemas::error::Reject;
+use schemas::ids::{Tenant, TenantId};
+use schemas::read::{AsOf, ReadRequest, SUBSCRIBE_BACKLOG_MAX, Status};
+use schemas::time::{Diff, Epoch, EventTime};
+use schemas::view::{Row, ViewName};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::config::{Clock, EngineConfig};
+use crate::engine::Completed;
+use crate::graph::Published;
+use crate::publish::Progress;
+use crate::views::store::Store;
+use crate::views::subscriptions::Subscriptions;
+
+mod store;
+mod subscriptions;
+
+/// What the view thread is told by the engine.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// An epoch was sealed.
+    Sealed {
+        /// The epoch.
+        epoch: Epoch,
+        /// Its clock reading.
+        now: EventTime,
+        /// Greatest event time so far.
+        event_time: EventTime,
+        /// Tenants that appear in it.
+        tenants: Vec<TenantId>,
+    },
+    /// A worker has completed epochs.
+    Progress(Progress),
+    /// The engine stops.
+    Stop,
+}
+
+struct SealedEpoch {
+    now: EventTime,
+    event_time: EventTime,
+    sealed_at: Instant,
+}
+
+/// State of the view thread.
+pub(crate) struct ViewThread {
+    clock: Clock,
+    readable: u64,
+    room: Arc<Semaphore>,
+    completions: mpsc::UnboundedSender<Completed>,
+    /// Upper of each worker.
+    uppers: Vec<Epoch>,
+    /// Changes of epochs that some worker has not completed.
+    pending: BTreeMap<Epoch, Vec<(Published, Diff)>>,
+    /// Readable epochs, and those in flight.
+    sealed: BTreeMap<Epoch, SealedEpoch>,
+    /// Latest complete epoch; 0 before the first.
+    latest: Epoch,
+    store: Store,
+    subscriptions: Subscriptions,
+    waiting: BTreeMap<Epoch, Vec<oneshot::Sender<AsOf>>>,
+}
+
+impl ViewThread {
+    pub(crate) fn new(
+        config: &EngineConfig,
+        room: Arc<Semaphore>,
+        completions: mpsc::UnboundedSender<Completed>,
+    ) -> Self {
+        let before = SealedEpoch { now: EventTime(0), event_time: EventTime(0), sealed_at: Instant::now() };
+        ViewThread {
+            clock: config.clock,
+            readable: config.epochs_readable,
+            room,
+            completions,
+            uppers: vec![0; config.workers],
+            pending: BTreeMap::new(),
+            sealed: BTreeMap::from([(0, before)]),
+            latest: 0,
+            store: Store::default(),
+            subscriptions: Subscriptions::default(),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// Runs until the engine stops.
+    pub(crate) fn run(
+        mut self,
+        mut notes: mpsc::UnboundedReceiver<Note>,
+        mut requests: mpsc::Receiver<ReadRequest>,
+    ) {
+        let runtime = match tokio::runtime::Builder::new_current_thread().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "view thread could not start");
+                return;
+            }
+        };
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    note = notes.recv() => match note {
+                        None | Some(Note::Stop) => return,
+                        Some(note) => self.take(note),
+                    },
+                    Some(request) = requests.recv() => self.answer(request),
+                }
+            }
+        });
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Sealed { epoch, now, event_time, tenants } => {
+                self.store.introduce(tenants);
+                self.sealed.insert(epoch, SealedEpoch { now, event_time, sealed_at: Instant::now() });
+            }
+            Note::Progress(progress) => {
+                self.uppers[progress.worker] = progress.upper;
+                for (epoch, mut rows) in progress.changes {
+                    self.pending.entry(epoch).or_default().append(&mut rows);
+                }
+                let upper = self.uppers.iter().min().copied().unwrap_or(0);
+                let complete: Vec<Epoch> =
+                    self.sealed.range(self.latest + 1..).map(|(epoch, _)| *epoch).take_while(|e| *e < upper).collect();
+                for epoch in complete {
+                    self.complete(epoch);
+                }
+            }
+            Note::Stop => {}
+        }
+    }
+
+    fn complete(&mut self, epoch: Epoch) {
+        let changes = self.pending.remove(&epoch).unwrap_or_default();
+        let rejects = rejects(&changes);
+        let changed = self.store.apply(epoch, changes);
+        self.latest = epoch;
+        let since = epoch.saturating_sub(self.readable);
+        self.store.compact(since);
+        self.sealed = self.sealed.split_off(&since);
+        self.subscriptions.send(epoch, &changed);
+        let later = self.waiting.split_off(&(epoch + 1));
+        for reply in std::mem::replace(&mut self.waiting, later).into_values().flatten() {
+            // Whoever stopped waiting is not told.
+            let _told = reply.send(self.as_of(epoch));
+        }
+        // Dropped when nobody consumes completions.
+        let _consumed = self.completions.send(Completed { epoch, rejects });
+        self.room.add_permits(1);
+    }
+
+    fn since(&self) -> Epoch {
+        self.latest.saturating_sub(self.readable)
+    }
+
+    fn as_of(&self, epoch: Epoch) -> AsOf {
+        let sealed = self.sealed.get(&epoch);
+        let age = sealed.filter(|_| self.clock == Clock::Wall).map(|sealed| sealed.sealed_at.elapsed());
+        AsOf {
+            epoch,
+            since: self.since(),
+            upper: self.latest + 1,
+            event_time: sealed.map_or(EventTime(0), |sealed| sealed.event_time),
+            now: sealed.map_or(EventTime(0), |sealed| sealed.now),
+            freshness_ms: age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+
+    fn answer(&mut self, request: ReadRequest) {
+        // A reader that has gone away needs no answer: every send here may fail.
+        match request {
+            ReadRequest::Peek(query, reply) => {
+                let epoch = query.as_of.unwrap_or(self.latest);
+                let page = self.store.peek(&query, epoch, self.since(), self.latest, self.as_of(epoch));
+                let _sent = reply.send(page);
+            }
+            ReadRequest::Subscribe(tenant, view, reply) => {
+                let snapshot = self.store.snapshot(&tenant, view, self.latest);
+                let subscribed = snapshot.map(|rows| {
+                    let (sender, receiver) = mpsc::channel(SUBSCRIBE_BACKLOG_MAX);
+                    self.subscriptions.add(tenant.key(), view, sender, self.latest, rows);
+                    receiver
+                });
+                let _sent = reply.send(subscribed);
+            }
+            ReadRequest::Status(reply) => {
+                let (tenants, rows) = (self.store.tenants(), self.store.counts());
+                let _sent = reply.send(Status { as_of: self.as_of(self.latest), tenants, rows });
+            }
+            ReadRequest::Complete(epoch, reply) if epoch <= self.latest => {
+                let _sent = reply.send(self.as_of(self.latest));
+            }
+            ReadRequest::Complete(epoch, reply) => self.waiting.entry(epoch).or_default().push(reply),
+        }
+    }
+}
+
+/// Rejects that an epoch added, by position.
+fn rejects(changes: &[(Published, Diff)]) -> Vec<Reject> {
+    let added = changes.iter().filter(|(_, diff)| 0 < *diff).filter_map(|(published, _)| match published {
+        Published::Row(_, ViewName::Rejects, row) => match row.as_ref() {
+            Row::Reject(row) => Some(row.reject.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let mut rejects: Vec<Reject> = added.collect();
+    rejects.sort_by(|left, right| left.position.cmp(&right.position));
+    rejects
+}
+
+/// A row of a view of a tenant.
+type Place = (Tenant, ViewName);

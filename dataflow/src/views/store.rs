@@ -1,0 +1,225 @@
+//! The rows of all views, by tenant, view and key, with the history that is still readable.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use schemas::ids::{Tenant, TenantId};
+use schemas::read::{AsOf, PAGE_ROWS_MAX, Page, Query, ReadError};
+use schemas::time::{Diff, Epoch};
+use schemas::view::{CoverageRow, Row, ViewName};
+
+use crate::graph::Published;
+use crate::operators::admit::Outcome;
+use crate::views::Place;
+
+/// Net changes of one epoch, by place: what subscribers are told.
+pub(super) type Changed = BTreeMap<Place, Vec<(Arc<Row>, Diff)>>;
+
+/// One key of a view: what is there now, and what was there before.
+#[derive(Debug, Default)]
+struct Cell {
+    /// Rows with positive multiplicity. One, but for two rejects of one position: the greater is shown.
+    rows: BTreeMap<Arc<Row>, Diff>,
+    /// The row shown from an epoch on, in epoch order.
+    history: Vec<(Epoch, Option<Arc<Row>>)>,
+}
+
+#[derive(Debug)]
+struct TenantViews {
+    id: TenantId,
+    views: BTreeMap<ViewName, BTreeMap<Arc<str>, Cell>>,
+    coverage: BTreeMap<String, BTreeMap<Outcome, u64>>,
+}
+
+/// All views of all tenants.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    tenants: BTreeMap<Tenant, TenantViews>,
+    /// Cells changed in an epoch, so that compaction looks at no others.
+    touched: VecDeque<(Epoch, Vec<(Place, Arc<str>)>)>,
+}
+
+impl Store {
+    /// Makes tenants known.
+    pub(super) fn introduce(&mut self, tenants: Vec<TenantId>) {
+        for id in tenants {
+            let views = || TenantViews { id: id.clone(), views: BTreeMap::new(), coverage: BTreeMap::new() };
+            self.tenants.entry(id.key()).or_insert_with(views);
+        }
+    }
+
+    /// Applies the changes of an epoch.
+    pub(super) fn apply(&mut self, epoch: Epoch, changes: Vec<(Published, Diff)>) -> Changed {
+        let mut rows: BTreeMap<(Place, Arc<str>), Vec<(Arc<Row>, Diff)>> = BTreeMap::new();
+        for (published, diff) in changes {
+            let (tenant, view, changes) = match published {
+                Published::Row(tenant, view, row) => (tenant, view, vec![(*row, diff)]),
+                Published::Count(tenant, source, outcome) => {
+                    (tenant, ViewName::Coverage, self.count(tenant, source, outcome, diff))
+                }
+            };
+            for (row, diff) in changes {
+                let key: Arc<str> = row.key().into();
+                rows.entry(((tenant, view), key)).or_default().push((Arc::new(row), diff));
+            }
+        }
+        let mut changed = Changed::new();
+        let mut touched = Vec::with_capacity(rows.len());
+        for ((place, key), updates) in rows {
+            let Some(tenant) = self.tenants.get_mut(&place.0) else {
+                panic!("a row was published for a tenant that was never sealed")
+            };
+            let cell = tenant.views.entry(place.1).or_default().entry(Arc::clone(&key)).or_default();
+            let before = cell.shown();
+            cell.update(updates);
+            let after = cell.rows.last_key_value().map(|(row, _)| Arc::clone(row));
+            if before == after {
+                continue;
+            }
+            cell.history.push((epoch, after.clone()));
+            touched.push((place, key));
+            let changes = changed.entry(place).or_default();
+            changes.extend(before.map(|row| (row, -1)));
+            changes.extend(after.map(|row| (row, 1)));
+        }
+        self.touched.push_back((epoch, touched));
+        changed
+    }
+
+    /// Adds to the counts of a source; gives the row that went and the one that came.
+    fn count(&mut self, tenant: Tenant, source: String, outcome: Outcome, diff: Diff) -> Vec<(Row, Diff)> {
+        let Some(views) = self.tenants.get_mut(&tenant) else {
+            panic!("a delivery was counted for a tenant that was never sealed")
+        };
+        let counts = views.coverage.entry(source.clone()).or_default();
+        let before = (!counts.is_empty()).then(|| (coverage(&source, counts), -1));
+        *counts.entry(outcome).or_default() += diff.unsigned_abs();
+        before.into_iter().chain([(coverage(&source, counts), 1)]).collect()
+    }
+
+    /// Forgets what was shown before an epoch.
+    pub(super) fn compact(&mut self, since: Epoch) {
+        while self.touched.front().is_some_and(|(epoch, _)| *epoch <= since) {
+            let Some((_, cells)) = self.touched.pop_front() else { return };
+            for ((tenant, view), key) in cells {
+                let views = self.tenants.get_mut(&tenant).and_then(|tenant| tenant.views.get_mut(&view));
+                let Some(view) = views else { continue };
+                let gone = view.get_mut(&key).is_some_and(|cell| cell.compact(since));
+                if gone {
+                    view.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Rows of one page.
+    pub(super) fn peek(
+        &self,
+        query: &Query,
+        epoch: Epoch,
+        since: Epoch,
+        latest: Epoch,
+        as_of: AsOf,
+    ) -> Result<Page, ReadError> {
+        let tenant = self.known(&query.tenant)?;
+        if epoch < since || latest < epoch {
+            return Err(ReadError::Epoch { asked: epoch, since, latest });
+        }
+        let Some(view) = tenant.views.get(&query.view) else {
+            return Ok(Page { rows: Vec::new(), next: None, as_of });
+        };
+        let range: (Bound<&str>, Bound<&str>) = match (&query.filter.key, &query.after) {
+            (Some(key), _) => (Bound::Included(key), Bound::Included(key)),
+            (None, Some(after)) => (Bound::Excluded(after), Bound::Unbounded),
+            (None, None) => (Bound::Unbounded, Bound::Unbounded),
+        };
+        let limit = query.limit.clamp(1, PAGE_ROWS_MAX);
+        let mut rows: Vec<Row> = Vec::new();
+        let mut last: Option<&Arc<str>> = None;
+        for (key, cell) in view.range::<str, _>(range) {
+            let Some(row) = cell.at(epoch).filter(|row| query.filter.passes(row)) else { continue };
+            if rows.len() == limit {
+                return Ok(Page { rows, next: last.map(|key| key.to_string()), as_of });
+            }
+            rows.push(Row::clone(row));
+            last = Some(key);
+        }
+        Ok(Page { rows, next: None, as_of })
+    }
+
+    /// All rows of a view as of the latest epoch.
+    pub(super) fn snapshot(
+        &self,
+        tenant: &TenantId,
+        view: ViewName,
+        latest: Epoch,
+    ) -> Result<Vec<Arc<Row>>, ReadError> {
+        let cells = self.known(tenant)?.views.get(&view).into_iter().flat_map(BTreeMap::values);
+        Ok(cells.filter_map(|cell| cell.at(latest).cloned()).collect())
+    }
+
+    /// Tenants, by id.
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        let mut ids: Vec<TenantId> = self.tenants.values().map(|tenant| tenant.id.clone()).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Rows shown now, per view, over all tenants.
+    pub(super) fn counts(&self) -> Vec<(ViewName, u64)> {
+        let count = |view: &ViewName| -> u64 {
+            let views = self.tenants.values().filter_map(|tenant| tenant.views.get(view));
+            let shown = views.flat_map(BTreeMap::values).filter(|cell| !cell.rows.is_empty());
+            u64::try_from(shown.count()).unwrap_or(u64::MAX)
+        };
+        ViewName::ALL.iter().map(|view| (*view, count(view))).collect()
+    }
+
+    fn known(&self, tenant: &TenantId) -> Result<&TenantViews, ReadError> {
+        let found = self.tenants.get(&tenant.key());
+        found.ok_or_else(|| ReadError::UnknownTenant { tenant: tenant.clone(), known: Vec::new() })
+    }
+}
+
+impl Cell {
+    fn shown(&self) -> Option<Arc<Row>> {
+        self.rows.last_key_value().map(|(row, _)| Arc::clone(row))
+    }
+
+    fn update(&mut self, updates: Vec<(Arc<Row>, Diff)>) {
+        for (row, diff) in updates {
+            let count = self.rows.entry(Arc::clone(&row)).or_default();
+            *count += diff;
+            if *count == 0 {
+                self.rows.remove(&row);
+            }
+        }
+        assert!(self.rows.values().all(|count| 0 < *count), "a row was retracted more often than it was inserted");
+    }
+
+    fn at(&self, epoch: Epoch) -> Option<&Arc<Row>> {
+        let after = self.history.partition_point(|(changed, _)| *changed <= epoch);
+        self.history.get(after.checked_sub(1)?)?.1.as_ref()
+    }
+
+    /// Forgets history before an epoch; true when nothing is left to show.
+    fn compact(&mut self, since: Epoch) -> bool {
+        let after = self.history.partition_point(|(changed, _)| *changed <= since);
+        self.history.drain(..after.saturating_sub(1));
+        matches!(self.history.as_slice(), [(changed, None)] if *changed <= since)
+    }
+}
+
+fn coverage(source: &str, counts: &BTreeMap<Outcome, u64>) -> Row {
+    let rejected = counts.iter().filter_map(|(outcome, count)| match outcome {
+        Outcome::Rejected(code) => Some((*code, *count)),
+        Outcome::Admitted | Outcome::Duplicate => None,
+    });
+    Row::Coverage(CoverageRow {
+        source: source.to_owned(),
+        accepted: counts.get(&Outcome::Admitted).copied().unwrap_or(0),
+        duplicate: counts.get(&Outcome::Duplicate).copied().unwrap_or(0),
+        rejected: rejected.collect(),
+    })
+}

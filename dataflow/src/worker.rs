@@ -1,0 +1,74 @@
+//! One worker: take sealed epochs, step the dataflow. Nothing else; no I/O.
+
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use differential_dataflow::input::Input;
+use schemas::time::{Diff, Epoch, EventTime};
+use timely::dataflow::operators::vec::Input as TicksInput;
+use timely::worker::Worker;
+
+use crate::config::EngineConfig;
+use crate::graph;
+use crate::operators::admit::Sealed;
+use crate::publish::{Progress, publish};
+
+/// What a worker is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A sealed epoch: its `now`, and this worker's share of the arrivals.
+    Seal {
+        /// The epoch.
+        epoch: Epoch,
+        /// Its clock reading.
+        now: EventTime,
+        /// This worker's share.
+        rows: Vec<Sealed>,
+    },
+    /// No epoch follows.
+    Stop,
+}
+
+/// How long an idle worker sleeps unless it is woken.
+const PARK: Duration = Duration::from_millis(50);
+
+/// Runs the computation until it is told to stop.
+pub(crate) fn run(
+    worker: &mut Worker,
+    config: &EngineConfig,
+    commands: &Receiver<Command>,
+    send: impl Fn(Progress) + 'static,
+) {
+    let index = worker.index();
+    let (mut arrivals, mut ticks) = worker.dataflow::<Epoch, _, _>(|scope| {
+        let (arrivals, sealed) = scope.new_collection::<Sealed, Diff>();
+        let (ticks, nows) = scope.new_input::<EventTime>();
+        publish(graph::build(sealed, nows, config), index, send);
+        (arrivals, ticks)
+    });
+    // Epoch 0 is before the first seal.
+    loop {
+        match commands.try_recv() {
+            Ok(Command::Seal { epoch, now, rows }) => {
+                arrivals.advance_to(epoch);
+                ticks.advance_to(epoch);
+                ticks.send(now);
+                for row in rows {
+                    arrivals.update(row, 1);
+                }
+                arrivals.advance_to(epoch + 1);
+                arrivals.flush();
+                ticks.advance_to(epoch + 1);
+            }
+            Ok(Command::Stop) | Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Empty) => {
+                worker.step_or_park(Some(PARK));
+                continue;
+            }
+        }
+        worker.step();
+    }
+    arrivals.close();
+    ticks.close();
+    while worker.step_or_park(Some(PARK)) {}
+}

@@ -1,0 +1,23 @@
+//! What an unusual metric value means, by the name of the metric.
+
+use crate::catalogue::Kind;
+
+/// Words of a metric's name, and the kind that a rise of it is. The first that fits decides.
+const RISES: &[(&[&str], &str)] = &[
+    (&["throttl"], "metric.cpu_throttling"),
+    (&["error", "5xx", "fail"], "trace.error_rate"),
+    (&["duration", "latency", "response_time"], "trace.latency"),
+    (&["cpu"], "metric.cpu_high"),
+    (&["memory", "mem_", "rss", "working_set"], "metric.memory_high"),
+    (&["replication_lag", "replica_lag"], "metric.replication_lag"),
+    (&["lag", "backlog", "queue"], "metric.queue_lag"),
+    (&["requests", "qps", "rps", "throughput"], "metric.traffic_surge"),
+];
+
+/// The kind of an anomaly on a metric. Falls, and metrics of unknown meaning, are level shifts.
+pub fn anomaly_kind(metric: &str, up: bool) -> Kind {
+    let name = metric.to_ascii_lowercase();
+    let fits = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let id = RISES.iter().find(|(words, _)| up && fits(words)).map_or("metric.level_shift", |(_, id)| *id);
+    Kind::named(id)
+}
