@@ -13,6 +13,7 @@ use crate::entity::named_enum;
 use crate::envelope::Severity;
 
 mod check;
+mod files;
 mod path;
 mod source;
 
