@@ -12,10 +12,11 @@ mod flux;
 mod github;
 mod json;
 mod kubectl;
-mod kubernetes;
+pub(crate) mod kubernetes;
 mod otlp;
 mod prometheus;
 mod slack;
+mod vendor;
 
 pub use detect::detect;
 

@@ -37,10 +37,12 @@ pub(crate) enum ObjectRow {
     Latest(Tenant, Cite, Arc<ObjectState>),
 }
 
-/// The key of an object: its entity, and its uid where several objects share an entity (quotas of a namespace).
+/// The key of an object: its entity, and its uid where several objects share an entity (the quotas of a namespace; a
+/// service and its endpoints).
 pub(crate) fn object_key(state: &ObjectState) -> u64 {
-    let uid = if state.entity.kind == EntityKind::Namespace { state.uid.as_str() } else { "" };
     let entity = &state.entity;
+    let shared = matches!(entity.kind, EntityKind::Namespace | EntityKind::Service);
+    let uid = if shared { state.uid.as_str() } else { "" };
     let kind = entity.kind.as_str();
     let parts = [kind, &entity.cluster, &entity.namespace, &entity.name, uid];
     hash64(&parts.map(str::as_bytes))
