@@ -1,0 +1,121 @@
+//! Services: selectors, ports, protocols, and the addresses that clients are configured with.
+
+use std::collections::BTreeMap;
+
+use super::{Edge, Namespace, finding};
+use crate::entity::RelationKind;
+use crate::fact::Signal;
+use crate::object::{Container, ObjectState, PodSpec, ServicePort};
+
+pub(super) fn check(namespace: &Namespace<'_>, signals: &mut Vec<Signal>, edges: &mut Vec<Edge>) {
+    for service in namespace.services().filter(|service| !service.selector.is_empty()) {
+        let pods: Vec<&ObjectState> = namespace.pods().filter(|pod| matches(&service.selector, &pod.labels)).collect();
+        let workloads: Vec<&ObjectState> =
+            namespace.workloads().filter(|workload| matches(&service.selector, &workload.template_labels)).collect();
+        for selected in pods.iter().chain(&workloads) {
+            edges.push((service.entity.clone(), RelationKind::Selects, selected.entity.clone()));
+        }
+        if pods.is_empty() && workloads.is_empty() {
+            signals.extend(no_match(namespace, service));
+        } else {
+            let specs = pods.iter().chain(&workloads).filter_map(|state| state.pod.as_ref());
+            let containers: Vec<&Container> = specs.flat_map(|pod| &pod.containers).filter(|c| !c.init).collect();
+            signals.extend(service.ports.iter().filter_map(|port| misrouted(service, port, &containers)));
+        }
+    }
+    for workload in namespace.workloads() {
+        let Some(pod) = &workload.pod else { continue };
+        clients(namespace, workload, pod, signals, edges);
+    }
+}
+
+fn matches(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// A selector that matches nothing, although there are workloads it was meant for: of the same name, or with labels
+/// in common.
+fn no_match(namespace: &Namespace<'_>, service: &ObjectState) -> Option<Signal> {
+    let shared = |workload: &ObjectState| {
+        let labels = &workload.template_labels;
+        service.selector.iter().filter(|(key, value)| labels.get(*key) == Some(*value)).count()
+    };
+    let meant = namespace
+        .workloads()
+        .map(|workload| (workload.entity.name == service.entity.name, shared(workload), workload))
+        .filter(|(same_name, shared, _)| *same_name || 0 < *shared)
+        .max_by_key(|(same_name, shared, _)| (*same_name, *shared))?;
+    let detail = format!(
+        "selector {:?} matches no pod; {} has labels {:?}",
+        service.selector, meant.2.entity, meant.2.template_labels
+    );
+    Some(finding(service, "k8s.service.SelectorMismatch", &detail))
+}
+
+/// A service port that none of the containers behind it serves. Undeclared ports are allowed by Kubernetes, so that
+/// nothing is said when no container declares any.
+fn misrouted(service: &ObjectState, port: &ServicePort, containers: &[&Container]) -> Option<Signal> {
+    let declared: Vec<&(u16, String, String)> = containers.iter().flat_map(|container| &container.ports).collect();
+    if declared.is_empty() {
+        return None;
+    }
+    let same_port = |known: &&&(u16, String, String)| port.target == known.0.to_string() || port.target == known.2;
+    let shown: Vec<String> = declared.iter().map(|known| format!("{}/{}", known.0, known.1)).collect();
+    let Some(known) = declared.iter().find(same_port) else {
+        let detail = format!("targetPort {} is not among the container ports {}", port.target, shown.join(", "));
+        return Some(finding(service, "k8s.service.TargetPortMismatch", &detail));
+    };
+    let (here, there) = (protocol(&port.protocol), protocol(&known.1));
+    let detail = format!("port {} is {here}, the container serves {there}", port.port);
+    (here != there).then(|| finding(service, "k8s.service.ProtocolMismatch", &detail))
+}
+
+fn protocol(name: &str) -> &str {
+    if name.is_empty() { "TCP" } else { name }
+}
+
+/// Environment values of the form `service:port` or `scheme://service:port/…`: who calls whom, and whether it can.
+fn clients(
+    namespace: &Namespace<'_>,
+    workload: &ObjectState,
+    pod: &PodSpec,
+    signals: &mut Vec<Signal>,
+    edges: &mut Vec<Edge>,
+) {
+    let callers: Vec<&ObjectState> =
+        namespace.services().filter(|service| !service.selector.is_empty() && matches(&service.selector, &workload.template_labels)).collect();
+    for (name, value) in pod.containers.iter().flat_map(|container| &container.env) {
+        let Some((host, port)) = address(value) else { continue };
+        let Some(service) = service_named(namespace, workload, host) else {
+            let looks_internal = !host.contains('.') && name.to_ascii_uppercase().contains("ADDR");
+            let detail = format!("{name} is {value}, and no service {host} exists in the namespace");
+            // A host without dots can only be a service of this namespace.
+            if looks_internal && namespace.services().count() != 0 {
+                signals.push(finding(workload, "k8s.service.AddressMismatch", &detail));
+            }
+            continue;
+        };
+        edges.extend(callers.iter().map(|caller| (caller.entity.clone(), RelationKind::Calls, service.entity.clone())));
+        if !service.ports.is_empty() && !service.ports.iter().any(|known| known.port == port) {
+            let ports: Vec<String> = service.ports.iter().map(|known| known.port.to_string()).collect();
+            let detail = format!("{name} is {value}, but service {host} listens on {}", ports.join(", "));
+            signals.push(finding(workload, "k8s.service.AddressMismatch", &detail));
+        }
+    }
+}
+
+fn address(value: &str) -> Option<(&str, u16)> {
+    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next()?;
+    let authority = authority.rsplit('@').next()?;
+    let (host, port) = authority.rsplit_once(':')?;
+    let named = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+    let numeric = host.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if named && !numeric && host != "localhost" { Some((host, port.parse().ok()?)) } else { None }
+}
+
+fn service_named<'a>(namespace: &Namespace<'a>, workload: &ObjectState, host: &str) -> Option<&'a ObjectState> {
+    let (name, rest) = host.split_once('.').unwrap_or((host, ""));
+    let here = rest.is_empty() || rest.split('.').next() == Some(&workload.entity.namespace);
+    namespace.services().find(|service| here && service.entity.name == name)
+}

@@ -1,0 +1,97 @@
+//! Namespaces with one thing wrong.
+
+use serde_json::{Value, json};
+
+use super::checks;
+use crate::object::ObjectState;
+use crate::object::parse::parse;
+use crate::time::EventTime;
+
+fn states(objects: &[Value]) -> Vec<ObjectState> {
+    objects.iter().map(|object| parse(object, EventTime(1_780_000_000_000)).unwrap().unwrap()).collect()
+}
+
+fn found(objects: &[Value]) -> Vec<String> {
+    let states = states(objects);
+    let (signals, _) = checks(&states.iter().collect::<Vec<_>>());
+    signals.iter().map(|signal| format!("{} {}", signal.kind.id(), signal.entity)).collect()
+}
+
+fn deployment(name: &str, container: Value) -> Value {
+    json!({"kind": "Deployment", "metadata": {"name": name, "namespace": "shop"}, "spec": {"replicas": 1,
+        "template": {"metadata": {"labels": {"app": name}}, "spec": {"serviceAccountName": name, "containers": [container]}}},
+        "status": {"readyReplicas": 1}})
+}
+
+fn service(name: &str, selector: Value, target: i64) -> Value {
+    json!({"kind": "Service", "metadata": {"name": name, "namespace": "shop"}, "spec": {"selector": selector,
+        "ports": [{"name": "grpc", "port": 8080, "targetPort": target, "protocol": "TCP"}]}})
+}
+
+fn account(name: &str) -> Value {
+    json!({"kind": "ServiceAccount", "metadata": {"name": name, "namespace": "shop"}})
+}
+
+fn main_container() -> Value {
+    json!({"name": "main", "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+        "livenessProbe": {"grpc": {"port": 8080}}, "readinessProbe": {"grpc": {"port": 8080}}})
+}
+
+#[test]
+fn a_sound_namespace_has_no_findings_and_its_edges() {
+    let objects = [deployment("pay", main_container()), service("pay", json!({"app": "pay"}), 8080), account("pay")];
+    assert!(found(&objects).is_empty());
+    let states = states(&objects);
+    let (_, edges) = checks(&states.iter().collect::<Vec<_>>());
+    let shown: Vec<String> = edges.iter().map(|(from, verb, to)| format!("{from} {verb} {to}")).collect();
+    assert_eq!(shown, ["service/shop/pay selects deployment/shop/pay"]);
+}
+
+#[test]
+fn a_selector_that_matches_nothing_is_found_on_the_service() {
+    let objects = [deployment("pay", main_container()), service("pay", json!({"app": "pay", "env": "live"}), 8080), account("pay")];
+    assert_eq!(found(&objects), ["k8s.service.SelectorMismatch service/shop/pay"]);
+}
+
+#[test]
+fn a_target_port_that_nobody_serves_is_found() {
+    let objects = [deployment("pay", main_container()), service("pay", json!({"app": "pay"}), 9090), account("pay")];
+    assert_eq!(found(&objects), ["k8s.service.TargetPortMismatch service/shop/pay"]);
+}
+
+#[test]
+fn an_address_with_the_wrong_port_is_found_on_the_client() {
+    let mut client = main_container();
+    client["env"] = json!([{"name": "PAY_ADDR", "value": "pay:9999"}]);
+    let objects = [
+        deployment("cart", client),
+        deployment("pay", main_container()),
+        service("pay", json!({"app": "pay"}), 8080),
+        account("pay"),
+        account("cart"),
+    ];
+    assert_eq!(found(&objects), ["k8s.service.AddressMismatch deployment/shop/cart"]);
+}
+
+#[test]
+fn a_missing_service_account_is_found_only_where_accounts_are_seen() {
+    assert!(found(&[deployment("pay", main_container())]).is_empty());
+    let seen = [deployment("pay", main_container()), account("other")];
+    assert_eq!(found(&seen), ["k8s.workload.MissingServiceAccount deployment/shop/pay"]);
+}
+
+#[test]
+fn a_probe_of_another_protocol_than_the_service_announces_is_found() {
+    let mut odd = main_container();
+    odd["livenessProbe"] = json!({"httpGet": {"port": 8080, "path": "/"}});
+    let objects = [deployment("pay", odd), service("pay", json!({"app": "pay"}), 8080), account("pay")];
+    assert_eq!(found(&objects), ["k8s.workload.ProbeMismatch deployment/shop/pay"]);
+}
+
+#[test]
+fn a_request_larger_than_every_node_cannot_be_placed() {
+    let mut large = deployment("pay", json!({"name": "main", "resources": {"requests": {"cpu": "64"}}}));
+    large["status"] = json!({});
+    let node = json!({"kind": "Node", "metadata": {"name": "n1"}, "status": {"allocatable": {"cpu": "8", "memory": "16Gi"}}});
+    assert_eq!(found(&[large, node, account("pay")]), ["k8s.workload.Unschedulable deployment/shop/pay"]);
+}
