@@ -34,7 +34,6 @@ use crate::operators::topology::topology;
 use crate::rows::{Edge, Episode};
 use crate::types::{Ticks, Updates};
 
-
 /// A change of a view of one tenant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Published {
@@ -68,7 +67,8 @@ pub(crate) fn build<'scope>(
     });
     let known = objects.concat(findings(latest.clone()));
 
-    let anomalies = baselines(facts::points(current.clone())).concat(templates(facts::lines(current.clone())));
+    let anomalies =
+        baselines(facts::points(current.clone())).concat(templates(facts::lines(current.clone())));
     let occurrences = facts::stated(current.clone()).concat(facts::derived(known.clone())).concat(anomalies);
     let episodes = episodes(occurrences, config.gap_ms);
     let edges = topology(facts::claimed(current.clone()).concat(facts::asserted(known)));
@@ -79,7 +79,9 @@ pub(crate) fn build<'scope>(
 
     let named = facts::measured(current.clone())
         .concat(latest.map(|(tenant, (_, state))| (tenant, state.entity.clone())))
-        .concat(episodes.clone().map(|episode| (episode.tenant, schemas::entity::Entity::clone(&episode.entity))))
+        .concat(
+            episodes.clone().map(|episode| (episode.tenant, schemas::entity::Entity::clone(&episode.entity))),
+        )
         .concat(edges.clone().flat_map(ends));
     let rows = current
         .map(|(tenant, event)| row(tenant, ViewName::Events, Row::Event(event.body.row.clone())))
@@ -99,7 +101,8 @@ fn row(tenant: Tenant, view: ViewName, row: Row) -> Published {
 }
 
 fn ends(edge: Edge) -> [(Tenant, schemas::entity::Entity); 2] {
-    let end = |entity: &Arc<schemas::entity::Entity>| (edge.key.tenant, schemas::entity::Entity::clone(entity));
+    let end =
+        |entity: &Arc<schemas::entity::Entity>| (edge.key.tenant, schemas::entity::Entity::clone(entity));
     [end(&edge.key.from), end(&edge.key.to)]
 }
 

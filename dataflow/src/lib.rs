@@ -4,14 +4,14 @@
 //! the whole computation on one page (`graph`), the operators, the way out (`publish`, `views`), and the handle that
 //! the rest of the program holds ([`engine`]). What the views contain is defined in docs/semantics.md.
 
-pub mod config;
 pub mod arrival;
-mod types;
-mod rows;
-mod seal;
+pub mod config;
+pub mod engine;
 mod graph;
 mod operators;
 mod publish;
+mod rows;
+mod seal;
+mod types;
 mod views;
 mod worker;
-pub mod engine;

@@ -129,8 +129,12 @@ impl ViewThread {
                     self.pending.entry(epoch).or_default().append(&mut rows);
                 }
                 let upper = self.uppers.iter().min().copied().unwrap_or(0);
-                let complete: Vec<Epoch> =
-                    self.sealed.range(self.latest + 1..).map(|(epoch, _)| *epoch).take_while(|e| *e < upper).collect();
+                let complete: Vec<Epoch> = self
+                    .sealed
+                    .range(self.latest + 1..)
+                    .map(|(epoch, _)| *epoch)
+                    .take_while(|e| *e < upper)
+                    .collect();
                 for epoch in complete {
                     self.complete(epoch);
                 }

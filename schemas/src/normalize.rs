@@ -8,6 +8,7 @@ use crate::error::DecodeError;
 use crate::fact::Normalized;
 
 mod alertmanager;
+pub mod anomaly;
 mod argo;
 mod datadog;
 mod flux;
@@ -17,7 +18,6 @@ mod kubernetes;
 mod otlp;
 mod prometheus;
 mod slack;
-pub mod anomaly;
 pub mod template;
 
 /// What an envelope says. An unknown source or type is context, not an error: [`generic`] keeps it.

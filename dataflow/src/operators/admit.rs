@@ -23,7 +23,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::config::{Clock, EngineConfig};
-use crate::operators::maintain::{pop_complete, sealed_now, stash_rows, stash_ticks, Calendar};
+use crate::operators::maintain::{Calendar, pop_complete, sealed_now, stash_rows, stash_ticks};
 use crate::rows::{Cite, EventBody};
 use crate::types::{Ticks, Updates};
 
@@ -134,12 +134,15 @@ pub(crate) fn admit<'scope>(
             move |(input, frontier), (ticks, tick_frontier), output| {
                 input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
                 ticks.for_each(|capability, rows| stash_ticks(&mut nows, capability.retain_least(0), rows));
-                let complete = |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
+                let complete =
+                    |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
                 while let Some((capability, ticked)) = pop_complete(&mut nows, complete) {
                     let epoch = *capability.time();
                     let arrivals = stash.remove(&epoch).map(|(_, rows)| rows).unwrap_or_default();
                     let mut session = output.session(&capability);
-                    keeper.step(&config, sealed_now(&ticked), arrivals, |row, diff| session.give((row, epoch, diff)));
+                    keeper.step(&config, sealed_now(&ticked), arrivals, |row, diff| {
+                        session.give((row, epoch, diff))
+                    });
                 }
             }
         })
@@ -285,18 +288,23 @@ impl Keeper {
 /// Rules 2 and 3: too far in the future, or expired before it arrived.
 fn refusal(config: &EngineConfig, now: EventTime, at: EventTime, expiry: EventTime) -> Option<DecodeError> {
     if config.clock == Clock::Wall && now.plus_ms(config.future_ms) < at {
-        let detail = format!("dated {at}, more than {} s after {now}; check the producer's clock", config.future_ms / 1_000);
+        let detail = format!(
+            "dated {at}, more than {} s after {now}; check the producer's clock",
+            config.future_ms / 1_000
+        );
         return Some(DecodeError::new(RejectCode::InFuture, detail));
     }
     if expiry <= now {
-        let detail = format!("dated {at}, older than the horizon as of {now}; replay it with the event clock instead");
+        let detail =
+            format!("dated {at}, older than the horizon as of {now}; replay it with the event clock instead");
         return Some(DecodeError::new(RejectCode::TooLate, detail));
     }
     None
 }
 
 fn conflict(first: &SourcePosition, id: EventId) -> DecodeError {
-    let detail = format!("{id} came before with other content, at {first}; use a new ingest_id for a new event");
+    let detail =
+        format!("{id} came before with other content, at {first}; use a new ingest_id for a new event");
     DecodeError::new(RejectCode::IdempotencyConflict, detail)
 }
 
@@ -307,11 +315,19 @@ fn live_row(tenant: Tenant, id: EventId, entry: &Remembered) -> Admitted {
     Admitted::Live((tenant, delivery.key), live)
 }
 
-fn emit_versions(name: (Tenant, EventId), entry: &Remembered, diff: Diff, emit: &mut impl FnMut(Admitted, Diff)) {
+fn emit_versions(
+    name: (Tenant, EventId),
+    entry: &Remembered,
+    diff: Diff,
+    emit: &mut impl FnMut(Admitted, Diff),
+) {
     let cite = Cite { seq: entry.seq, event: name.1 };
     for state in &entry.delivery.objects {
         let (at, resource_version) = (state.at, state.resource_version);
-        emit(Admitted::Version(name.0, Version { at, resource_version, cite, state: Arc::clone(state) }), diff);
+        emit(
+            Admitted::Version(name.0, Version { at, resource_version, cite, state: Arc::clone(state) }),
+            diff,
+        );
     }
 }
 

@@ -64,7 +64,9 @@ struct Deviation {
 }
 
 /// Compares every series with its baseline.
-pub(crate) fn baselines<'scope>(points: Updates<'scope, (Series, Point)>) -> Updates<'scope, (Subject, Occurrence)> {
+pub(crate) fn baselines<'scope>(
+    points: Updates<'scope, (Series, Point)>,
+) -> Updates<'scope, (Subject, Occurrence)> {
     let slotted = points.map(|(series, point)| ((series, point.at.0.div_euclid(SLOT_MS)), point));
     let slots = maintain(slotted, "BaselineSlots", |(series, number), points| {
         slot(*number, points).map(|slot| (series.clone(), slot)).into_iter().collect()
@@ -79,7 +81,8 @@ fn slot(number: i64, points: &BTreeMap<Point, Diff>) -> Option<Slot> {
     let (first, _) = points.first_key_value()?;
     let (last, _) = points.last_key_value()?;
     let copies: i128 = points.values().map(|copies| i128::from(*copies)).sum();
-    let sum: i128 = points.iter().map(|(point, copies)| i128::from(point.value_milli) * i128::from(*copies)).sum();
+    let sum: i128 =
+        points.iter().map(|(point, copies)| i128::from(point.value_milli) * i128::from(*copies)).sum();
     let mean = sum / copies.max(1);
     // The mean of 64-bit numbers is one.
     let mean_milli = i64::try_from(mean).unwrap_or(i64::MAX);
@@ -111,7 +114,8 @@ fn judge(slots: &[Slot], index: usize) -> Option<Deviation> {
     }
     let before = &slots[index.saturating_sub(BASELINE_SLOTS_MAX)..index];
     let median = lower_median(before.iter().map(|slot| slot.mean_milli).collect());
-    let distances = before.iter().map(|slot| slot.mean_milli.saturating_sub(median).saturating_abs()).collect();
+    let distances =
+        before.iter().map(|slot| slot.mean_milli.saturating_sub(median).saturating_abs()).collect();
     let spread = i128::from(lower_median(distances)) * 3 / 2;
     let spread = spread.max(i128::from(median).abs() / 10).max(SPREAD_MIN);
     let distance = i128::from(slots[index].mean_milli) - i128::from(median);
@@ -126,10 +130,11 @@ fn lower_median(mut values: Vec<i64>) -> i64 {
 fn occurrence(series: &Series, slots: &[Slot], found: &Anomaly) -> (Subject, Occurrence) {
     let (first, last) = (&slots[found.from], &slots[found.to]);
     let kind = anomaly_kind(&series.metric, found.deviation.up);
-    let detail =
-        format!("{} went from {} to {} (thousandths)", series.metric, found.deviation.median, first.mean_milli);
-    let subject =
-        Subject { tenant: series.tenant, id: series.id, kind, entity: Arc::clone(&series.entity) };
+    let detail = format!(
+        "{} went from {} to {} (thousandths)",
+        series.metric, found.deviation.median, first.mean_milli
+    );
+    let subject = Subject { tenant: series.tenant, id: series.id, kind, entity: Arc::clone(&series.entity) };
     let occurrence = Occurrence {
         onset: first.first.at,
         cite: first.first.cite,

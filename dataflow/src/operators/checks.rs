@@ -30,8 +30,8 @@ pub(crate) fn findings<'scope>(
         namespace(&state.entity).map(|namespace| ((tenant, namespace), (cite, state)))
     });
     let namespaces = local.clone().map(|(key, _)| key).distinct_core::<Diff>();
-    let shared = namespaces
-        .join_map(nodes, |tenant, namespace, node| ((*tenant, namespace.clone()), node.clone()));
+    let shared =
+        namespaces.join_map(nodes, |tenant, namespace, node| ((*tenant, namespace.clone()), node.clone()));
     maintain(local.concat(shared), "Checks", |(tenant, _), states| judge(*tenant, states))
 }
 
@@ -45,7 +45,8 @@ fn namespace(entity: &Entity) -> Option<String> {
 }
 
 fn judge(tenant: Tenant, states: &BTreeMap<(Cite, Arc<ObjectState>), Diff>) -> Vec<ObjectRow> {
-    let mut ordered: Vec<(&Cite, &ObjectState)> = states.keys().map(|(cite, state)| (cite, state.as_ref())).collect();
+    let mut ordered: Vec<(&Cite, &ObjectState)> =
+        states.keys().map(|(cite, state)| (cite, state.as_ref())).collect();
     ordered.sort_by(|left, right| (&left.1.entity, &left.1.uid).cmp(&(&right.1.entity, &right.1.uid)));
     let newest = ordered.iter().map(|(cite, _)| **cite).max();
     let valid_from = ordered.iter().map(|(_, state)| state.at).min();
@@ -53,7 +54,12 @@ fn judge(tenant: Tenant, states: &BTreeMap<(Cite, Arc<ObjectState>), Diff>) -> V
     let objects: Vec<&ObjectState> = ordered.iter().map(|(_, state)| *state).collect();
     let (signals, relations) = checks(&objects);
     let cited = |entity: &Entity| {
-        ordered.iter().filter(|(_, state)| state.entity == *entity).map(|(cite, _)| **cite).max().unwrap_or(newest)
+        ordered
+            .iter()
+            .filter(|(_, state)| state.entity == *entity)
+            .map(|(cite, _)| **cite)
+            .max()
+            .unwrap_or(newest)
     };
     let mut output = Vec::with_capacity(signals.len() + relations.len());
     for signal in signals {

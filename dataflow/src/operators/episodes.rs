@@ -57,7 +57,9 @@ pub(crate) fn episodes<'scope>(
         let mut episodes: Vec<Run> = Vec::new();
         for (_, next) in slots.keys() {
             match episodes.pop() {
-                Some(open) if next.onset <= open.reach.plus_ms(gap_ms) => episodes.push(join(open, next.clone())),
+                Some(open) if next.onset <= open.reach.plus_ms(gap_ms) => {
+                    episodes.push(join(open, next.clone()))
+                }
                 Some(closed) => episodes.extend([closed, next.clone()]),
                 None => episodes.push(next.clone()),
             }

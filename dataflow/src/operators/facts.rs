@@ -53,7 +53,8 @@ pub(crate) fn claimed<'scope>(current: Current<'scope>) -> Updates<'scope, (Edge
     current.flat_map(|(tenant, event)| {
         let edges = event.body.facts.iter().filter_map(|fact| match fact {
             Fact::Relation(edge) => {
-                let claim = EdgeClaim { valid_from: edge.valid_from, cite: event.cite, valid_to: edge.valid_to };
+                let claim =
+                    EdgeClaim { valid_from: edge.valid_from, cite: event.cite, valid_to: edge.valid_to };
                 Some((edge_key(tenant, &edge.from, edge.kind, &edge.to), claim))
             }
             _ => None,

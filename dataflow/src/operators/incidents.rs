@@ -83,7 +83,8 @@ pub(crate) fn incidents<'scope>(
             move |(input, frontier), (ticks, tick_frontier), output| {
                 input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
                 ticks.for_each(|capability, rows| stash_ticks(&mut nows, capability.retain_least(0), rows));
-                let complete = |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
+                let complete =
+                    |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
                 while let Some((capability, ticked)) = pop_complete(&mut nows, complete) {
                     let epoch = *capability.time();
                     let now = sealed_now(&ticked);

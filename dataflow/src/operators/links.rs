@@ -81,7 +81,8 @@ pub(crate) fn links<'scope>(
         let ways = Arc::clone(ways);
         reached.flat_map(move |(tenant, entity, way, effect)| {
             let catalogue = Catalogue::built_in();
-            let rules = ways.rules(catalogue, way, effect.kind).map(|rule| (rule, &catalogue.rule(rule).causes));
+            let rules =
+                ways.rules(catalogue, way, effect.kind).map(|rule| (rule, &catalogue.rule(rule).causes));
             let mut sought = Vec::new();
             for (rule, causes) in rules {
                 sought.extend(causes.iter().map(|cause| ((tenant, entity, *cause), (effect, rule, way))));
@@ -97,7 +98,8 @@ pub(crate) fn links<'scope>(
         let sought = sought.arrange_by_key_named("ArrangeSought");
         let causes = causes.arrange_by_key_named("ArrangeCauses");
         sought.join_core(causes, move |(tenant, _, _), (effect, rule, way), cause| {
-            judge(&ways, horizon_ms, effect, cause, *rule, *way).map(|candidate| ((*tenant, effect.id), candidate))
+            judge(&ways, horizon_ms, effect, cause, *rule, *way)
+                .map(|candidate| ((*tenant, effect.id), candidate))
         })
     };
     let ways = Arc::clone(ways);
@@ -121,7 +123,9 @@ fn walks<'scope>(
         .arrange_by_key_named("ArrangeEdges");
     let explained = Arc::clone(ways);
     let start = episodes
-        .filter(move |episode| episode.kind.spec().class != Class::Context && explained.explains(episode.kind))
+        .filter(move |episode| {
+            episode.kind.spec().class != Class::Context && explained.explains(episode.kind)
+        })
         .map(|episode| (episode.tenant, episode.entity_id, START, effect(&episode)));
     let mut reached = start.clone();
     let mut present = start;
@@ -179,8 +183,7 @@ fn judge(
         ended: cause.ended,
         standing: cause.standing,
     };
-    let allowed =
-        in_time(spec, horizon_ms, (&when, cause.kind.spec()), (effect.onset, effect.kind.spec()));
+    let allowed = in_time(spec, horizon_ms, (&when, cause.kind.spec()), (effect.onset, effect.kind.spec()));
     if cause.id == effect.id || !allowed {
         return None;
     }
@@ -196,7 +199,8 @@ fn choose(
     effect: EpisodeId,
     candidates: &BTreeMap<Candidate, Diff>,
 ) -> Vec<Link> {
-    let by_way = |candidate: &Candidate| (candidate.strength, Reverse((candidate.rule, ways.text(candidate.way))));
+    let by_way =
+        |candidate: &Candidate| (candidate.strength, Reverse((candidate.rule, ways.text(candidate.way))));
     let mut strongest: BTreeMap<EpisodeId, &Candidate> = BTreeMap::new();
     for candidate in candidates.keys() {
         let known = strongest.entry(candidate.cause).or_insert(candidate);

@@ -64,13 +64,16 @@ where
             let mut groups: BTreeMap<K, Group<V, O>> = BTreeMap::new();
             move |(input, frontier), output| {
                 input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
-                while let Some((capability, rows)) = pop_complete(&mut stash, |epoch| !frontier.less_equal(epoch)) {
+                while let Some((capability, rows)) =
+                    pop_complete(&mut stash, |epoch| !frontier.less_equal(epoch))
+                {
                     let epoch = *capability.time();
                     let dirty = apply(&mut groups, rows);
                     let mut session = output.session(&capability);
                     for key in dirty {
                         let group = groups.entry(key.clone()).or_default();
-                        let rows = if group.values.is_empty() { Vec::new() } else { logic(&key, &group.values) };
+                        let rows =
+                            if group.values.is_empty() { Vec::new() } else { logic(&key, &group.values) };
                         replace_output(group, rows, |row, diff| session.give((row, epoch, diff)));
                         if group.values.is_empty() {
                             groups.remove(&key);
@@ -107,7 +110,8 @@ where
             move |(input, frontier), (ticks, tick_frontier), output| {
                 input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
                 ticks.for_each(|capability, rows| stash_ticks(&mut nows, capability.retain_least(0), rows));
-                let complete = |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
+                let complete =
+                    |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
                 while let Some((capability, ticked)) = pop_complete(&mut nows, complete) {
                     let epoch = *capability.time();
                     let now = sealed_now(&ticked);
@@ -120,7 +124,9 @@ where
                     for key in dirty {
                         let group = groups.entry(key.clone()).or_default();
                         let maintained = logic(&key, &mut group.values, now);
-                        replace_output(group, maintained.output, |row, diff| session.give((row, epoch, diff)));
+                        replace_output(group, maintained.output, |row, diff| {
+                            session.give((row, epoch, diff))
+                        });
                         let wake = maintained.wake.filter(|_| !group.values.is_empty());
                         if group.wake != wake {
                             if let Some(old) = group.wake {
@@ -221,7 +227,11 @@ fn apply<K: Ord + Clone, V: Ord, O>(
 }
 
 /// Emits the difference between the group's last output and its new one.
-fn replace_output<V, O: Ord + Clone>(group: &mut Group<V, O>, mut rows: Vec<O>, mut emit: impl FnMut(O, Diff)) {
+fn replace_output<V, O: Ord + Clone>(
+    group: &mut Group<V, O>,
+    mut rows: Vec<O>,
+    mut emit: impl FnMut(O, Diff),
+) {
     rows.sort();
     let old = std::mem::replace(&mut group.output, rows);
     let mut old = old.into_iter().peekable();

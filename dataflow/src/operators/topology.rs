@@ -19,8 +19,9 @@ use crate::types::Updates;
 /// Folds claims into edges.
 pub(crate) fn topology<'scope>(claims: Updates<'scope, (EdgeKey, EdgeClaim)>) -> Updates<'scope, Edge> {
     let slotted = claims.map(|(key, claim)| ((key, claim.valid_from.0.div_euclid(SLOT_MS)), claim));
-    let partial =
-        maintain(slotted, "TopologySlots", |(key, _), claims| cover(claims).map(|claim| (key.clone(), claim)).into_iter().collect());
+    let partial = maintain(slotted, "TopologySlots", |(key, _), claims| {
+        cover(claims).map(|claim| (key.clone(), claim)).into_iter().collect()
+    });
     maintain(partial, "Topology", |key, claims| {
         let edge = cover(claims).map(|claim| Edge {
             key: key.clone(),

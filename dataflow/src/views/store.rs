@@ -195,7 +195,10 @@ impl Cell {
                 self.rows.remove(&row);
             }
         }
-        assert!(self.rows.values().all(|count| 0 < *count), "a row was retracted more often than it was inserted");
+        assert!(
+            self.rows.values().all(|count| 0 < *count),
+            "a row was retracted more often than it was inserted"
+        );
     }
 
     fn at(&self, epoch: Epoch) -> Option<&Arc<Row>> {

@@ -29,7 +29,8 @@ fn first_version() -> u32 {
 /// Classes of kinds.
 pub(super) const CLASSES: [&str; 6] = ["change", "state", "symptom", "alert", "anomaly", "context"];
 /// Layers, causes before effects.
-pub(super) const LAYERS: [&str; 7] = ["change", "control_plane", "node", "pod", "endpoint", "request", "user"];
+pub(super) const LAYERS: [&str; 7] =
+    ["change", "control_plane", "node", "pod", "endpoint", "request", "user"];
 /// Severities, mild before bad.
 pub(super) const SEVERITIES: [&str; 5] = ["debug", "info", "warning", "error", "critical"];
 /// How near-certain a mechanism is, in hundredths.
@@ -124,7 +125,9 @@ fn check_rule(kinds: &BTreeMap<String, RawKind>, rule: &RawRule) -> Result<(), C
             }
             let position = |layer: &String| LAYERS.iter().position(|known| known == layer);
             if position(&to.1) < position(&from.1) && rule.against_order.is_none() {
-                return refuse(format!("{cause} lies in a later layer than {effect}; state why in against_order"));
+                return refuse(format!(
+                    "{cause} lies in a later layer than {effect}; state why in against_order"
+                ));
             }
             if cause == effect && rule.path.iter().any(|path| path == "self") {
                 return refuse(format!("{cause} would cause itself on one entity"));
@@ -160,7 +163,9 @@ fn check_complete(ids: &BTreeSet<&str>) -> Result<(), CatalogueError> {
     for number in 1..=RULES {
         let id = format!("R{number:02}");
         if !ids.contains(id.as_str()) {
-            return Err(CatalogueError(format!("rule {id} is missing; add it, or its reason to docs/rules.md")));
+            return Err(CatalogueError(format!(
+                "rule {id} is missing; add it, or its reason to docs/rules.md"
+            )));
         }
     }
     Ok(())

@@ -79,8 +79,14 @@ mod tests {
 
     #[test]
     fn the_names_that_the_check_knows_are_those_of_the_types() {
-        assert_eq!(CLASSES.map(str::to_owned).to_vec(), Class::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(LAYERS.map(str::to_owned).to_vec(), Layer::ALL.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(
+            CLASSES.map(str::to_owned).to_vec(),
+            Class::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            LAYERS.map(str::to_owned).to_vec(),
+            Layer::ALL.iter().map(ToString::to_string).collect::<Vec<_>>()
+        );
         let severities = Severity::ALL.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(SEVERITIES.map(str::to_owned).to_vec(), severities);
     }

@@ -46,8 +46,12 @@ fn transcript(raw: &Raw<'_>, commands: &Map<String, Value>) -> Decoded {
         }
         match (command.verb.as_str(), command.kind.as_str()) {
             ("describe", kind) => describe_blocks(raw, output, Some(kind), &mut items),
-            ("get", "events") if !command.formatted => events::get_events(output, &command.namespace, raw.arrived, &mut items),
-            ("get", "secrets") if !command.formatted => tables::names(output, "Secret", &command.namespace, &mut items),
+            ("get", "events") if !command.formatted => {
+                events::get_events(output, &command.namespace, raw.arrived, &mut items)
+            }
+            ("get", "secrets") if !command.formatted => {
+                tables::names(output, "Secret", &command.namespace, &mut items)
+            }
             _ => {}
         }
     }
@@ -107,8 +111,12 @@ impl Command {
         }
         let (verb, kind) = (words.next()?.to_owned(), words.next()?.split('/').next()?.to_owned());
         let rest: Vec<&str> = words.collect();
-        let namespace = rest.iter().position(|word| *word == "-n" || *word == "--namespace").and_then(|at| rest.get(at + 1));
-        let formatted = rest.iter().any(|word| matches!(*word, "-o" | "--show-labels") || word.starts_with("-o"));
+        let namespace = rest
+            .iter()
+            .position(|word| *word == "-n" || *word == "--namespace")
+            .and_then(|at| rest.get(at + 1));
+        let formatted =
+            rest.iter().any(|word| matches!(*word, "-o" | "--show-labels") || word.starts_with("-o"));
         Some(Command { verb, kind, namespace: namespace.copied().unwrap_or_default().to_owned(), formatted })
     }
 }

@@ -30,7 +30,9 @@ pub(super) fn decode_document(raw: &Raw<'_>, document: &Value) -> Decoded {
         return each(items.iter(), |item| envelope(raw, item, false));
     }
     let watched = text(document, &["type"]);
-    if document["object"].is_object() && matches!(watched, "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR") {
+    if document["object"].is_object()
+        && matches!(watched, "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR")
+    {
         if matches!(watched, "BOOKMARK" | "ERROR") {
             return Decoded::default();
         }
@@ -54,7 +56,9 @@ fn with_list_kind(list: &Value, item: &Value) -> Value {
 fn envelope(raw: &Raw<'_>, item: &Value, deleted: bool) -> Result<Option<Envelope>, DecodeError> {
     let (kind, name) = (text(item, &["kind"]), text(item, &["metadata", "name"]));
     if kind.is_empty() {
-        return Err(DecodeError::field("Kubernetes object without kind; send objects as `kubectl get -o json` prints them"));
+        return Err(DecodeError::field(
+            "Kubernetes object without kind; send objects as `kubectl get -o json` prints them",
+        ));
     }
     if kind == "Event" {
         return Ok(Some(event(raw, item)));
@@ -65,7 +69,11 @@ fn envelope(raw: &Raw<'_>, item: &Value, deleted: bool) -> Result<Option<Envelop
     let namespace = text(item, &["metadata", "namespace"]);
     let payload = stripped(item);
     let event_type = if deleted { "deleted" } else { "object" };
-    let ts = if deleted { time(item, &["metadata", "deletionTimestamp"]).unwrap_or(raw.arrived) } else { raw.arrived };
+    let ts = if deleted {
+        time(item, &["metadata", "deletionTimestamp"]).unwrap_or(raw.arrived)
+    } else {
+        raw.arrived
+    };
     let content = payload.to_string();
     let identity = [
         kind,
@@ -94,7 +102,8 @@ fn envelope(raw: &Raw<'_>, item: &Value, deleted: bool) -> Result<Option<Envelop
 
 /// `core/v1` and `events.k8s.io/v1` Events.
 fn event(raw: &Raw<'_>, item: &Value) -> Envelope {
-    let involved = if item["involvedObject"].is_object() { &item["involvedObject"] } else { &item["regarding"] };
+    let involved =
+        if item["involvedObject"].is_object() { &item["involvedObject"] } else { &item["regarding"] };
     let payload = stripped(item);
     let content = payload.to_string();
     let namespace = text(involved, &["namespace"]);
@@ -166,7 +175,8 @@ fn hide(secret: &mut Map<String, Value>) {
 
 /// The order of revisions of one Event: how often it was seen, then when it was written.
 pub(crate) fn event_revision(item: &Value) -> i64 {
-    let count = int(item, &["count"]).max(int(item, &["series", "count"])).max(int(item, &["deprecatedCount"]));
+    let count =
+        int(item, &["count"]).max(int(item, &["series", "count"])).max(int(item, &["deprecatedCount"]));
     let version: i64 = text(item, &["metadata", "resourceVersion"]).parse().unwrap_or(0);
     if version == 0 { count } else { version }
 }
@@ -180,7 +190,12 @@ mod tests {
     fn decoded(document: &Value) -> Decoded {
         let tenant: TenantId = "shop".parse().unwrap();
         let (position, bytes) = (SourcePosition::default(), document.to_string());
-        decode(&Raw { tenant: &tenant, position: &position, arrived: EventTime(1_780_000_000_000), bytes: bytes.as_bytes() })
+        decode(&Raw {
+            tenant: &tenant,
+            position: &position,
+            arrived: EventTime(1_780_000_000_000),
+            bytes: bytes.as_bytes(),
+        })
     }
 
     #[test]
@@ -199,13 +214,17 @@ mod tests {
             "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "hunter2"}}, "data": {"password": "aHVudGVyMg=="}});
         let found = decoded(&secret);
         let payload = &found.envelopes[0].payload;
-        assert!(payload.contains("password") && !payload.contains("aHVudGVyMg") && !payload.contains("hunter2"));
+        assert!(
+            payload.contains("password") && !payload.contains("aHVudGVyMg") && !payload.contains("hunter2")
+        );
     }
 
     #[test]
     fn the_same_delivery_has_the_same_id_and_a_new_version_another() {
-        let pod = |version: &str| json!({"type": "MODIFIED", "object":
-            {"kind": "Pod", "metadata": {"name": "a", "namespace": "shop", "uid": "u", "resourceVersion": version}}});
+        let pod = |version: &str| {
+            json!({"type": "MODIFIED", "object":
+            {"kind": "Pod", "metadata": {"name": "a", "namespace": "shop", "uid": "u", "resourceVersion": version}}})
+        };
         let id = |version| decoded(&pod(version)).envelopes[0].ingest_id;
         assert_eq!(id("1"), id("1"));
         assert_ne!(id("1"), id("2"));

@@ -32,7 +32,8 @@ pub(super) struct VendorEvent<'a> {
 impl VendorEvent<'_> {
     /// The envelope. Its id is a hash of tenant, source and the vendor's idempotency key.
     pub(super) fn envelope(self, raw: &Raw<'_>) -> Envelope {
-        let mut parts: Vec<&[u8]> = vec![raw.tenant.as_str().as_bytes(), self.source.as_bytes(), self.event_type.as_bytes()];
+        let mut parts: Vec<&[u8]> =
+            vec![raw.tenant.as_str().as_bytes(), self.source.as_bytes(), self.event_type.as_bytes()];
         parts.extend(self.identity.iter().map(|part| part.as_bytes()));
         Envelope {
             tenant_id: raw.tenant.clone(),

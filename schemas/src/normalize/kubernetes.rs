@@ -19,9 +19,9 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
     match envelope.event_type.as_str() {
         "event" => Ok(event(envelope, payload)),
         "object" | "deleted" => object(envelope, payload),
-        other => Err(DecodeError::field(format!(
-            "kubernetes event_type {other:?}; use event, object or deleted"
-        ))),
+        other => {
+            Err(DecodeError::field(format!("kubernetes event_type {other:?}; use event, object or deleted")))
+        }
     }
 }
 
@@ -42,27 +42,53 @@ fn object(envelope: &Envelope, payload: &Value) -> Result<Normalized, DecodeErro
 }
 
 fn event(envelope: &Envelope, payload: &Value) -> Normalized {
-    let involved = if payload["involvedObject"].is_object() { &payload["involvedObject"] } else { &payload["regarding"] };
-    let (kind, namespace, name) = (text(involved, &["kind"]), text(involved, &["namespace"]), text(involved, &["name"]));
+    let involved = if payload["involvedObject"].is_object() {
+        &payload["involvedObject"]
+    } else {
+        &payload["regarding"]
+    };
+    let (kind, namespace, name) =
+        (text(involved, &["kind"]), text(involved, &["namespace"]), text(involved, &["name"]));
     let reason = text(payload, &["reason"]);
-    let message = if text(payload, &["message"]).is_empty() { text(payload, &["note"]) } else { text(payload, &["message"]) };
+    let message = if text(payload, &["message"]).is_empty() {
+        text(payload, &["note"])
+    } else {
+        text(payload, &["message"])
+    };
     let summary = clip(&format!("{kind} {namespace}/{name}: {reason} {message}"));
     let tenant = envelope.tenant_id.as_str();
-    let identity = [tenant, text(payload, &["metadata", "namespace"]), text(payload, &["metadata", "name"]), text(payload, &["metadata", "uid"])];
+    let identity = [
+        tenant,
+        text(payload, &["metadata", "namespace"]),
+        text(payload, &["metadata", "name"]),
+        text(payload, &["metadata", "uid"]),
+    ];
     let identified = identity[2..].iter().any(|part| !part.is_empty());
     let key = identified.then(|| EventKey(hash128(&identity.map(str::as_bytes))));
-    let mut normalized = Normalized { key, revision: event_revision(payload), summary, ..Normalized::default() };
+    let mut normalized =
+        Normalized { key, revision: event_revision(payload), summary, ..Normalized::default() };
     let Some(mut entity) = entity_of(kind, namespace, name) else { return normalized };
     if let Some(cluster) = &envelope.entity.cluster {
         entity.cluster.clone_from(cluster);
     }
-    let reporter = [&["reportingComponent"][..], &["reportingController"], &["source", "component"], &["deprecatedSource", "component"]]
-        .iter()
-        .map(|path| text(payload, path))
-        .find(|text| !text.is_empty());
+    let reporter = [
+        &["reportingComponent"][..],
+        &["reportingController"],
+        &["source", "component"],
+        &["deprecatedSource", "component"],
+    ]
+    .iter()
+    .map(|path| text(payload, path))
+    .find(|text| !text.is_empty());
     let occasion = Occasion { object: entity.kind, reporter: reporter.unwrap_or_default(), reason, message };
     for (entity, kind) in subjects(entity, &occasion) {
-        normalized.facts.push(Fact::Signal(signal(envelope, payload, entity, kind, &format!("{reason}: {message}"))));
+        normalized.facts.push(Fact::Signal(signal(
+            envelope,
+            payload,
+            entity,
+            kind,
+            &format!("{reason}: {message}"),
+        )));
     }
     normalized
 }
@@ -72,7 +98,12 @@ fn subjects(entity: Entity, occasion: &Occasion<'_>) -> Vec<(Entity, &'static st
     let Some(kind) = kind_of(occasion) else { return Vec::new() };
     let mut found = Vec::with_capacity(2);
     if occasion.message.contains("exceeded quota") {
-        let namespace = Entity { kind: EntityKind::Namespace, cluster: entity.cluster.clone(), namespace: String::new(), name: entity.namespace.clone() };
+        let namespace = Entity {
+            kind: EntityKind::Namespace,
+            cluster: entity.cluster.clone(),
+            namespace: String::new(),
+            name: entity.namespace.clone(),
+        };
         found.push((namespace, "k8s.quota.Refused"));
     }
     found.push((entity, kind));
@@ -87,7 +118,9 @@ fn signal(envelope: &Envelope, payload: &Value, entity: Entity, kind: &'static s
         .min(envelope.ts);
     let mut signal = Signal::at(entity, Kind::named(kind), first, detail);
     signal.last = envelope.ts;
-    let count = int(payload, &["count"]).max(int(payload, &["series", "count"])).max(int(payload, &["deprecatedCount"]));
+    let count = int(payload, &["count"])
+        .max(int(payload, &["series", "count"]))
+        .max(int(payload, &["deprecatedCount"]));
     signal.count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
     signal
 }

@@ -26,7 +26,9 @@ fn deletion(next: &ObjectState) -> Vec<Change> {
         EntityKind::ServiceAccount => "k8s.serviceaccount.Deleted",
         EntityKind::Pod => "k8s.pod.Deleted",
         EntityKind::Node => "k8s.node.Deleted",
-        EntityKind::Deployment | EntityKind::StatefulSet | EntityKind::DaemonSet | EntityKind::Rollout => "k8s.workload.Deleted",
+        EntityKind::Deployment | EntityKind::StatefulSet | EntityKind::DaemonSet | EntityKind::Rollout => {
+            "k8s.workload.Deleted"
+        }
         EntityKind::Service if next.endpoints.is_none() => "k8s.service.Changed",
         EntityKind::Policy => "k8s.policy.Changed",
         EntityKind::Ingress => "k8s.ingress.Changed",
@@ -39,20 +41,28 @@ fn edits(previous: &ObjectState, next: &ObjectState) -> Vec<Change> {
     match next.entity.kind {
         EntityKind::ConfigMap => data(previous, next, "k8s.configmap.Changed"),
         EntityKind::Secret => data(previous, next, "k8s.secret.Changed"),
-        EntityKind::Deployment | EntityKind::StatefulSet | EntityKind::DaemonSet | EntityKind::Rollout | EntityKind::CronJob => {
-            workload(previous, next)
-        }
+        EntityKind::Deployment
+        | EntityKind::StatefulSet
+        | EntityKind::DaemonSet
+        | EntityKind::Rollout
+        | EntityKind::CronJob => workload(previous, next),
         EntityKind::Service => service(previous, next),
         EntityKind::Namespace => quota(previous, next),
         EntityKind::Node => node(previous, next),
-        EntityKind::Autoscaler if previous.autoscaler.as_ref().map(|a| (a.min, a.max)) != next.autoscaler.as_ref().map(|a| (a.min, a.max)) => {
+        EntityKind::Autoscaler
+            if previous.autoscaler.as_ref().map(|a| (a.min, a.max))
+                != next.autoscaler.as_ref().map(|a| (a.min, a.max)) =>
+        {
             vec![("k8s.autoscaler.Changed", "bounds were edited".to_owned())]
         }
         EntityKind::Policy => rest(previous, next, "k8s.policy.Changed"),
         EntityKind::Ingress => rest(previous, next, "k8s.ingress.Changed"),
         EntityKind::Webhook => rest(previous, next, "k8s.webhook.Changed"),
         EntityKind::ServiceAccount if previous.pull_secrets != next.pull_secrets => {
-            vec![("k8s.serviceaccount.Changed", format!("pull secrets: {:?} to {:?}", previous.pull_secrets, next.pull_secrets))]
+            vec![(
+                "k8s.serviceaccount.Changed",
+                format!("pull secrets: {:?} to {:?}", previous.pull_secrets, next.pull_secrets),
+            )]
         }
         EntityKind::ServiceAccount => rest(previous, next, "k8s.serviceaccount.Changed"),
         _ => Vec::new(),
@@ -95,7 +105,10 @@ fn workload(previous: &ObjectState, next: &ObjectState) -> Vec<Change> {
         template(before, after, &mut found);
     }
     if found.is_empty() && previous.generation < next.generation && 0 < previous.generation {
-        found.push(("k8s.workload.SpecChanged", format!("generation {} to {}", previous.generation, next.generation)));
+        found.push((
+            "k8s.workload.SpecChanged",
+            format!("generation {} to {}", previous.generation, next.generation),
+        ));
     }
     let rolled_out = found.iter().any(|(kind, _)| !kind.contains("Scaled"));
     if rolled_out {
@@ -117,10 +130,18 @@ fn template(before: &PodSpec, after: &PodSpec, found: &mut Vec<Change>) {
     }
     let removed = old.keys().filter(|name| !new.contains_key(*name));
     found.extend(removed.map(|name| ("k8s.workload.SpecChanged", format!("container {name} was removed"))));
-    if before.volumes != after.volumes || before.pull_secrets != after.pull_secrets || before.service_account != after.service_account {
-        found.push(("k8s.workload.ReferenceChanged", "volumes, pull secrets or service account were edited".to_owned()));
+    if before.volumes != after.volumes
+        || before.pull_secrets != after.pull_secrets
+        || before.service_account != after.service_account
+    {
+        found.push((
+            "k8s.workload.ReferenceChanged",
+            "volumes, pull secrets or service account were edited".to_owned(),
+        ));
     }
-    let placement = |pod: &PodSpec| (pod.node_selector.clone(), pod.affinity_hash, pod.tolerations.clone(), pod.priority.clone());
+    let placement = |pod: &PodSpec| {
+        (pod.node_selector.clone(), pod.affinity_hash, pod.tolerations.clone(), pod.priority.clone())
+    };
     if placement(before) != placement(after) {
         found.push(("k8s.workload.SpecChanged", "placement rules were edited".to_owned()));
     }
@@ -132,11 +153,15 @@ fn container_edits(before: &Container, after: &Container, found: &mut Vec<Change
         found.push(("k8s.workload.ImageChanged", format!("{name}: {} to {}", before.image, after.image)));
     }
     if before.command != after.command {
-        found.push(("k8s.workload.CommandChanged", format!("{name}: {:?} to {:?}", before.command, after.command)));
+        found.push((
+            "k8s.workload.CommandChanged",
+            format!("{name}: {:?} to {:?}", before.command, after.command),
+        ));
     }
     if before.env != after.env {
         let keys = before.env.keys().chain(after.env.keys());
-        let mut edited: Vec<&String> = keys.filter(|key| before.env.get(*key) != after.env.get(*key)).collect();
+        let mut edited: Vec<&String> =
+            keys.filter(|key| before.env.get(*key) != after.env.get(*key)).collect();
         edited.sort();
         edited.dedup();
         // Names only: values may be credentials.
@@ -162,17 +187,24 @@ fn service(previous: &ObjectState, next: &ObjectState) -> Vec<Change> {
     if let (Some(before), Some(after)) = (&previous.endpoints, &next.endpoints) {
         let (before, after) = (before.ready.len(), after.ready.len());
         let lost = after < before && 0 < after;
-        return lost.then(|| ("k8s.service.EndpointsReduced", format!("{before} to {after} ready"))).into_iter().collect();
+        return lost
+            .then(|| ("k8s.service.EndpointsReduced", format!("{before} to {after} ready")))
+            .into_iter()
+            .collect();
     }
     let mut found = Vec::new();
     if previous.selector != next.selector {
-        found.push(("k8s.service.SelectorChanged", format!("{:?} to {:?}", previous.selector, next.selector)));
+        found
+            .push(("k8s.service.SelectorChanged", format!("{:?} to {:?}", previous.selector, next.selector)));
     }
     if previous.ports != next.ports {
         let ports = |state: &ObjectState| -> Vec<String> {
             state.ports.iter().map(|port| format!("{}->{}", port.port, port.target)).collect()
         };
-        found.push(("k8s.service.PortChanged", format!("{} to {}", ports(previous).join(" "), ports(next).join(" "))));
+        found.push((
+            "k8s.service.PortChanged",
+            format!("{} to {}", ports(previous).join(" "), ports(next).join(" ")),
+        ));
     }
     found
 }

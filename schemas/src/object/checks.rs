@@ -34,7 +34,10 @@ impl<'a> Namespace<'a> {
         self.all.iter().copied().filter(|state| {
             let controller = matches!(
                 state.entity.kind,
-                EntityKind::Deployment | EntityKind::StatefulSet | EntityKind::DaemonSet | EntityKind::Rollout
+                EntityKind::Deployment
+                    | EntityKind::StatefulSet
+                    | EntityKind::DaemonSet
+                    | EntityKind::Rollout
             );
             controller && state.owners.is_empty()
         })
@@ -65,7 +68,8 @@ pub fn checks(objects: &[&ObjectState]) -> (Vec<Signal>, Vec<Edge>) {
 
 /// A finding about one object: the case at the latest since it was seen, at the earliest since it was made.
 fn finding(state: &ObjectState, kind: &'static str, detail: &str) -> Signal {
-    Signal::at(state.entity.clone(), Kind::named(kind), state.at, detail).since(state.created.unwrap_or(state.at))
+    Signal::at(state.entity.clone(), Kind::named(kind), state.at, detail)
+        .since(state.created.unwrap_or(state.at))
 }
 
 #[cfg(test)]

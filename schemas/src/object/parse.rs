@@ -16,7 +16,7 @@ mod json;
 mod pod;
 mod quantity;
 
-pub(crate) use json::{entries, int, items, list, strings, text, time};
+pub(crate) use json::{entries, int, items, strings, text, time};
 pub use quantity::milli;
 
 use pod::{container_statuses, pod_spec};
@@ -32,9 +32,13 @@ pub fn parse(object: &Value, at: EventTime) -> Result<Option<ObjectState>, Decod
     let kind = text(object, &["kind"]);
     let name = text(object, &["metadata", "name"]);
     if kind.is_empty() || name.is_empty() {
-        return Err(DecodeError::field("Kubernetes object without kind or metadata.name; send whole objects"));
+        return Err(DecodeError::field(
+            "Kubernetes object without kind or metadata.name; send whole objects",
+        ));
     }
-    let Some(entity) = entity_of(kind, text(object, &["metadata", "namespace"]), name) else { return Ok(None) };
+    let Some(entity) = entity_of(kind, text(object, &["metadata", "namespace"]), name) else {
+        return Ok(None);
+    };
     let mut state = ObjectState::new(entity, at);
     metadata(object, &mut state);
     spec(kind, object, &mut state);
@@ -105,10 +109,21 @@ fn spec(kind: &str, object: &Value, state: &mut ObjectState) {
             text(object, &["status", "reason"]).clone_into(&mut state.reason);
             text(object, &["status", "message"]).clone_into(&mut state.message);
         }
-        "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet" | "DaemonSet" | "Job" | "Rollout" => {
+        "Deployment"
+        | "ReplicaSet"
+        | "ReplicationController"
+        | "StatefulSet"
+        | "DaemonSet"
+        | "Job"
+        | "Rollout" => {
             workload(kind, object, state);
         }
-        "CronJob" => state.pod = Some(pod_spec(&object["spec"]["jobTemplate"]["spec"]["template"]["spec"], &state.entity.namespace)),
+        "CronJob" => {
+            state.pod = Some(pod_spec(
+                &object["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+                &state.entity.namespace,
+            ))
+        }
         "Service" => service(object, state),
         "Endpoints" | "EndpointSlice" => endpoints(kind, object, state),
         "Node" => node(object, state),
@@ -131,7 +146,19 @@ fn spec(kind: &str, object: &Value, state: &mut ObjectState) {
         _ => {}
     }
     // Kinds whose spec is compared as a whole, because no field of it has a rule of its own.
-    if matches!(kind, "Ingress" | "NetworkPolicy" | "AuthorizationPolicy" | "LimitRange" | "VirtualService" | "HTTPRoute" | "Role" | "RoleBinding" | "ClusterRoleBinding" | "PodDisruptionBudget") {
+    if matches!(
+        kind,
+        "Ingress"
+            | "NetworkPolicy"
+            | "AuthorizationPolicy"
+            | "LimitRange"
+            | "VirtualService"
+            | "HTTPRoute"
+            | "Role"
+            | "RoleBinding"
+            | "ClusterRoleBinding"
+            | "PodDisruptionBudget"
+    ) {
         let rest = ["spec", "rules", "subjects", "roleRef"].map(|field| object[field].to_string());
         state.rest_hash = hash64(&rest.each_ref().map(|field| field.as_bytes()));
     }
@@ -152,8 +179,13 @@ fn workload(kind: &str, object: &Value, state: &mut ObjectState) {
         // Absent means one, as the API server defaults it.
         _ => object["spec"]["replicas"].as_i64().unwrap_or(1),
     };
-    let ready = if kind == "DaemonSet" { int(status, &["numberReady"]) } else { int(status, &["readyReplicas"]) };
-    let current = if kind == "DaemonSet" { int(status, &["currentNumberScheduled"]) } else { int(status, &["replicas"]) };
+    let ready =
+        if kind == "DaemonSet" { int(status, &["numberReady"]) } else { int(status, &["readyReplicas"]) };
+    let current = if kind == "DaemonSet" {
+        int(status, &["currentNumberScheduled"])
+    } else {
+        int(status, &["replicas"])
+    };
     let updated = int(status, &["updatedReplicas"]);
     let available = ready.max(int(status, &["availableReplicas"])).max(int(status, &["numberAvailable"]));
     state.replicas = Some(Replicas { desired, current, updated, available });
@@ -173,7 +205,11 @@ fn service(object: &Value, state: &mut ObjectState) {
 
 fn endpoints(kind: &str, object: &Value, state: &mut ObjectState) {
     let label = text(object, &["metadata", "labels", "kubernetes.io/service-name"]);
-    let service = if kind == "EndpointSlice" && !label.is_empty() { label } else { text(object, &["metadata", "name"]) };
+    let service = if kind == "EndpointSlice" && !label.is_empty() {
+        label
+    } else {
+        text(object, &["metadata", "name"])
+    };
     let mut found = Endpoints { service: service.to_owned(), ..Endpoints::default() };
     for subset in items(object, &["subsets"]) {
         found.ready.extend(items(subset, &["addresses"]).map(address));
@@ -230,7 +266,11 @@ fn data(object: &Value, state: &mut ObjectState) {
 
 fn storage(kind: &str, object: &Value, state: &mut ObjectState) {
     let claim = kind == "PersistentVolumeClaim";
-    let size = if claim { &object["spec"]["resources"]["requests"]["storage"] } else { &object["spec"]["capacity"]["storage"] };
+    let size = if claim {
+        &object["spec"]["resources"]["requests"]["storage"]
+    } else {
+        &object["spec"]["capacity"]["storage"]
+    };
     let reference = &object["spec"]["claimRef"];
     let bound_to = if claim {
         text(object, &["spec", "volumeName"]).to_owned()
@@ -259,13 +299,19 @@ fn autoscaler(object: &Value, state: &mut ObjectState) {
         desired: int(object, &["status", "desiredReplicas"]),
     });
     let target = &object["spec"]["scaleTargetRef"];
-    state.targets.extend(entity_of(text(target, &["kind"]), &state.entity.namespace, text(target, &["name"])));
+    state.targets.extend(entity_of(
+        text(target, &["kind"]),
+        &state.entity.namespace,
+        text(target, &["name"]),
+    ));
 }
 
 fn ingress(object: &Value, state: &mut ObjectState) {
     let namespace = state.entity.namespace.clone();
     let default = [&object["spec"]["defaultBackend"]];
-    let ruled = items(object, &["spec", "rules"]).flat_map(|rule| items(rule, &["http", "paths"])).map(|path| &path["backend"]);
+    let ruled = items(object, &["spec", "rules"])
+        .flat_map(|rule| items(rule, &["http", "paths"]))
+        .map(|path| &path["backend"]);
     for backend in default.into_iter().chain(ruled) {
         let name = text(backend, &["service", "name"]);
         if !name.is_empty() {

@@ -32,7 +32,9 @@ pub fn relations(state: &ObjectState) -> Vec<(Entity, RelationKind, Entity)> {
         EntityKind::Ingress => Some(RelationKind::Routes),
         _ => None,
     };
-    edges.extend(verb.into_iter().flat_map(|verb| state.targets.iter().map(move |to| (me.clone(), verb, to.clone()))));
+    edges.extend(
+        verb.into_iter().flat_map(|verb| state.targets.iter().map(move |to| (me.clone(), verb, to.clone()))),
+    );
     edges.sort();
     edges.dedup();
     edges
@@ -44,7 +46,8 @@ fn pod_relations(me: &Entity, pod: &PodSpec, edges: &mut Vec<(Entity, RelationKi
     }
     let named = |kind: EntityKind, name: &String| Entity::namespaced(kind, &me.namespace, name);
     let account = Some(&pod.service_account).filter(|name| !name.is_empty());
-    let mut references: Vec<Entity> = account.map(|name| named(EntityKind::ServiceAccount, name)).into_iter().collect();
+    let mut references: Vec<Entity> =
+        account.map(|name| named(EntityKind::ServiceAccount, name)).into_iter().collect();
     references.extend(pod.pull_secrets.iter().map(|name| named(EntityKind::Secret, name)));
     references.extend(pod.volumes.iter().map(|volume| volume.entity.clone()));
     for container in &pod.containers {

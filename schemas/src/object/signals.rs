@@ -22,7 +22,9 @@ pub fn signals(state: &ObjectState) -> Vec<Signal> {
         EntityKind::Node => node::signals(state),
         EntityKind::Namespace => namespace(state),
         EntityKind::Service => endpoints(state),
-        EntityKind::Claim if state.phase == "Pending" => vec![says(state, "k8s.claim.Pending", "claim is pending")],
+        EntityKind::Claim if state.phase == "Pending" => {
+            vec![says(state, "k8s.claim.Pending", "claim is pending")]
+        }
         EntityKind::Autoscaler => autoscaler(state),
         EntityKind::Certificate => condition(state, "Ready", "False", "k8s.certificate.RequestFailed"),
         _ => workload::signals(state),
@@ -37,13 +39,15 @@ fn says(state: &ObjectState, kind: &'static str, detail: &str) -> Signal {
 
 /// A signal of a condition, from its last transition.
 fn condition_says(state: &ObjectState, condition: &Condition, kind: &'static str) -> Signal {
-    let detail = format!("{}={} {}: {}", condition.name, condition.status, condition.reason, condition.message);
+    let detail =
+        format!("{}={} {}: {}", condition.name, condition.status, condition.reason, condition.message);
     let onset = condition.since.unwrap_or(state.at).min(state.at);
     Signal::at(state.entity.clone(), Kind::named(kind), onset, &detail)
 }
 
 fn condition(state: &ObjectState, name: &str, status: &str, kind: &'static str) -> Vec<Signal> {
-    let matching = state.conditions.iter().filter(|condition| condition.name == name && condition.status == status);
+    let matching =
+        state.conditions.iter().filter(|condition| condition.name == name && condition.status == status);
     matching.map(|condition| condition_says(state, condition, kind)).collect()
 }
 
@@ -76,10 +80,17 @@ fn endpoints(state: &ObjectState) -> Vec<Signal> {
 fn autoscaler(state: &ObjectState) -> Vec<Signal> {
     let mut found = condition(state, "ScalingActive", "False", "k8s.autoscaler.MetricsUnavailable");
     found.retain(|signal| !signal.detail.contains("ScalingDisabled"));
-    let limited = state.conditions.iter().find(|condition| condition.name == "ScalingLimited" && condition.status == "True");
+    let limited = state
+        .conditions
+        .iter()
+        .find(|condition| condition.name == "ScalingLimited" && condition.status == "True");
     let bounds = state.autoscaler.clone().unwrap_or_default();
     if limited.is_some_and(|condition| condition.reason == "TooManyReplicas") && 0 < bounds.max {
-        found.push(says(state, "k8s.autoscaler.AtMax", &format!("{} of {} replicas", bounds.current, bounds.max)));
+        found.push(says(
+            state,
+            "k8s.autoscaler.AtMax",
+            &format!("{} of {} replicas", bounds.current, bounds.max),
+        ));
     }
     found
 }

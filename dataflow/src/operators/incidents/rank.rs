@@ -44,9 +44,8 @@ pub(super) fn rank(hood: &Neighborhood, members: &BTreeSet<EpisodeId>, episodes:
         .filter_map(|id| hood.episodes.get(id))
         .map(|episode| candidate(hood, members, total, episode))
         .collect();
-    candidates.sort_by_key(|candidate| {
-        (Reverse(candidate.score), candidate.episode.onset, candidate.episode.id)
-    });
+    candidates
+        .sort_by_key(|candidate| (Reverse(candidate.score), candidate.episode.onset, candidate.episode.id));
     let sum: u64 = candidates.iter().map(|candidate| candidate.score).sum();
     let alone = members.len() == 1;
     candidates.truncate(HYPOTHESES_MAX);

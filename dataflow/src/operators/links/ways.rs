@@ -64,7 +64,11 @@ impl Ways {
     }
 
     /// Steps that are worth walking from a node for an effect of a kind.
-    pub(crate) fn steps(&self, node: u16, effect: Kind) -> impl Iterator<Item = ((RelationKind, Direction), u16)> + '_ {
+    pub(crate) fn steps(
+        &self,
+        node: u16,
+        effect: Kind,
+    ) -> impl Iterator<Item = ((RelationKind, Direction), u16)> + '_ {
         let children = self.nodes[usize::from(node)].children.iter();
         children
             .filter(move |(_, child)| self.nodes[usize::from(**child)].wanted_by.contains(&effect))

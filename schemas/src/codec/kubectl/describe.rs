@@ -85,7 +85,8 @@ pub(super) fn object(block: &[&str], named: Option<&str>) -> Option<Value> {
         "PersistentVolumeClaim" | "PersistentVolume" => storage(kind, &root, &mut object),
         "ServiceAccount" => {
             let names = root.lines("Image pull secrets");
-            object["imagePullSecrets"] = names.iter().map(|name| json!({"name": name.trim_end_matches(" (not found)")})).collect();
+            object["imagePullSecrets"] =
+                names.iter().map(|name| json!({"name": name.trim_end_matches(" (not found)")})).collect();
         }
         "Namespace" => object["status"]["phase"] = Value::from(root.text("Status")),
         _ => {}
@@ -154,7 +155,11 @@ fn workload(root: &Node<'_>, object: &mut Value) {
         let found = parts.filter_map(|part| part.trim().split_once(' ')).find(|(_, name)| *name == word);
         found.and_then(|(number, _)| number.parse::<i64>().ok())
     };
-    let running = root.text("Pods Status").split('/').next().and_then(|part| part.split_whitespace().next()?.parse::<i64>().ok());
+    let running = root
+        .text("Pods Status")
+        .split('/')
+        .next()
+        .and_then(|part| part.split_whitespace().next()?.parse::<i64>().ok());
     let scheduled = root.text("Desired Number of Nodes Scheduled").parse::<i64>().unwrap_or(0);
     object["spec"] = json!({
         "replicas": count("desired").unwrap_or(1),
@@ -189,7 +194,9 @@ fn service(root: &Node<'_>, object: &mut Value) {
                 let (name, number) = line.value.rsplit_once(' ').unwrap_or(("", line.value));
                 let (port, protocol) = number.split_once('/').unwrap_or((number, "TCP"));
                 let name = if name.trim() == "<unset>" { "" } else { name.trim() };
-                ports.push(json!({"name": name, "port": port.parse::<u16>().unwrap_or(0), "protocol": protocol}));
+                ports.push(
+                    json!({"name": name, "port": port.parse::<u16>().unwrap_or(0), "protocol": protocol}),
+                );
             }
             "TargetPort" => {
                 let target = line.value.split('/').next().unwrap_or_default();
@@ -200,7 +207,8 @@ fn service(root: &Node<'_>, object: &mut Value) {
             _ => {}
         }
     }
-    object["spec"] = json!({"selector": pairs(&root.lines("Selector")), "ports": ports, "type": root.text("Type")});
+    object["spec"] =
+        json!({"selector": pairs(&root.lines("Selector")), "ports": ports, "type": root.text("Type")});
 }
 
 fn endpoints(root: &Node<'_>, object: &mut Value) {
@@ -210,7 +218,8 @@ fn endpoints(root: &Node<'_>, object: &mut Value) {
         let listed = subsets.text(key).split(',').map(str::trim).filter(|ip| !ip.is_empty());
         listed.map(|ip| json!({"ip": ip})).collect()
     };
-    object["subsets"] = json!([{"addresses": addresses("Addresses"), "notReadyAddresses": addresses("NotReadyAddresses")}]);
+    object["subsets"] =
+        json!([{"addresses": addresses("Addresses"), "notReadyAddresses": addresses("NotReadyAddresses")}]);
 }
 
 fn node(root: &Node<'_>, object: &mut Value) {
@@ -225,7 +234,8 @@ fn node(root: &Node<'_>, object: &mut Value) {
         "taints": taints.iter().map(taint).collect::<Vec<_>>(),
     });
     let allocatable = root.child("Allocatable").map(|node| node.children.as_slice()).unwrap_or_default();
-    let allocatable: Map<String, Value> = allocatable.iter().map(|line| (line.key.to_owned(), Value::from(line.value))).collect();
+    let allocatable: Map<String, Value> =
+        allocatable.iter().map(|line| (line.key.to_owned(), Value::from(line.value))).collect();
     object["status"] = json!({"conditions": conditions(root), "allocatable": allocatable});
     object["metadata"]["namespace"] = Value::from("");
 }
@@ -250,7 +260,11 @@ fn data(block: &[&str], object: &mut Value) {
     let mut key = String::new();
     for line in block.iter().skip(start).take_while(|line| line.trim_end() != "BinaryData") {
         match line.split_once(':') {
-            Some((name, rest)) if !line.starts_with(' ') && !name.contains(' ') && (rest.is_empty() || rest.ends_with("bytes")) => {
+            Some((name, rest))
+                if !line.starts_with(' ')
+                    && !name.contains(' ')
+                    && (rest.is_empty() || rest.ends_with("bytes")) =>
+            {
                 key = name.to_owned();
                 values.insert(key.clone(), Value::from(rest.trim()));
             }
@@ -266,17 +280,21 @@ fn data(block: &[&str], object: &mut Value) {
 }
 
 fn storage(kind: &str, root: &Node<'_>, object: &mut Value) {
-    let modes: Vec<&str> = root.text("Access Modes").split(',').map(str::trim).filter(|mode| !mode.is_empty()).collect();
+    let modes: Vec<&str> =
+        root.text("Access Modes").split(',').map(str::trim).filter(|mode| !mode.is_empty()).collect();
     let claim = root.text("Claim").split_once('/');
     object["spec"] = match (kind, claim) {
-        ("PersistentVolume", Some((namespace, name))) => json!({"claimRef": {"namespace": namespace, "name": name}}),
+        ("PersistentVolume", Some((namespace, name))) => {
+            json!({"claimRef": {"namespace": namespace, "name": name}})
+        }
         _ => json!({"volumeName": root.text("Volume")}),
     };
     object["spec"]["accessModes"] = json!(modes);
     object["spec"]["storageClassName"] = Value::from(root.text("StorageClass"));
     object["spec"]["capacity"] = json!({"storage": root.text("Capacity")});
     object["spec"]["resources"] = json!({"requests": {"storage": root.text("Capacity")}});
-    object["status"]["phase"] = Value::from(root.text("Status").split_whitespace().next().unwrap_or_default());
+    object["status"]["phase"] =
+        Value::from(root.text("Status").split_whitespace().next().unwrap_or_default());
 }
 
 /// The `Conditions:` table: type, status, and for nodes times, reason and message.
@@ -284,7 +302,8 @@ fn conditions(root: &Node<'_>) -> Vec<Value> {
     let Some(table) = root.child("Conditions") else { return Vec::new() };
     let mut found = Vec::new();
     for row in &table.children {
-        let line = if row.key.is_empty() { row.value.to_owned() } else { format!("{}: {}", row.key, row.value) };
+        let line =
+            if row.key.is_empty() { row.value.to_owned() } else { format!("{}: {}", row.key, row.value) };
         let cells: Vec<&str> = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
         let condition = match cells.as_slice() {
             ["Type" | "----", ..] => continue,

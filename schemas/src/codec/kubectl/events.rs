@@ -19,7 +19,9 @@ struct Line<'a> {
 pub(super) fn is_table(text: &str) -> bool {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let header = first.contains("REASON") && first.contains("OBJECT");
-    header || columns(first).get(1).is_some_and(|kind| matches!(*kind, "Normal" | "Warning")) && age_ms(columns(first)[0]).is_some()
+    header
+        || columns(first).get(1).is_some_and(|kind| matches!(*kind, "Normal" | "Warning"))
+            && age_ms(columns(first)[0]).is_some()
 }
 
 /// Events of a `get events` table: age, type, reason, object, message.
@@ -67,7 +69,9 @@ fn event(line: &Line<'_>, kind: &str, namespace: &str, name: &str, arrived: Even
     let (age, folded) = line.age.split_once(" (x").map_or((line.age, None), |(age, rest)| (age, Some(rest)));
     let last = arrived.plus_ms(-age_ms(age)?);
     let (count, first) = match folded.and_then(|rest| rest.trim_end_matches(')').split_once(" over ")) {
-        Some((count, over)) => (count.parse::<u32>().unwrap_or(1), arrived.plus_ms(-age_ms(over).unwrap_or(0))),
+        Some((count, over)) => {
+            (count.parse::<u32>().unwrap_or(1), arrived.plus_ms(-age_ms(over).unwrap_or(0)))
+        }
         None => (1, last),
     };
     // Without a uid, what is said of whom tells Events apart.

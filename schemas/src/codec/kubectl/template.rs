@@ -32,7 +32,9 @@ fn spec(container: &Node<'_>) -> Value {
         "envFrom": env_from,
         "resources": {"limits": entries(container.child("Limits")), "requests": entries(container.child("Requests"))},
     });
-    for (heading, field) in [("Liveness", "livenessProbe"), ("Readiness", "readinessProbe"), ("Startup", "startupProbe")] {
+    for (heading, field) in
+        [("Liveness", "livenessProbe"), ("Readiness", "readinessProbe"), ("Startup", "startupProbe")]
+    {
         let text = container.text(heading);
         if !text.is_empty() {
             spec[field] = probe(text);
@@ -74,7 +76,9 @@ fn environment(container: &Node<'_>) -> (Vec<Value>, Vec<Value>) {
         });
     }
     let mut env_from = Vec::new();
-    for source in container.child("Environment Variables from").map(|node| node.children.as_slice()).unwrap_or_default() {
+    for source in
+        container.child("Environment Variables from").map(|node| node.children.as_slice()).unwrap_or_default()
+    {
         let text = if source.key.is_empty() { source.value } else { source.key };
         let name = text.split_whitespace().next().unwrap_or_default();
         let line = format!("{} {}", source.key, source.value);
@@ -102,14 +106,21 @@ fn probe(text: &str) -> Value {
     match handler {
         "http-get" => {
             let (scheme, rest) = target.split_once("://").unwrap_or(("http", target));
-            let (host, path) = rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
+            let (host, path) =
+                rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
             let number = host.rsplit(':').next().unwrap_or_default();
-            probe["httpGet"] = json!({"port": port(number), "path": path, "scheme": scheme.to_ascii_uppercase()});
+            probe["httpGet"] =
+                json!({"port": port(number), "path": path, "scheme": scheme.to_ascii_uppercase()});
         }
-        "tcp-socket" => probe["tcpSocket"] = json!({"port": port(target.rsplit(':').next().unwrap_or_default())}),
+        "tcp-socket" => {
+            probe["tcpSocket"] = json!({"port": port(target.rsplit(':').next().unwrap_or_default())})
+        }
         "grpc" => probe["grpc"] = json!({"port": port(target.rsplit(':').next().unwrap_or_default())}),
         _ => {
-            let command = text.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or("", |(command, _)| command);
+            let command = text
+                .split_once('[')
+                .and_then(|(_, rest)| rest.split_once(']'))
+                .map_or("", |(command, _)| command);
             probe["exec"] = json!({"command": command.split_whitespace().collect::<Vec<_>>()});
         }
     }
@@ -140,7 +151,9 @@ pub(super) fn volumes(heading: Option<&Node<'_>>) -> Vec<Value> {
         let source = match kind {
             "ConfigMap" => json!({"configMap": {"name": volume.text("Name"), "optional": optional}}),
             "Secret" => json!({"secret": {"secretName": volume.text("SecretName"), "optional": optional}}),
-            "PersistentVolumeClaim" => json!({"persistentVolumeClaim": {"claimName": volume.text("ClaimName")}}),
+            "PersistentVolumeClaim" => {
+                json!({"persistentVolumeClaim": {"claimName": volume.text("ClaimName")}})
+            }
             _ => continue,
         };
         found.push(source);

@@ -83,7 +83,9 @@ fn a_described_pod_is_the_pod_and_its_events() {
     assert_eq!(container.env["PEER"], "pay:8080");
     assert_eq!(container.env_from[0].key, "url");
     assert_eq!(spec.volumes[0].entity.name, "cart-conf");
-    let Fact::Signal(back_off) = &normalize(&found.envelopes[1]).unwrap().facts[0] else { panic!("no signal") };
+    let Fact::Signal(back_off) = &normalize(&found.envelopes[1]).unwrap().facts[0] else {
+        panic!("no signal")
+    };
     assert_eq!((back_off.count, back_off.last.ms_since(back_off.onset)), (5, 110_000));
 }
 

@@ -7,7 +7,10 @@ use crate::time::EventTime;
 /// An absolute time of `describe`, as RFC 3339; "" when it is not one.
 pub(super) fn rfc3339(text: &str) -> String {
     let parsed = DateTime::parse_from_rfc2822(text.trim()).ok();
-    parsed.and_then(|time| EventTime::from_ms(time.timestamp_millis()).ok()).map(|time| time.to_string()).unwrap_or_default()
+    parsed
+        .and_then(|time| EventTime::from_ms(time.timestamp_millis()).ok())
+        .map(|time| time.to_string())
+        .unwrap_or_default()
 }
 
 /// An age such as `85s`, `2m30s`, `3h`, `20d` in milliseconds.

@@ -46,9 +46,12 @@ pub(super) fn tree<'a>(lines: &[&'a str]) -> Node<'a> {
         let continues = 1 < indent && indent == last_value_column && !content.starts_with('-');
         let (key, value) = if continues { ("", content.trim_end()) } else { split(content) };
         if !continues {
-            last_value_column = if key.is_empty() || value.is_empty() { 0 } else { value_column(line, value) };
+            last_value_column =
+                if key.is_empty() || value.is_empty() { 0 } else { value_column(line, value) };
         }
-        while 1 < stack.len() && stack.last().is_some_and(|(above, _)| indent <= *above) || DEPTH_MAX < stack.len() {
+        while 1 < stack.len() && stack.last().is_some_and(|(above, _)| indent <= *above)
+            || DEPTH_MAX < stack.len()
+        {
             close(&mut stack);
         }
         stack.push((indent, Node { key, value, children: Vec::new() }));

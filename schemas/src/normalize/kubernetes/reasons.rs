@@ -47,18 +47,35 @@ fn pod(occasion: &Occasion<'_>) -> Option<&'static str> {
         "Unhealthy" => "k8s.pod.UnhealthyReadiness",
         "FailedScheduling" if occasion.reporter.contains("karpenter") => "k8s.node.CapacityUnavailable",
         "FailedScheduling" => "k8s.pod.FailedScheduling",
-        "NotTriggerScaleUp" | "InsufficientCapacityError" | "NoCompatibleInstanceTypes" | "FailedToTriggerScaleUp" => "k8s.node.CapacityUnavailable",
-        "Evicted" | "TaintManagerEviction" | "DeviceTaintManagerEviction" | "NodeControllerEviction" => "k8s.pod.Evicted",
+        "NotTriggerScaleUp"
+        | "InsufficientCapacityError"
+        | "NoCompatibleInstanceTypes"
+        | "FailedToTriggerScaleUp" => "k8s.node.CapacityUnavailable",
+        "Evicted" | "TaintManagerEviction" | "DeviceTaintManagerEviction" | "NodeControllerEviction" => {
+            "k8s.pod.Evicted"
+        }
         "Preempted" | "Preempting" => "k8s.pod.Preempted",
         "FailedMount" | "FailedMapVolume" => "k8s.pod.FailedMount",
         "FailedAttachVolume" => "k8s.pod.FailedAttach",
-        "FailedCreatePodSandBox" | "FailedPodSandBoxStatus" if says(occasion, &["no IP addresses available", "failed to allocate for range"]) => "k8s.network.AddressesExhausted",
+        "FailedCreatePodSandBox" | "FailedPodSandBoxStatus"
+            if says(occasion, &["no IP addresses available", "failed to allocate for range"]) =>
+        {
+            "k8s.network.AddressesExhausted"
+        }
         "FailedCreatePodSandBox" | "FailedPodSandBoxStatus" | "NetworkNotReady" => "k8s.pod.FailedSandbox",
         "FailedPostStartHook" | "FailedPreStopHook" => "k8s.pod.FailedHook",
         "NodeNotReady" => "k8s.pod.NodeLost",
-        "OutOfcpu" | "OutOfmemory" | "OutOfpods" | "UnexpectedAdmissionError" | "TopologyAffinityError" => "k8s.pod.FailedScheduling",
+        "OutOfcpu" | "OutOfmemory" | "OutOfpods" | "UnexpectedAdmissionError" | "TopologyAffinityError" => {
+            "k8s.pod.FailedScheduling"
+        }
         "Killing" => "k8s.pod.Killing",
-        "Scheduled" | "Pulling" | "Pulled" | "Created" | "Started" | "SandboxChanged" | "SuccessfulAttachVolume" => "k8s.pod.Lifecycle",
+        "Scheduled"
+        | "Pulling"
+        | "Pulled"
+        | "Created"
+        | "Started"
+        | "SandboxChanged"
+        | "SuccessfulAttachVolume" => "k8s.pod.Lifecycle",
         _ => return None,
     };
     Some(kind)
@@ -66,7 +83,17 @@ fn pod(occasion: &Occasion<'_>) -> Option<&'static str> {
 
 /// The five meanings of `Failed`.
 fn failed(occasion: &Occasion<'_>) -> &'static str {
-    if says(occasion, &["couldn't find key", "not found in ConfigMap", "configmap \"", "secret \"", "CreateContainerConfigError"]) && !says(occasion, &["pull"]) {
+    if says(
+        occasion,
+        &[
+            "couldn't find key",
+            "not found in ConfigMap",
+            "configmap \"",
+            "secret \"",
+            "CreateContainerConfigError",
+        ],
+    ) && !says(occasion, &["pull"])
+    {
         "k8s.pod.ConfigError"
     } else if says(occasion, &["ImagePullBackOff"]) {
         "k8s.pod.BackOffPull"
@@ -81,10 +108,14 @@ fn node(occasion: &Occasion<'_>) -> Option<&'static str> {
     let kind = match occasion.reason {
         "NodeNotReady" => "k8s.node.NotReady",
         "Rebooted" => "k8s.node.Rebooted",
-        "Shutdown" | "SpotInterruption" | "Disrupted" | "DisruptionTerminating" | "TerminatingNode" => "k8s.node.Disrupted",
+        "Shutdown" | "SpotInterruption" | "Disrupted" | "DisruptionTerminating" | "TerminatingNode" => {
+            "k8s.node.Disrupted"
+        }
         "NodeNotSchedulable" => "k8s.node.Cordoned",
         "NodeHasDiskPressure" | "FreeDiskSpaceFailed" => "k8s.node.DiskPressure",
-        "EvictionThresholdMet" if says(occasion, &["ephemeral-storage", "disk", "inodes"]) => "k8s.node.DiskPressure",
+        "EvictionThresholdMet" if says(occasion, &["ephemeral-storage", "disk", "inodes"]) => {
+            "k8s.node.DiskPressure"
+        }
         "EvictionThresholdMet" | "NodeHasInsufficientMemory" => "k8s.node.MemoryPressure",
         "NodeHasInsufficientPID" => "k8s.node.PIDPressure",
         "ImageGCFailed" => "k8s.node.ImageGCFailed",
@@ -102,7 +133,9 @@ fn workload(occasion: &Occasion<'_>) -> Option<&'static str> {
     let kind = match occasion.reason {
         "FailedCreate" | "ReplicaSetCreateError" | "FailedDaemonPod" => creation_failure(occasion.message),
         "FailedPlacement" => "k8s.daemonset.FailedPlacement",
-        "BackoffLimitExceeded" | "PodFailurePolicy" | "MaxFailedIndexesExceeded" | "FailedIndexes" => "k8s.job.Failed",
+        "BackoffLimitExceeded" | "PodFailurePolicy" | "MaxFailedIndexesExceeded" | "FailedIndexes" => {
+            "k8s.job.Failed"
+        }
         "DeadlineExceeded" if occasion.object == EntityKind::Job => "k8s.job.Failed",
         "ProgressDeadlineExceeded" => "k8s.workload.ProgressDeadlineExceeded",
         "DeploymentRollback" => "k8s.workload.Rollout",
@@ -113,7 +146,9 @@ fn workload(occasion: &Occasion<'_>) -> Option<&'static str> {
 
 fn volume(occasion: &Occasion<'_>) -> Option<&'static str> {
     match occasion.reason {
-        "FailedBinding" | "WaitForFirstConsumer" | "ExternalProvisioning" | "WaitForPodScheduled" => Some("k8s.claim.Pending"),
+        "FailedBinding" | "WaitForFirstConsumer" | "ExternalProvisioning" | "WaitForPodScheduled" => {
+            Some("k8s.claim.Pending")
+        }
         "ProvisioningFailed" => Some("k8s.claim.ProvisioningFailed"),
         "VolumeMismatch" => Some("k8s.claim.BindingMismatch"),
         _ => None,
@@ -123,7 +158,11 @@ fn volume(occasion: &Occasion<'_>) -> Option<&'static str> {
 fn autoscaler(occasion: &Occasion<'_>) -> Option<&'static str> {
     match occasion.reason {
         "SuccessfulRescale" => Some("k8s.autoscaler.Rescaled"),
-        reason if reason.starts_with("FailedGet") || reason == "FailedComputeMetricsReplicas" || reason == "FailedRescale" => {
+        reason
+            if reason.starts_with("FailedGet")
+                || reason == "FailedComputeMetricsReplicas"
+                || reason == "FailedRescale" =>
+        {
             Some("k8s.autoscaler.MetricsUnavailable")
         }
         _ => None,
@@ -131,17 +170,28 @@ fn autoscaler(occasion: &Occasion<'_>) -> Option<&'static str> {
 }
 
 fn cronjob(occasion: &Occasion<'_>) -> Option<&'static str> {
-    let missed = matches!(occasion.reason, "MissSchedule" | "TooManyMissedTimes" | "JobAlreadyActive" | "UnparseableSchedule" | "InvalidSchedule");
+    let missed = matches!(
+        occasion.reason,
+        "MissSchedule"
+            | "TooManyMissedTimes"
+            | "JobAlreadyActive"
+            | "UnparseableSchedule"
+            | "InvalidSchedule"
+    );
     missed.then_some("k8s.cronjob.Missed")
 }
 
 fn service(occasion: &Occasion<'_>) -> Option<&'static str> {
-    let failed = matches!(occasion.reason, "SyncLoadBalancerFailed" | "UpdateLoadBalancerFailed" | "UnAvailableLoadBalancer");
+    let failed = matches!(
+        occasion.reason,
+        "SyncLoadBalancerFailed" | "UpdateLoadBalancerFailed" | "UnAvailableLoadBalancer"
+    );
     failed.then_some("k8s.service.LoadBalancerFailed")
 }
 
 fn certificate(occasion: &Occasion<'_>) -> Option<&'static str> {
-    let failed = matches!(occasion.reason, "RequestFailed" | "PresentError" | "BadConfig" | "Failed" | "DecodeFailed");
+    let failed =
+        matches!(occasion.reason, "RequestFailed" | "PresentError" | "BadConfig" | "Failed" | "DecodeFailed");
     failed.then_some("k8s.certificate.RequestFailed")
 }
 
@@ -149,14 +199,20 @@ fn certificate(occasion: &Occasion<'_>) -> Option<&'static str> {
 fn application(occasion: &Occasion<'_>) -> Option<&'static str> {
     let kind = match occasion.reason {
         "OperationStarted" => "argocd.sync.started",
-        "OperationCompleted" if says(occasion, &["failed", "error", "Failed", "Error"]) => "argocd.sync.failed",
+        "OperationCompleted" if says(occasion, &["failed", "error", "Failed", "Error"]) => {
+            "argocd.sync.failed"
+        }
         "OperationCompleted" => "argocd.sync.succeeded",
         "ReconciliationSucceeded" => "flux.reconciliation.succeeded",
-        "ReconciliationFailed" | "BuildFailed" | "PruneFailed" | "ValidationFailed" | "ArtifactFailed" => "flux.reconciliation.failed",
+        "ReconciliationFailed" | "BuildFailed" | "PruneFailed" | "ValidationFailed" | "ArtifactFailed" => {
+            "flux.reconciliation.failed"
+        }
         "HealthCheckFailed" => "flux.health_check_failed",
         "DependencyNotReady" => "flux.dependency_not_ready",
         "UpgradeSucceeded" | "InstallSucceeded" => "flux.release.upgraded",
-        "UpgradeFailed" | "InstallFailed" | "TestFailed" | "RollbackFailed" | "UninstallFailed" => "flux.release.failed",
+        "UpgradeFailed" | "InstallFailed" | "TestFailed" | "RollbackFailed" | "UninstallFailed" => {
+            "flux.release.failed"
+        }
         "RollbackSucceeded" => "flux.release.rolled_back",
         "ResourceUpdated" if says(occasion, &["Degraded"]) => "argocd.health.degraded",
         "ResourceUpdated" if says(occasion, &["OutOfSync"]) => "argocd.out_of_sync",
@@ -168,8 +224,14 @@ fn application(occasion: &Occasion<'_>) -> Option<&'static str> {
 fn source(occasion: &Occasion<'_>) -> Option<&'static str> {
     match occasion.reason {
         "AuthenticationFailed" => Some("flux.authentication_failed"),
-        "GitOperationFailed" | "ChartPullFailed" | "OCIArtifactPullFailed" | "BucketOperationFailed" | "IndexationFailed"
-        | "VerificationFailed" | "URLInvalid" | "StorageOperationFailed" => Some("flux.git_operation_failed"),
+        "GitOperationFailed"
+        | "ChartPullFailed"
+        | "OCIArtifactPullFailed"
+        | "BucketOperationFailed"
+        | "IndexationFailed"
+        | "VerificationFailed"
+        | "URLInvalid"
+        | "StorageOperationFailed" => Some("flux.git_operation_failed"),
         _ => None,
     }
 }

@@ -16,7 +16,9 @@ pub(super) fn check(namespace: &Namespace<'_>, signals: &mut Vec<Signal>) {
 
 /// Placement rules that no node satisfies; only told while replicas are missing.
 fn nowhere(workload: &ObjectState, pod: &PodSpec, nodes: &[&ObjectState]) -> Option<Signal> {
-    let by_label = |node: &&&ObjectState| pod.node_selector.iter().all(|(key, value)| node.labels.get(key) == Some(value));
+    let by_label = |node: &&&ObjectState| {
+        pod.node_selector.iter().all(|(key, value)| node.labels.get(key) == Some(value))
+    };
     let labelled: Vec<&&ObjectState> = nodes.iter().filter(by_label).collect();
     if labelled.is_empty() {
         let detail = format!("no node has the labels {:?}", pod.node_selector);
@@ -24,10 +26,15 @@ fn nowhere(workload: &ObjectState, pod: &PodSpec, nodes: &[&ObjectState]) -> Opt
     }
     let largest = |resource: &str| labelled.iter().filter_map(|node| node.hard.get(resource)).max().copied();
     for resource in ["cpu", "memory"] {
-        let wanted: i64 = pod.containers.iter().filter_map(|container| container.requests.get(resource)).fold(0i64, |sum, request| sum.saturating_add(*request));
+        let wanted: i64 = pod
+            .containers
+            .iter()
+            .filter_map(|container| container.requests.get(resource))
+            .fold(0i64, |sum, request| sum.saturating_add(*request));
         let available = largest(resource);
         if available.is_some_and(|available| available < wanted) {
-            let detail = format!("requests {wanted}m {resource}; the largest node has {}m", available.unwrap_or(0));
+            let detail =
+                format!("requests {wanted}m {resource}; the largest node has {}m", available.unwrap_or(0));
             return Some(finding(workload, "k8s.workload.Unschedulable", &detail));
         }
     }

@@ -9,9 +9,12 @@ use crate::object::{Container, ObjectState, PodSpec, ServicePort};
 
 pub(super) fn check(namespace: &Namespace<'_>, signals: &mut Vec<Signal>, edges: &mut Vec<Edge>) {
     for service in namespace.services().filter(|service| !service.selector.is_empty()) {
-        let pods: Vec<&ObjectState> = namespace.pods().filter(|pod| matches(&service.selector, &pod.labels)).collect();
-        let workloads: Vec<&ObjectState> =
-            namespace.workloads().filter(|workload| matches(&service.selector, &workload.template_labels)).collect();
+        let pods: Vec<&ObjectState> =
+            namespace.pods().filter(|pod| matches(&service.selector, &pod.labels)).collect();
+        let workloads: Vec<&ObjectState> = namespace
+            .workloads()
+            .filter(|workload| matches(&service.selector, &workload.template_labels))
+            .collect();
         for selected in pods.iter().chain(&workloads) {
             edges.push((service.entity.clone(), RelationKind::Selects, selected.entity.clone()));
         }
@@ -19,7 +22,8 @@ pub(super) fn check(namespace: &Namespace<'_>, signals: &mut Vec<Signal>, edges:
             signals.extend(no_match(namespace, service));
         } else {
             let specs = pods.iter().chain(&workloads).filter_map(|state| state.pod.as_ref());
-            let containers: Vec<&Container> = specs.flat_map(|pod| &pod.containers).filter(|c| !c.init).collect();
+            let containers: Vec<&Container> =
+                specs.flat_map(|pod| &pod.containers).filter(|c| !c.init).collect();
             signals.extend(service.ports.iter().filter_map(|port| misrouted(service, port, &containers)));
         }
     }
@@ -55,14 +59,17 @@ fn no_match(namespace: &Namespace<'_>, service: &ObjectState) -> Option<Signal> 
 /// A service port that none of the containers behind it serves. Undeclared ports are allowed by Kubernetes, so that
 /// nothing is said when no container declares any.
 fn misrouted(service: &ObjectState, port: &ServicePort, containers: &[&Container]) -> Option<Signal> {
-    let declared: Vec<&(u16, String, String)> = containers.iter().flat_map(|container| &container.ports).collect();
+    let declared: Vec<&(u16, String, String)> =
+        containers.iter().flat_map(|container| &container.ports).collect();
     if declared.is_empty() {
         return None;
     }
-    let same_port = |known: &&&(u16, String, String)| port.target == known.0.to_string() || port.target == known.2;
+    let same_port =
+        |known: &&&(u16, String, String)| port.target == known.0.to_string() || port.target == known.2;
     let shown: Vec<String> = declared.iter().map(|known| format!("{}/{}", known.0, known.1)).collect();
     let Some(known) = declared.iter().find(same_port) else {
-        let detail = format!("targetPort {} is not among the container ports {}", port.target, shown.join(", "));
+        let detail =
+            format!("targetPort {} is not among the container ports {}", port.target, shown.join(", "));
         return Some(finding(service, "k8s.service.TargetPortMismatch", &detail));
     };
     let (here, there) = (protocol(&port.protocol), protocol(&known.1));
@@ -82,8 +89,12 @@ fn clients(
     signals: &mut Vec<Signal>,
     edges: &mut Vec<Edge>,
 ) {
-    let callers: Vec<&ObjectState> =
-        namespace.services().filter(|service| !service.selector.is_empty() && matches(&service.selector, &workload.template_labels)).collect();
+    let callers: Vec<&ObjectState> = namespace
+        .services()
+        .filter(|service| {
+            !service.selector.is_empty() && matches(&service.selector, &workload.template_labels)
+        })
+        .collect();
     for (name, value) in pod.containers.iter().flat_map(|container| &container.env) {
         let Some((host, port)) = address(value) else { continue };
         let Some(service) = service_named(namespace, workload, host) else {
@@ -95,7 +106,9 @@ fn clients(
             }
             continue;
         };
-        edges.extend(callers.iter().map(|caller| (caller.entity.clone(), RelationKind::Calls, service.entity.clone())));
+        edges.extend(
+            callers.iter().map(|caller| (caller.entity.clone(), RelationKind::Calls, service.entity.clone())),
+        );
         if !service.ports.is_empty() && !service.ports.iter().any(|known| known.port == port) {
             let ports: Vec<String> = service.ports.iter().map(|known| known.port.to_string()).collect();
             let detail = format!("{name} is {value}, but service {host} listens on {}", ports.join(", "));
@@ -114,7 +127,11 @@ fn address(value: &str) -> Option<(&str, u16)> {
     if named && !numeric && host != "localhost" { Some((host, port.parse().ok()?)) } else { None }
 }
 
-fn service_named<'a>(namespace: &Namespace<'a>, workload: &ObjectState, host: &str) -> Option<&'a ObjectState> {
+fn service_named<'a>(
+    namespace: &Namespace<'a>,
+    workload: &ObjectState,
+    host: &str,
+) -> Option<&'a ObjectState> {
     let (name, rest) = host.split_once('.').unwrap_or((host, ""));
     let here = rest.is_empty() || rest.split('.').next() == Some(&workload.entity.namespace);
     namespace.services().find(|service| here && service.entity.name == name)

@@ -39,7 +39,8 @@ fn main_container() -> Value {
 
 #[test]
 fn a_sound_namespace_has_no_findings_and_its_edges() {
-    let objects = [deployment("pay", main_container()), service("pay", json!({"app": "pay"}), 8080), account("pay")];
+    let objects =
+        [deployment("pay", main_container()), service("pay", json!({"app": "pay"}), 8080), account("pay")];
     assert!(found(&objects).is_empty());
     let states = states(&objects);
     let (_, edges) = checks(&states.iter().collect::<Vec<_>>());
@@ -49,13 +50,18 @@ fn a_sound_namespace_has_no_findings_and_its_edges() {
 
 #[test]
 fn a_selector_that_matches_nothing_is_found_on_the_service() {
-    let objects = [deployment("pay", main_container()), service("pay", json!({"app": "pay", "env": "live"}), 8080), account("pay")];
+    let objects = [
+        deployment("pay", main_container()),
+        service("pay", json!({"app": "pay", "env": "live"}), 8080),
+        account("pay"),
+    ];
     assert_eq!(found(&objects), ["k8s.service.SelectorMismatch service/shop/pay"]);
 }
 
 #[test]
 fn a_target_port_that_nobody_serves_is_found() {
-    let objects = [deployment("pay", main_container()), service("pay", json!({"app": "pay"}), 9090), account("pay")];
+    let objects =
+        [deployment("pay", main_container()), service("pay", json!({"app": "pay"}), 9090), account("pay")];
     assert_eq!(found(&objects), ["k8s.service.TargetPortMismatch service/shop/pay"]);
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn items<'a>(value: &'a Value, path: &[&str]) -> impl Iterator<Item =
 }
 
 /// A list, or none.
-pub(crate) fn list(value: &Value) -> &[Value] {
+fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 

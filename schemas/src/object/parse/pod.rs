@@ -13,8 +13,11 @@ use crate::object::{Container, ContainerState, ContainerStatus, PodSpec, Probe, 
 /// A pod spec, of a pod or of a template, in a namespace.
 pub(super) fn pod_spec(spec: &Value, namespace: &str) -> PodSpec {
     let affinity = &spec["affinity"];
-    let affinity_hash =
-        if affinity.as_object().is_none_or(serde_json::Map::is_empty) { 0 } else { hash64(&[affinity.to_string().as_bytes()]) };
+    let affinity_hash = if affinity.as_object().is_none_or(serde_json::Map::is_empty) {
+        0
+    } else {
+        hash64(&[affinity.to_string().as_bytes()])
+    };
     let init = items(spec, &["initContainers"]).map(|item| container(item, true, namespace));
     let regular = items(spec, &["containers"]).map(|item| container(item, false, namespace));
     let mut tolerations: Vec<String> = items(spec, &["tolerations"]).map(toleration).collect();
@@ -27,14 +30,22 @@ pub(super) fn pod_spec(spec: &Value, namespace: &str) -> PodSpec {
         affinity_hash,
         tolerations,
         priority: text(spec, &["priorityClassName"]).to_owned(),
-        pull_secrets: items(spec, &["imagePullSecrets"]).map(pull_secret).filter(|name| !name.is_empty()).collect(),
+        pull_secrets: items(spec, &["imagePullSecrets"])
+            .map(pull_secret)
+            .filter(|name| !name.is_empty())
+            .collect(),
         containers: init.chain(regular).collect(),
         volumes: volumes(spec, namespace),
     }
 }
 
 fn toleration(toleration: &Value) -> String {
-    format!("{}={}:{}", text(toleration, &["key"]), text(toleration, &["value"]), text(toleration, &["effect"]))
+    format!(
+        "{}={}:{}",
+        text(toleration, &["key"]),
+        text(toleration, &["value"]),
+        text(toleration, &["effect"])
+    )
 }
 
 fn volumes(spec: &Value, namespace: &str) -> Vec<Reference> {
@@ -65,14 +76,16 @@ fn container(value: &Value, init: bool, namespace: &str) -> Container {
     for variable in items(value, &["env"]) {
         let name = text(variable, &["name"]).to_owned();
         let from = &variable["valueFrom"];
-        let keyed = [(EntityKind::ConfigMap, &from["configMapKeyRef"]), (EntityKind::Secret, &from["secretKeyRef"])];
+        let keyed =
+            [(EntityKind::ConfigMap, &from["configMapKeyRef"]), (EntityKind::Secret, &from["secretKeyRef"])];
         for (kind, reference) in keyed.into_iter().filter(|(_, reference)| reference.is_object()) {
             env_from.push(reference_to(kind, reference, namespace));
         }
         env.insert(name, clip(text(variable, &["value"])));
     }
     for source in items(value, &["envFrom"]) {
-        let whole = [(EntityKind::ConfigMap, &source["configMapRef"]), (EntityKind::Secret, &source["secretRef"])];
+        let whole =
+            [(EntityKind::ConfigMap, &source["configMapRef"]), (EntityKind::Secret, &source["secretRef"])];
         for (kind, reference) in whole.into_iter().filter(|(_, reference)| reference.is_object()) {
             env_from.push(reference_to(kind, reference, namespace));
         }
@@ -116,7 +129,11 @@ fn probe(role: &str, value: &Value) -> Option<Probe> {
     } else if value["tcpSocket"].is_object() {
         ("tcp", number_or_text(&value["tcpSocket"]["port"], &Value::Null), String::new())
     } else if value["grpc"].is_object() {
-        ("grpc", number_or_text(&value["grpc"]["port"], &Value::Null), text(&value["grpc"], &["service"]).to_owned())
+        (
+            "grpc",
+            number_or_text(&value["grpc"]["port"], &Value::Null),
+            text(&value["grpc"], &["service"]).to_owned(),
+        )
     } else {
         ("exec", String::new(), clip(&strings(value, &["exec", "command"]).join(" ")))
     };

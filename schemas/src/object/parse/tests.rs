@@ -29,7 +29,9 @@ fn a_crash_looping_pod_shows_its_container_state() {
     assert_eq!(spec.containers[0].limits["memory"], 64 * 1_024 * 1_024 * 1_000);
     assert_eq!(spec.containers[0].probes[0].handler, "grpc");
     assert_eq!(spec.containers[0].env_from[0].entity.name, "db");
-    assert!(matches!(&pod.containers[0].last, crate::object::ContainerState::Terminated { reason, .. } if reason == "OOMKilled"));
+    assert!(
+        matches!(&pod.containers[0].last, crate::object::ContainerState::Terminated { reason, .. } if reason == "OOMKilled")
+    );
 }
 
 #[test]
@@ -44,7 +46,10 @@ fn a_slice_is_the_state_of_its_service() {
     }));
     assert_eq!(slice.entity, Entity::namespaced(EntityKind::Service, "shop", "cart"));
     let endpoints = slice.endpoints.unwrap();
-    assert_eq!((endpoints.ready, endpoints.not_ready), (vec!["cart-1".to_owned()], vec!["10.0.0.2".to_owned()]));
+    assert_eq!(
+        (endpoints.ready, endpoints.not_ready),
+        (vec!["cart-1".to_owned()], vec!["10.0.0.2".to_owned()])
+    );
 }
 
 #[test]
@@ -63,8 +68,10 @@ fn an_object_without_a_name_is_an_invalid_field() {
 
 #[test]
 fn two_quotas_of_a_namespace_are_two_objects_of_one_entity() {
-    let quota = |name: &str| state(json!({"kind": "ResourceQuota", "metadata": {"name": name, "namespace": "shop"},
-        "status": {"hard": {"pods": "10"}, "used": {"pods": "10"}}}));
+    let quota = |name: &str| {
+        state(json!({"kind": "ResourceQuota", "metadata": {"name": name, "namespace": "shop"},
+        "status": {"hard": {"pods": "10"}, "used": {"pods": "10"}}}))
+    };
     let (left, right) = (quota("a"), quota("b"));
     assert_eq!(left.entity, right.entity);
     assert_ne!(left.uid, right.uid);

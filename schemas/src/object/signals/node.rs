@@ -18,7 +18,8 @@ pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
         if condition.name == "Ready" && condition.status != "True" {
             found.push(condition_says(state, condition, "k8s.node.NotReady"));
         }
-        let pressure = PRESSURES.iter().find(|(name, _)| *name == condition.name && condition.status == "True");
+        let pressure =
+            PRESSURES.iter().find(|(name, _)| *name == condition.name && condition.status == "True");
         found.extend(pressure.map(|(_, kind)| condition_says(state, condition, kind)));
     }
     if state.unschedulable {

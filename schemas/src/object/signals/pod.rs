@@ -24,7 +24,8 @@ pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
         return Vec::new();
     }
     let of_job = state.owners.iter().any(|owner| owner.kind == EntityKind::Job);
-    let mut found: Vec<Signal> = state.containers.iter().flat_map(|container| container_says(state, container)).collect();
+    let mut found: Vec<Signal> =
+        state.containers.iter().flat_map(|container| container_says(state, container)).collect();
     if state.reason == "Evicted" {
         found.push(says(state, "k8s.pod.Evicted", &state.message));
     }
@@ -74,11 +75,26 @@ fn container_says(state: &ObjectState, container: &ContainerStatus) -> Vec<Signa
 pub(crate) fn pull_failure(message: &str) -> &'static str {
     let text = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["no such host", "i/o timeout", "connection refused", "dial tcp", "tls handshake", "server misbehaving"]) {
+    if says(&[
+        "no such host",
+        "i/o timeout",
+        "connection refused",
+        "dial tcp",
+        "tls handshake",
+        "server misbehaving",
+    ]) {
         "k8s.pod.RegistryUnavailable"
-    } else if says(&["unauthorized", "authentication required", "authorization failed", "denied", "no basic auth", "forbidden"]) {
+    } else if says(&[
+        "unauthorized",
+        "authentication required",
+        "authorization failed",
+        "denied",
+        "no basic auth",
+        "forbidden",
+    ]) {
         "k8s.pod.ImagePullAuth"
-    } else if says(&["not found", "manifest unknown", "does not exist", "invalid reference", "name unknown"]) {
+    } else if says(&["not found", "manifest unknown", "does not exist", "invalid reference", "name unknown"])
+    {
         "k8s.pod.ImageNotFound"
     } else {
         "k8s.pod.ImagePullFailed"

@@ -19,23 +19,29 @@ fn pod(status: Value) -> Value {
 
 #[test]
 fn a_container_killed_for_memory_says_so_from_its_status() {
-    let found = kinds(pod(json!({"phase": "Running", "containerStatuses": [{"name": "c", "ready": false, "restartCount": 3,
+    let found = kinds(pod(
+        json!({"phase": "Running", "containerStatuses": [{"name": "c", "ready": false, "restartCount": 3,
         "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-        "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]})));
+        "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]}),
+    ));
     assert_eq!(found, ["k8s.pod.CrashLoopBackOff", "k8s.pod.OOMKilled"]);
 }
 
 #[test]
 fn a_completed_pod_says_nothing() {
-    let found = kinds(pod(json!({"phase": "Succeeded", "conditions": [{"type": "Ready", "status": "False", "reason": "PodCompleted"}],
-        "containerStatuses": [{"name": "c", "ready": false, "state": {"terminated": {"reason": "Completed", "exitCode": 0}}}]})));
+    let found = kinds(pod(
+        json!({"phase": "Succeeded", "conditions": [{"type": "Ready", "status": "False", "reason": "PodCompleted"}],
+        "containerStatuses": [{"name": "c", "ready": false, "state": {"terminated": {"reason": "Completed", "exitCode": 0}}}]}),
+    ));
     assert!(found.is_empty());
 }
 
 #[test]
 fn a_pull_that_is_refused_is_not_a_missing_image() {
-    let waiting = |message: &str| pod(json!({"phase": "Pending", "containerStatuses": [{"name": "c", "ready": false,
-        "state": {"waiting": {"reason": "ErrImagePull", "message": message}}}]}));
+    let waiting = |message: &str| {
+        pod(json!({"phase": "Pending", "containerStatuses": [{"name": "c", "ready": false,
+        "state": {"waiting": {"reason": "ErrImagePull", "message": message}}}]}))
+    };
     assert_eq!(kinds(waiting("401 Unauthorized")), ["k8s.pod.ImagePullAuth"]);
     assert_eq!(kinds(waiting("reg.example/cart:9: not found")), ["k8s.pod.ImageNotFound"]);
     assert_eq!(kinds(waiting("dial tcp: lookup reg.example: no such host")), ["k8s.pod.RegistryUnavailable"]);
@@ -57,17 +63,28 @@ fn a_node_of_unknown_state_is_not_ready() {
 
 #[test]
 fn a_quota_is_exhausted_when_all_of_it_is_used() {
-    let quota = |used: &str| json!({"kind": "ResourceQuota", "metadata": {"name": "q", "namespace": "shop"},
-        "status": {"hard": {"pods": "10"}, "used": {"pods": used}}});
+    let quota = |used: &str| {
+        json!({"kind": "ResourceQuota", "metadata": {"name": "q", "namespace": "shop"},
+        "status": {"hard": {"pods": "10"}, "used": {"pods": used}}})
+    };
     assert_eq!(kinds(quota("10")), ["k8s.quota.Exhausted"]);
     assert!(kinds(quota("9")).is_empty());
 }
 
 #[test]
 fn a_stuck_rollout_and_its_missing_replicas_are_told_apart() {
-    let found = kinds(json!({"kind": "Deployment", "metadata": {"name": "cart", "namespace": "shop"}, "spec": {"replicas": 3},
+    let found = kinds(
+        json!({"kind": "Deployment", "metadata": {"name": "cart", "namespace": "shop"}, "spec": {"replicas": 3},
         "status": {"readyReplicas": 2, "conditions": [
             {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"},
-            {"type": "ReplicaFailure", "status": "True", "message": "pods \"cart-\" is forbidden: exceeded quota: q"}]}}));
-    assert_eq!(found, ["k8s.workload.ProgressDeadlineExceeded", "k8s.workload.FailedCreate", "k8s.workload.ReplicaMismatch"]);
+            {"type": "ReplicaFailure", "status": "True", "message": "pods \"cart-\" is forbidden: exceeded quota: q"}]}}),
+    );
+    assert_eq!(
+        found,
+        [
+            "k8s.workload.ProgressDeadlineExceeded",
+            "k8s.workload.FailedCreate",
+            "k8s.workload.ReplicaMismatch"
+        ]
+    );
 }

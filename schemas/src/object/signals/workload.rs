@@ -10,7 +10,11 @@ pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
     let mut found = Vec::new();
     match state.entity.kind {
         EntityKind::Job => return condition(state, "Failed", "True", "k8s.job.Failed"),
-        EntityKind::Deployment | EntityKind::StatefulSet | EntityKind::DaemonSet | EntityKind::ReplicaSet | EntityKind::Rollout => {}
+        EntityKind::Deployment
+        | EntityKind::StatefulSet
+        | EntityKind::DaemonSet
+        | EntityKind::ReplicaSet
+        | EntityKind::Rollout => {}
         _ => return found,
     }
     for condition in &state.conditions {
@@ -18,13 +22,17 @@ pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
     }
     let Some(replicas) = &state.replicas else { return found };
     // An old replica set is scaled to zero on purpose.
-    if replicas.desired == 0 && state.entity.kind != EntityKind::ReplicaSet && state.entity.kind != EntityKind::DaemonSet {
+    if replicas.desired == 0
+        && state.entity.kind != EntityKind::ReplicaSet
+        && state.entity.kind != EntityKind::DaemonSet
+    {
         found.push(says(state, "k8s.workload.ZeroReplicas", "0 replicas wanted"));
     }
     let missing = replicas.available < replicas.desired;
     if missing && state.entity.kind != EntityKind::ReplicaSet {
         let detail = format!("{} of {} replicas available", replicas.available, replicas.desired);
-        let kind = if replicas.available == 0 { "k8s.workload.Unavailable" } else { "k8s.workload.ReplicaMismatch" };
+        let kind =
+            if replicas.available == 0 { "k8s.workload.Unavailable" } else { "k8s.workload.ReplicaMismatch" };
         found.push(since_condition(state, kind, &detail));
     }
     found
@@ -32,7 +40,9 @@ pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
 
 fn rollout_says(state: &ObjectState, condition: &Condition) -> Option<Signal> {
     let kind = match (condition.name.as_str(), condition.status.as_str()) {
-        ("Progressing", "False") if condition.reason == "ProgressDeadlineExceeded" => "k8s.workload.ProgressDeadlineExceeded",
+        ("Progressing", "False") if condition.reason == "ProgressDeadlineExceeded" => {
+            "k8s.workload.ProgressDeadlineExceeded"
+        }
         ("ReplicaFailure", "True") => creation_failure(&condition.message),
         _ => return None,
     };
@@ -53,7 +63,10 @@ pub(crate) fn creation_failure(message: &str) -> &'static str {
 
 /// Replicas are missing since the Available condition turned, if it says so.
 fn since_condition(state: &ObjectState, kind: &'static str, detail: &str) -> Signal {
-    let available = state.conditions.iter().find(|condition| condition.name == "Available" && condition.status == "False");
+    let available = state
+        .conditions
+        .iter()
+        .find(|condition| condition.name == "Available" && condition.status == "False");
     match available.and_then(|condition| condition.since) {
         Some(since) => Signal::at(state.entity.clone(), Kind::named(kind), since.min(state.at), detail),
         None => says(state, kind, detail),

@@ -1,0 +1,94 @@
+//! What the views hold that an investigation may look at, read once at one epoch.
+
+use std::collections::BTreeMap;
+
+use schemas::answer::{EvidenceItem, Question};
+use schemas::ids::{EventId, IncidentId};
+use schemas::read::{AsOf, Filter, Query, ReadError, ViewReader};
+use schemas::view::{
+    ChainRow, CoverageRow, EntityRow, EpisodeRow, EventRow, IncidentRow, LinkRow, RelationRow, Row, ViewName,
+};
+
+/// Rows of one view that an investigation reads at most.
+const ROWS_MAX: usize = 20_000;
+
+/// Everything read for one question.
+pub(crate) struct Known {
+    pub(crate) as_of: AsOf,
+    pub(crate) incidents: Vec<IncidentRow>,
+    pub(crate) chains: BTreeMap<IncidentId, Vec<ChainRow>>,
+    pub(crate) episodes: Vec<EpisodeRow>,
+    pub(crate) links: Vec<LinkRow>,
+    pub(crate) entities: Vec<EntityRow>,
+    pub(crate) relations: Vec<RelationRow>,
+    pub(crate) coverage: Vec<CoverageRow>,
+    pub(crate) events: BTreeMap<EventId, EventRow>,
+}
+
+/// Reads what a question may touch.
+pub(crate) async fn gather(reader: &ViewReader, question: &Question) -> Result<Known, ReadError> {
+    let window = question.time_window;
+    let filter = Filter {
+        from: window.map(|window| window.from),
+        to: window.map(|window| window.to),
+        ..Filter::default()
+    };
+    let tenant = &question.tenant_id;
+    let mut query = Query { filter, as_of: question.as_of, ..Query::all(tenant, ViewName::Incidents) };
+    let (incidents, as_of, _) = reader.scan(query.clone(), ROWS_MAX).await?;
+    query.as_of = Some(as_of.epoch);
+    // Causes may lie before the window that was asked about.
+    query.filter.from = None;
+    let read = async |view: ViewName, filtered: bool| -> Result<Vec<Row>, ReadError> {
+        let filter = if filtered { query.filter.clone() } else { Filter::default() };
+        let (rows, ..) = reader.scan(Query { view, filter, ..query.clone() }, ROWS_MAX).await?;
+        Ok(rows)
+    };
+    let chains = read(ViewName::Chains, true).await?;
+    let episodes = read(ViewName::Episodes, true).await?;
+    let links = read(ViewName::Links, true).await?;
+    let relations = read(ViewName::Topology, true).await?;
+    let entities = read(ViewName::Entities, false).await?;
+    let coverage = read(ViewName::Coverage, false).await?;
+    let events = read(ViewName::Events, true).await?;
+    let mut by_incident: BTreeMap<IncidentId, Vec<ChainRow>> = BTreeMap::new();
+    for chain in chains {
+        if let Row::Chain(chain) = chain {
+            by_incident.entry(chain.incident_id).or_default().push(chain);
+        }
+    }
+    Ok(Known {
+        as_of,
+        incidents: pick(incidents, |row| if let Row::Incident(row) = row { Some(row) } else { None }),
+        chains: by_incident,
+        episodes: pick(episodes, |row| if let Row::Episode(row) = row { Some(row) } else { None }),
+        links: pick(links, |row| if let Row::Link(row) = row { Some(row) } else { None }),
+        entities: pick(entities, |row| if let Row::Entity(row) = row { Some(row) } else { None }),
+        relations: pick(relations, |row| if let Row::Relation(row) = row { Some(row) } else { None }),
+        coverage: pick(coverage, |row| if let Row::Coverage(row) = row { Some(row) } else { None }),
+        events: pick(events, |row| if let Row::Event(row) = row { Some((row.event_id, row)) } else { None })
+            .into_iter()
+            .collect(),
+    })
+}
+
+fn pick<T>(rows: Vec<Row>, variant: impl Fn(Row) -> Option<T>) -> Vec<T> {
+    rows.into_iter().filter_map(variant).collect()
+}
+
+impl Known {
+    /// Events as cited evidence, in time order. Ids that are no longer in view are left out.
+    pub(crate) fn cite(&self, ids: impl IntoIterator<Item = EventId>) -> Vec<EvidenceItem> {
+        let mut rows: Vec<&EventRow> = ids.into_iter().filter_map(|id| self.events.get(&id)).collect();
+        rows.sort_by_key(|row| (row.at, row.event_id));
+        rows.dedup_by_key(|row| row.event_id);
+        let item = |row: &EventRow| EvidenceItem {
+            event_id: row.event_id,
+            source: row.source.clone(),
+            at: row.at,
+            summary: row.summary.clone(),
+            position: row.position.to_string(),
+        };
+        rows.into_iter().map(item).collect()
+    }
+}

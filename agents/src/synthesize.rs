@@ -1,0 +1,167 @@
+//! One answer from the findings: hypotheses with proof, what was ruled out, what is missing.
+
+use std::collections::BTreeSet;
+
+use schemas::answer::{
+    AgentResult, Answer, AnswerAsOf, AnswerHypothesis, AnswerStatus, ChainEnd, ChainLink, Cost, Missing,
+    Plan, Question, RootCause,
+};
+use schemas::ids::{EventId, hash64};
+use schemas::view::{ChainRow, EpisodeRow, Hypothesis, IncidentRow};
+
+use crate::evidence::Known;
+use crate::rule_out::rule_out;
+use crate::scope::Resolved;
+
+/// Hypotheses in an answer.
+const HYPOTHESES_MAX: usize = 5;
+/// Below this, in thousandths, no cause stands out.
+const CLEAR_MILLI: u32 = 150;
+/// Sources whose silence weakens an answer, and why.
+const EXPECTED: [(&str, &str); 5] = [
+    ("kubernetes", "without object states and Events, causes inside the cluster cannot be seen"),
+    ("github", "without commits and pipelines, a change cannot be traced to its author"),
+    ("alertmanager", "without alerts, the impact is judged by states and telemetry alone"),
+    ("otel", "without traces and logs, calls between services cannot be followed"),
+    ("prometheus", "without metrics, saturation cannot be seen"),
+];
+
+/// Composes the answer.
+pub(crate) fn answer(
+    question: &Question,
+    resolved: &Resolved,
+    known: &Known,
+    plan: Plan,
+    agent_results: Vec<AgentResult>,
+) -> Answer {
+    let mut hypotheses = Vec::new();
+    // The first of each incident before the second of any.
+    let mut ordered: Vec<(usize, (&IncidentRow, &Hypothesis))> = resolved
+        .incidents
+        .iter()
+        .enumerate()
+        .flat_map(|(index, incident)| incident.hypotheses.iter().map(move |root| (index, (incident, root))))
+        .collect();
+    ordered.sort_by_key(|(index, (_, root))| (root.rank, *index));
+    for (rank, (_, (incident, root))) in (1..).zip(ordered.into_iter().take(HYPOTHESES_MAX)) {
+        hypotheses.push(hypothesis(rank, incident, root, known));
+    }
+    let best = resolved.incidents.first().and_then(|incident| incident.hypotheses.first());
+    let status = match best {
+        None => AnswerStatus::NoData,
+        Some(best) if best.confidence_milli < CLEAR_MILLI => AnswerStatus::NoClearRootCause,
+        Some(_) => AnswerStatus::Answered,
+    };
+    let ruled_out = resolved.incidents.first().map(|incident| rule_out(incident, known)).unwrap_or_default();
+    let summary = summary(status, resolved, &hypotheses);
+    let investigation_id = identity(question, known, &hypotheses);
+    Answer {
+        investigation_id,
+        tenant_id: question.tenant_id.clone(),
+        scope: resolved.scope.clone(),
+        status,
+        as_of: AnswerAsOf {
+            epoch: known.as_of.epoch,
+            event_time: known.as_of.event_time,
+            settled: false,
+            freshness_ms: known.as_of.freshness_ms,
+        },
+        summary,
+        hypotheses,
+        ruled_out,
+        missing: missing(known),
+        agent_results,
+        plan,
+        cost: Cost::default(),
+        latency_ms: 0.0,
+    }
+}
+
+fn hypothesis(rank: u32, incident: &IncidentRow, root: &Hypothesis, known: &Known) -> AnswerHypothesis {
+    let chains = known.chains.get(&incident.incident_id).into_iter().flatten();
+    let mine: Vec<&ChainRow> = chains.filter(|chain| chain.root.episode_id == root.root.episode_id).collect();
+    let longest =
+        mine.iter().max_by_key(|chain| (chain.links.len(), std::cmp::Reverse(chain.symptom.episode_id)));
+    let chain: Vec<ChainLink> =
+        longest.map(|chain| chain.links.iter().map(link).collect()).unwrap_or_default();
+    let mut cited: BTreeSet<EventId> = root.root.event_ids.iter().copied().collect();
+    for end in chain.iter().flat_map(|link| [&link.cause, &link.effect]) {
+        cited.extend(&end.event_ids);
+    }
+    let mut explains: BTreeSet<String> = BTreeSet::new();
+    for link in mine.iter().flat_map(|chain| &chain.links) {
+        explains.insert(format!("{} on {}", link.effect.kind.id(), link.effect.entity));
+    }
+    AnswerHypothesis {
+        rank,
+        confidence: f64::from(root.confidence_milli) / 1_000.0,
+        incident_id: incident.incident_id,
+        root_cause: root_cause(&root.root),
+        chain,
+        evidence: known.cite(cited),
+        explains: explains.into_iter().collect(),
+    }
+}
+
+fn root_cause(episode: &EpisodeRow) -> RootCause {
+    let detail = if episode.detail.is_empty() { String::new() } else { format!(" ({})", episode.detail) };
+    RootCause {
+        kind: episode.kind.id().to_owned(),
+        entity: episode.entity.to_string(),
+        summary: format!("{} on {} at {}{detail}", episode.kind.spec().title, episode.entity, episode.onset),
+        event_ids: episode.event_ids.clone(),
+        onset: episode.onset,
+    }
+}
+
+fn link(link: &schemas::view::LinkRow) -> ChainLink {
+    ChainLink {
+        cause: end(&link.cause),
+        effect: end(&link.effect),
+        rule: format!("{}@{}", link.rule, link.rule_version),
+        relation: link.relation.clone(),
+        lag_ms: link.lag_ms,
+        strength: link.strength,
+    }
+}
+
+fn end(episode: &EpisodeRow) -> ChainEnd {
+    ChainEnd {
+        episode_id: episode.episode_id,
+        kind: episode.kind.id().to_owned(),
+        entity: episode.entity.to_string(),
+        onset: episode.onset,
+        event_ids: episode.event_ids.clone(),
+    }
+}
+
+fn summary(status: AnswerStatus, resolved: &Resolved, hypotheses: &[AnswerHypothesis]) -> String {
+    let first = hypotheses.first().map(|first| first.root_cause.summary.clone()).unwrap_or_default();
+    match status {
+        AnswerStatus::NoData => "No trouble was seen in the scope.".to_owned(),
+        AnswerStatus::NoClearRootCause => {
+            format!(
+                "{} incidents are in scope, but no cause stands out; the nearest is: {first}",
+                resolved.incidents.len()
+            )
+        }
+        AnswerStatus::Answered => first,
+    }
+}
+
+fn missing(known: &Known) -> Vec<Missing> {
+    let silent = EXPECTED
+        .iter()
+        .filter(|(source, _)| !known.coverage.iter().any(|row| row.source == *source && 0 < row.accepted));
+    silent.map(|(source, why)| Missing { source: (*source).to_owned(), why: (*why).to_owned() }).collect()
+}
+
+/// The same question at the same epoch with the same evidence is the same investigation.
+fn identity(question: &Question, known: &Known, hypotheses: &[AnswerHypothesis]) -> String {
+    let mut parts = vec![format!("{question:?}"), known.as_of.epoch.to_string()];
+    for hypothesis in hypotheses {
+        parts.extend(hypothesis.evidence.iter().map(|item| item.event_id.to_string()));
+    }
+    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    format!("inv_{:016x}", hash64(&parts))
+}
