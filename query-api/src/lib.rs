@@ -1,1 +1,14 @@
-//! Placeholder.
+//! The questions: HTTP over the views. The only crate that serves.
+//!
+//! A request names its tenant first ([`access`]), asks the engine through one reader, and gets rows with the epoch at
+//! which they were true. Every refusal is a problem document (RFC 9457).
+
+mod access;
+mod problem;
+mod routes;
+mod router;
+mod state;
+
+pub use router::{BODY_BYTES_MAX, router};
+pub use state::{Api, Investigation, Investigator};
+pub use problem::Problem;

@@ -1,0 +1,41 @@
+//! Who asks, and of whom. The single place: a token will decide here; today the request names its tenant.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use schemas::ids::TenantId;
+
+use crate::problem::Problem;
+use crate::state::Api;
+
+/// The right to read one tenant's views. Only this module makes one.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadAccess {
+    tenant: TenantId,
+}
+
+impl ReadAccess {
+    /// Whose views.
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// For a question that names its tenant in the body.
+    pub(crate) fn to_tenant_of_question(tenant: &TenantId) -> Self {
+        ReadAccess { tenant: tenant.clone() }
+    }
+}
+
+impl FromRequestParts<Api> for ReadAccess {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Problem> {
+        let header = parts.headers.get("x-tenant-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let query = parts.uri.query().unwrap_or_default();
+        let named = query.split('&').find_map(|pair| pair.strip_prefix("tenant_id=")).map(str::to_owned);
+        let Some(text) = named.or(header) else {
+            return Err(Problem::bad_request("tenant_missing", "name a tenant: ?tenant_id=NAME or the header X-Tenant-Id"));
+        };
+        let tenant = text.parse().map_err(|error| Problem::bad_request("tenant_invalid", format!("{error}")))?;
+        Ok(ReadAccess { tenant })
+    }
+}

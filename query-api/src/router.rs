@@ -1,0 +1,74 @@
+//! Every route on one page.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{StatusCode, Uri};
+use axum::response::IntoResponse;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+use crate::routes::{changes, health, investigate, views};
+use crate::state::Api;
+
+/// Largest request body.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// How long a request may take; subscriptions end by themselves.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The document that `/openapi.json` serves begins with this.
+#[derive(OpenApi)]
+#[openapi(info(title = "kgroot", description = "Causal chains, anomalies and investigations of production outages.", version = "1"))]
+struct Document;
+
+/// The whole API.
+pub fn router(api: Api) -> Router {
+    let (timed, timed_document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(investigate::investigate))
+        .routes(routes!(views::incidents))
+        .routes(routes!(views::incident))
+        .routes(routes!(views::chains))
+        .routes(routes!(views::anomalies))
+        .routes(routes!(views::alerts))
+        .routes(routes!(views::topology))
+        .routes(routes!(views::rejects))
+        .routes(routes!(views::episodes))
+        .routes(routes!(views::events))
+        .routes(routes!(views::links))
+        .routes(routes!(views::coverage))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+        .split_for_parts();
+    let (streamed, streamed_document) = OpenApiRouter::new().routes(routes!(changes::changes)).split_for_parts();
+    let document = timed_document.merge_from(streamed_document);
+    let document = serde_json::to_value(&document).unwrap_or_default();
+    timed
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
+        .merge(streamed)
+        .route("/openapi.json", axum::routing::get(async move || axum::Json(document)))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(api)
+}
+
+async fn unknown(uri: Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "route_unknown", format!("no route {}; see /openapi.json", uri.path()))
+}
+
+async fn wrong_method(uri: Uri) -> Problem {
+    let detail = format!("{} does not take this method; see /openapi.json", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    tracing::error!("a request handler panicked");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed; the log says why").into_response()
+}

@@ -1,0 +1,6 @@
+//! One resource per file.
+
+pub(crate) mod changes;
+pub(crate) mod health;
+pub(crate) mod investigate;
+pub(crate) mod views;
