@@ -29,13 +29,18 @@ impl FromRequestParts<Api> for ReadAccess {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Problem> {
-        let header = parts.headers.get("x-tenant-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header =
+            parts.headers.get("x-tenant-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let query = parts.uri.query().unwrap_or_default();
         let named = query.split('&').find_map(|pair| pair.strip_prefix("tenant_id=")).map(str::to_owned);
         let Some(text) = named.or(header) else {
-            return Err(Problem::bad_request("tenant_missing", "name a tenant: ?tenant_id=NAME or the header X-Tenant-Id"));
+            return Err(Problem::bad_request(
+                "tenant_missing",
+                "name a tenant: ?tenant_id=NAME or the header X-Tenant-Id",
+            ));
         };
-        let tenant = text.parse().map_err(|error| Problem::bad_request("tenant_invalid", format!("{error}")))?;
+        let tenant =
+            text.parse().map_err(|error| Problem::bad_request("tenant_invalid", format!("{error}")))?;
         Ok(ReadAccess { tenant })
     }
 }

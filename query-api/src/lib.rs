@@ -5,10 +5,10 @@
 
 mod access;
 mod problem;
-mod routes;
 mod router;
+mod routes;
 mod state;
 
+pub use problem::Problem;
 pub use router::{BODY_BYTES_MAX, router};
 pub use state::{Api, Investigation, Investigator};
-pub use problem::Problem;

@@ -23,7 +23,11 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The document that `/openapi.json` serves begins with this.
 #[derive(OpenApi)]
-#[openapi(info(title = "kgroot", description = "Causal chains, anomalies and investigations of production outages.", version = "1"))]
+#[openapi(info(
+    title = "kgroot",
+    description = "Causal chains, anomalies and investigations of production outages.",
+    version = "1"
+))]
 struct Document;
 
 /// The whole API.
@@ -45,7 +49,8 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
         .split_for_parts();
-    let (streamed, streamed_document) = OpenApiRouter::new().routes(routes!(changes::changes)).split_for_parts();
+    let (streamed, streamed_document) =
+        OpenApiRouter::new().routes(routes!(changes::changes)).split_for_parts();
     let document = timed_document.merge_from(streamed_document);
     let document = serde_json::to_value(&document).unwrap_or_default();
     timed
@@ -60,7 +65,11 @@ pub fn router(api: Api) -> Router {
 }
 
 async fn unknown(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "route_unknown", format!("no route {}; see /openapi.json", uri.path()))
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "route_unknown",
+        format!("no route {}; see /openapi.json", uri.path()),
+    )
 }
 
 async fn wrong_method(uri: Uri) -> Problem {
@@ -70,5 +79,6 @@ async fn wrong_method(uri: Uri) -> Problem {
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
     tracing::error!("a request handler panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed; the log says why").into_response()
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request failed; the log says why")
+        .into_response()
 }

@@ -36,11 +36,19 @@ impl Api {
         Ok(self.reader.peek(query).await?)
     }
 
-    pub(crate) async fn subscribe(&self, access: &ReadAccess, view: ViewName) -> Result<mpsc::Receiver<Changes>, Problem> {
+    pub(crate) async fn subscribe(
+        &self,
+        access: &ReadAccess,
+        view: ViewName,
+    ) -> Result<mpsc::Receiver<Changes>, Problem> {
         Ok(self.reader.subscribe(access.tenant().clone(), view).await?)
     }
 
-    pub(crate) async fn investigate(&self, access: &ReadAccess, mut question: Question) -> Result<Answer, Problem> {
+    pub(crate) async fn investigate(
+        &self,
+        access: &ReadAccess,
+        mut question: Question,
+    ) -> Result<Answer, Problem> {
         question.tenant_id = access.tenant().clone();
         (self.investigator)(question).await
     }

@@ -13,7 +13,7 @@ mod github;
 mod json;
 mod kubectl;
 pub(crate) mod kubernetes;
-mod otlp;
+pub(crate) mod otlp;
 mod prometheus;
 mod slack;
 mod vendor;

@@ -16,8 +16,10 @@ mod generic;
 mod github;
 mod kubernetes;
 mod otlp;
+mod place;
 mod prometheus;
 mod slack;
+mod telemetry;
 pub mod template;
 
 /// What an envelope says. An unknown source or type is context, not an error: [`generic`] keeps it.

@@ -48,7 +48,9 @@ pub(crate) async fn changes(
 }
 
 /// All changes of one epoch are one event with one line each.
-async fn next(mut receiver: Receiver<schemas::read::Changes>) -> Option<(Result<Event, Infallible>, Receiver<schemas::read::Changes>)> {
+async fn next(
+    mut receiver: Receiver<schemas::read::Changes>,
+) -> Option<(Result<Event, Infallible>, Receiver<schemas::read::Changes>)> {
     let changes = receiver.recv().await?;
     let line = |(row, diff): &(schemas::view::Row, i64)| {
         json!({"epoch": changes.epoch, "snapshot": changes.snapshot, "diff": diff, "row": row}).to_string()
@@ -61,7 +63,8 @@ async fn next(mut receiver: Receiver<schemas::read::Changes>) -> Option<(Result<
 /// The view with a name, or the nearest valid one.
 pub(crate) fn view_named(name: &str) -> Result<ViewName, Problem> {
     name.parse().map_err(|_| {
-        let nearest = ViewName::ALL.iter().min_by_key(|view| strsim::damerau_levenshtein(view.as_str(), name));
+        let nearest =
+            ViewName::ALL.iter().min_by_key(|view| strsim::damerau_levenshtein(view.as_str(), name));
         let hint = nearest.map(|view| format!("; did you mean {view}?")).unwrap_or_default();
         Problem::unprocessable("view_unknown", format!("unknown view {name:?}{hint}")).at("view", "unknown")
     })

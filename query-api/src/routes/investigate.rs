@@ -24,7 +24,8 @@ use crate::state::Api;
 pub(crate) async fn investigate(State(api): State<Api>, body: Bytes) -> Result<Json<Answer>, Problem> {
     let question: Question = serde_json::from_slice(&body).map_err(|error| {
         let place = format!("line {} column {}", error.line(), error.column());
-        Problem::bad_request("body_invalid", format!("the body is not a question: {error}")).at(place, error.to_string())
+        Problem::bad_request("body_invalid", format!("the body is not a question: {error}"))
+            .at(place, error.to_string())
     })?;
     let access = ReadAccess::to_tenant_of_question(&question.tenant_id);
     Ok(Json(api.investigate(&access, question).await?))

@@ -52,13 +52,28 @@ pub(crate) struct Rows {
     next_cursor: Option<String>,
 }
 
-async fn page(api: &Api, access: &ReadAccess, view: ViewName, parameters: Parameters) -> Result<Json<Rows>, Problem> {
+async fn page(
+    api: &Api,
+    access: &ReadAccess,
+    view: ViewName,
+    parameters: Parameters,
+) -> Result<Json<Rows>, Problem> {
     let limit = parameters.limit.unwrap_or(LIMIT_DEFAULT);
     if limit == 0 || PAGE_ROWS_MAX < limit {
-        return Err(Problem::unprocessable("limit_invalid", format!("limit is {limit}; use 1 to {PAGE_ROWS_MAX}")).at("limit", "out of range"));
+        return Err(Problem::unprocessable(
+            "limit_invalid",
+            format!("limit is {limit}; use 1 to {PAGE_ROWS_MAX}"),
+        )
+        .at("limit", "out of range"));
     }
     let filter = filter(&parameters)?;
-    let query = Query { filter, as_of: parameters.as_of, after: parameters.cursor, limit, ..Query::all(access.tenant(), view) };
+    let query = Query {
+        filter,
+        as_of: parameters.as_of,
+        after: parameters.cursor,
+        limit,
+        ..Query::all(access.tenant(), view)
+    };
     let page = api.peek(access, query).await?;
     Ok(Json(Rows { as_of: page.as_of, rows: page.rows, next_cursor: page.next }))
 }
@@ -66,23 +81,32 @@ async fn page(api: &Api, access: &ReadAccess, view: ViewName, parameters: Parame
 fn filter(parameters: &Parameters) -> Result<Filter, Problem> {
     let time = |name: &str, text: &Option<String>| -> Result<Option<EventTime>, Problem> {
         let parsed = text.as_ref().map(|text| EventTime::parse(text)).transpose();
-        parsed.map_err(|error| Problem::unprocessable("time_invalid", format!("{name}: {error}")).at(name, "not a time"))
+        parsed.map_err(|error| {
+            Problem::unprocessable("time_invalid", format!("{name}: {error}")).at(name, "not a time")
+        })
     };
     let (from, to) = (time("from", &parameters.from)?, time("to", &parameters.to)?);
     if let (Some(from), Some(to)) = (from, to) {
         if to <= from {
-            return Err(Problem::unprocessable("window_reversed", format!("to ({to}) is not after from ({from}); swap them")));
+            return Err(Problem::unprocessable(
+                "window_reversed",
+                format!("to ({to}) is not after from ({from}); swap them"),
+            ));
         }
     }
     let incident = parameters.incident_id.as_ref().map(|id| id.parse::<IncidentId>()).transpose();
-    let incident = incident.map_err(|error| Problem::unprocessable("incident_invalid", error.to_string()).at("incident_id", "not an id"))?;
+    let incident = incident.map_err(|error| {
+        Problem::unprocessable("incident_invalid", error.to_string()).at("incident_id", "not an id")
+    })?;
     let entity = parameters.entity.as_ref().map(|text| entity(text)).transpose()?;
     Ok(Filter { key: None, entity, incident, from, to })
 }
 
 fn entity(text: &str) -> Result<schemas::entity::Entity, Problem> {
     let bad = |detail: String| Problem::unprocessable("entity_invalid", detail).at("entity", "not an entity");
-    let (kind, rest) = text.split_once('/').ok_or_else(|| bad(format!("{text:?} is not kind/namespace/name or kind/name")))?;
+    let (kind, rest) = text
+        .split_once('/')
+        .ok_or_else(|| bad(format!("{text:?} is not kind/namespace/name or kind/name")))?;
     let (namespace, name) = rest.split_once('/').unwrap_or(("", rest));
     Ok(schemas::entity::Entity::namespaced(kind.parse().map_err(bad)?, namespace, name))
 }
@@ -95,8 +119,9 @@ pub(crate) async fn incident(
     access: ReadAccess,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let incident: IncidentId =
-        id.parse().map_err(|error: schemas::ids::IdError| Problem::unprocessable("incident_invalid", error.to_string()))?;
+    let incident: IncidentId = id.parse().map_err(|error: schemas::ids::IdError| {
+        Problem::unprocessable("incident_invalid", error.to_string())
+    })?;
     let of_incident = Filter { incident: Some(incident), ..Filter::default() };
     let all = |view| Query { filter: of_incident.clone(), ..Query::all(access.tenant(), view) };
     let found = api.peek(&access, all(ViewName::Incidents)).await?;
@@ -107,7 +132,9 @@ pub(crate) async fn incident(
     let at = |view| Query { as_of: Some(found.as_of.epoch), ..all(view) };
     let chains = api.peek(&access, at(ViewName::Chains)).await?.rows;
     let alert = api.peek(&access, at(ViewName::Alerts)).await?.rows;
-    Ok(Json(serde_json::json!({"as_of": found.as_of, "incident": row, "chains": chains, "alert": alert.first()})))
+    Ok(Json(
+        serde_json::json!({"as_of": found.as_of, "incident": row, "chains": chains, "alert": alert.first()}),
+    ))
 }
 
 macro_rules! view_route {

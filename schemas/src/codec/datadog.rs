@@ -1,5 +1,102 @@
-//! Placeholder.
+//! Datadog: the webhook of a monitor, and metric points as of `/api/v2/series`.
+//!
+//! A webhook body is a template of the user's own; these keys are read: `alert_id`, `alert_cycle_key`,
+//! `alert_transition`, `alert_type`, `title`, `tags` (comma-separated), `last_updated` (milliseconds), `event_msg`.
+
+use serde_json::{Value, json};
+
+use super::vendor::{VendorEvent, each, json as parse_json, optional};
 use super::{Decoded, Raw};
-pub(crate) fn decode(_raw: &Raw<'_>) -> Decoded {
-    Decoded::default()
+use crate::envelope::{CorrelationIds, EnvelopeEntity, Severity};
+use crate::error::DecodeError;
+use crate::object::parse::{items, text};
+use crate::time::EventTime;
+
+pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
+    let document = match parse_json(raw) {
+        Ok(document) => document,
+        Err(error) => return Decoded::refused(error),
+    };
+    if document["series"].is_array() {
+        return each(items(&document, &["series"]), |series| points(raw, series).map(Some));
+    }
+    each(std::iter::once(&document), |monitor| webhook(raw, monitor).map(Some))
+}
+
+fn tags(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => text.split(',').map(|tag| tag.trim().to_owned()).collect(),
+        _ => items(value, &[]).filter_map(|tag| tag.as_str().map(str::to_owned)).collect(),
+    }
+}
+
+fn tagged(tags: &[String], keys: &[&str]) -> Option<String> {
+    keys.iter().find_map(|key| {
+        tags.iter().find_map(|tag| tag.strip_prefix(key)?.strip_prefix(':')).and_then(optional)
+    })
+}
+
+fn entity(tags: &[String]) -> EnvelopeEntity {
+    EnvelopeEntity {
+        cluster: tagged(tags, &["kube_cluster_name", "cluster_name"]),
+        namespace: tagged(tags, &["kube_namespace", "namespace"]),
+        service: tagged(tags, &["service", "kube_service", "kube_deployment"]),
+        pod: tagged(tags, &["pod_name"]),
+    }
+}
+
+fn webhook(raw: &Raw<'_>, monitor: &Value) -> Result<crate::envelope::Envelope, DecodeError> {
+    let (id, transition) = (scalar(&monitor["alert_id"]), text(monitor, &["alert_transition"]));
+    if id.is_empty() {
+        return Err(DecodeError::field("Datadog webhook without alert_id; add it to the webhook's template"));
+    }
+    let ms = monitor["last_updated"].as_i64().or_else(|| text(monitor, &["last_updated"]).parse().ok());
+    let severity = match text(monitor, &["alert_type"]) {
+        "warning" => Severity::Warning,
+        "success" | "info" => Severity::Info,
+        _ => Severity::Error,
+    };
+    let cycle = scalar(&monitor["alert_cycle_key"]);
+    Ok(VendorEvent {
+        source: "datadog",
+        event_type: if transition == "Recovered" { "recovered" } else { "triggered" },
+        ts: ms.and_then(|ms| EventTime::from_ms(ms).ok()).unwrap_or(raw.arrived),
+        severity,
+        entity: entity(&tags(&monitor["tags"])),
+        correlation_ids: CorrelationIds::default(),
+        payload: monitor,
+        identity: &[&id, &cycle, transition],
+    }
+    .envelope(raw))
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// A series keeps its points together: one event, many samples.
+fn points(raw: &Raw<'_>, series: &Value) -> Result<crate::envelope::Envelope, DecodeError> {
+    let metric = text(series, &["metric"]);
+    let latest = items(series, &["points"]).filter_map(|point| point["timestamp"].as_i64()).max();
+    let latest = latest.and_then(|seconds| EventTime::from_ms(seconds.checked_mul(1_000)?).ok());
+    let (Some(ts), false) = (latest, metric.is_empty()) else {
+        return Err(DecodeError::field("Datadog series without metric or points[].timestamp in seconds"));
+    };
+    let payload = json!({"metric": metric, "points": series["points"], "tags": tags(&series["tags"])});
+    let content = payload.to_string();
+    Ok(VendorEvent {
+        source: "datadog",
+        event_type: "series",
+        ts,
+        severity: Severity::Info,
+        entity: entity(&tags(&series["tags"])),
+        correlation_ids: CorrelationIds::default(),
+        payload: &payload,
+        identity: &[content.as_str()],
+    }
+    .envelope(raw))
 }

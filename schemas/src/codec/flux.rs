@@ -1,5 +1,37 @@
-//! Placeholder.
+//! Flux notifications (fluxcd event v1beta1).
+
+use super::vendor::{VendorEvent, each, json, optional};
 use super::{Decoded, Raw};
-pub(crate) fn decode(_raw: &Raw<'_>) -> Decoded {
-    Decoded::default()
+use crate::envelope::{CorrelationIds, EnvelopeEntity, Severity};
+use crate::error::DecodeError;
+use crate::object::parse::{text, time};
+
+pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
+    let document = match json(raw) {
+        Ok(document) => document,
+        Err(error) => return Decoded::refused(error),
+    };
+    each(std::iter::once(&document), |event| {
+        let involved = &event["involvedObject"];
+        if text(involved, &["name"]).is_empty() {
+            return Err(DecodeError::field("Flux event without involvedObject.name"));
+        }
+        let content = event.to_string();
+        let severity = if text(event, &["severity"]) == "error" { Severity::Error } else { Severity::Info };
+        let revision = optional(text(event, &["metadata", "revision"]));
+        let vendor = VendorEvent {
+            source: "flux",
+            event_type: "event",
+            ts: time(event, &["timestamp"]).unwrap_or(raw.arrived),
+            severity,
+            entity: EnvelopeEntity {
+                namespace: optional(text(involved, &["namespace"])),
+                ..EnvelopeEntity::default()
+            },
+            correlation_ids: CorrelationIds { trace_id: None, commit: revision, workflow: None },
+            payload: event,
+            identity: &[content.as_str()],
+        };
+        Ok(Some(vendor.envelope(raw)))
+    })
 }

@@ -1,8 +1,61 @@
-//! Placeholder.
-use crate::{envelope::Envelope, error::DecodeError, fact::Normalized};
-pub(crate) fn normalize(
-    _envelope: &Envelope,
-    _payload: &serde_json::Value,
-) -> Result<Normalized, DecodeError> {
-    Ok(Normalized::default())
+//! Prometheus samples.
+
+use serde_json::Value;
+
+use super::place;
+use crate::envelope::Envelope;
+use crate::error::DecodeError;
+use crate::fact::{Fact, Normalized, Sample, clip};
+use crate::object::parse::{entries, items, text};
+use crate::time::EventTime;
+
+/// Labels that say where a series is from, and so are not part of its name.
+const PLACES: [&str; 17] = [
+    "__name__",
+    "namespace",
+    "pod",
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "service",
+    "app",
+    "node",
+    "cluster",
+    "job",
+    "instance",
+    "container",
+    "endpoint",
+    "prometheus",
+    "job_name",
+    "cronjob",
+];
+
+pub(crate) fn normalize(_envelope: &Envelope, payload: &Value) -> Result<Normalized, DecodeError> {
+    let labels = entries(payload, &["labels"]);
+    let mut metric = text(payload, &["labels", "__name__"]).to_owned();
+    let rest: Vec<String> = labels
+        .iter()
+        .filter(|(key, _)| !PLACES.contains(&key.as_str()))
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    if !rest.is_empty() {
+        metric = format!("{metric}{{{}}}", rest.join(","));
+    }
+    let metric = clip(&metric);
+    let summary = clip(&format!("samples of {metric}"));
+    let label = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
+    let Some(entity) = place::of_labels(label) else {
+        return Ok(Normalized { summary, ..Normalized::default() });
+    };
+    let sample = |pair: &Value| {
+        let at = EventTime::from_ms(pair[0].as_i64()?).ok()?;
+        Some(Fact::Sample(Sample {
+            entity: entity.clone(),
+            metric: metric.clone(),
+            at,
+            value_milli: pair[1].as_i64()?,
+        }))
+    };
+    let facts = items(payload, &["samples_milli"]).filter_map(sample).collect();
+    Ok(Normalized { facts, summary, ..Normalized::default() })
 }
