@@ -4,3 +4,4 @@
 //! production would have sent and feeds the same codecs, engine and investigation. No importer opens a label file.
 
 pub mod importers;
+pub mod scenario;

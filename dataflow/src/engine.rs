@@ -150,10 +150,21 @@ impl EngineInput {
     /// `now` is the clock reading to seal with it; with [`crate::config::Clock::Event`] the greater of it and every
     /// event time so far is taken, and `EventTime(0)` is a good value to pass.
     pub async fn seal(&self, batch: Vec<Arrival>, now: EventTime) -> Result<Epoch, EngineError> {
+        self.seal_with(batch, now, |_| ()).await
+    }
+
+    /// As [`EngineInput::seal`]; `minted` is called with the epoch before any worker can complete it.
+    pub async fn seal_with(
+        &self,
+        batch: Vec<Arrival>,
+        now: EventTime,
+        minted: impl FnOnce(Epoch),
+    ) -> Result<Epoch, EngineError> {
         let permit = self.shared.room.acquire().await.map_err(|_| EngineError::Stopped)?;
         let mut sealing = self.shared.sealing.lock().map_err(|_| EngineError::Stopped)?;
         let seal = sealing.sealer.seal(batch, now);
         let (epoch, now) = (seal.epoch, seal.now);
+        minted(epoch);
         let note = Note::Sealed { epoch, now, event_time: seal.event_time, tenants: seal.tenants };
         sealing.notes.send(note).map_err(|_| EngineError::Stopped)?;
         let peers = sealing.workers.len();

@@ -8,6 +8,7 @@ pub mod arrival;
 pub mod config;
 pub mod engine;
 mod graph;
+pub mod ingest;
 mod operators;
 mod publish;
 mod rows;

@@ -1,2 +1,37 @@
-//! Placeholder.
-fn main() {}
+//! `kgroot`: arguments, telemetry, command, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use deploy::cli::{Arguments, Command};
+use deploy::{client, demo, exit, replay, rules, serve, telemetry};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    telemetry::start();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::report(&anyhow::Error::new(error).context("start the async runtime")),
+    };
+    let outcome = runtime.block_on(async {
+        match arguments.command {
+            Command::Demo(options) => demo::run(options).await,
+            Command::Run(options) => serve::run(options).await,
+            Command::Replay(options) => replay::run(options).await,
+            Command::Validate(options) => serve::validate(&options),
+            Command::Rules(options) => rules::run(&options),
+            Command::Investigate(options) => client::investigate(options).await,
+            Command::Tap(options) => client::tap(options).await,
+            Command::Incidents(options) => client::view("incidents", options).await,
+            Command::Chains(options) => client::view("chains", options).await,
+            Command::Anomalies(options) => client::view("anomalies", options).await,
+            Command::Alerts(options) => client::view("alerts", options).await,
+            Command::Topology(options) => client::view("topology", options).await,
+            Command::Rejects(options) => client::view("rejects", options).await,
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error),
+    }
+}

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod catalogue;
 pub mod codec;
+pub mod dead_letter;
 pub mod entity;
 pub mod envelope;
 pub mod error;

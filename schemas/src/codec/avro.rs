@@ -5,8 +5,10 @@
 
 use std::sync::LazyLock;
 
+use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
-use apache_avro::{Schema, from_avro_datum, to_avro_datum};
+use apache_avro::writer::datum::GenericDatumWriter;
 use serde_json::{Map, Value, json};
 
 use super::{Decoded, Raw, json as json_codec};
@@ -39,7 +41,8 @@ pub fn frame(bytes: &[u8]) -> Result<(u32, &[u8]), DecodeError> {
 pub fn decode(raw: &Raw<'_>, writer: &Schema, body: &[u8]) -> Decoded {
     let reader = LazyLock::force(&READER);
     let mut rest = body;
-    let value = match from_avro_datum(writer, &mut rest, Some(reader)) {
+    let datum = GenericDatumReader::builder(writer).reader_schema(reader).build();
+    let value = match datum.and_then(|datum| datum.read_value(&mut rest)) {
         Ok(value) => value,
         Err(error) => {
             let detail = format!("body does not match its writer schema: {error}");
@@ -104,7 +107,8 @@ pub fn encode(envelope: &Envelope) -> Result<Vec<u8>, DecodeError> {
         ("ingest_id", text(&uuid::Uuid::from_u128(envelope.ingest_id.0).to_string())),
         ("schema_version", Avro::Int(i32::try_from(envelope.schema_version).unwrap_or(1))),
     ]);
-    to_avro_datum(&READER, value).map_err(failed)
+    let writer = GenericDatumWriter::builder(&READER).build().map_err(failed)?;
+    writer.write_value_to_vec(value).map_err(failed)
 }
 
 /// The value in the shape of the JSON envelope, whose codec is strict about every field.

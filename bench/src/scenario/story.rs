@@ -1,0 +1,528 @@
+//! What happens in a scenario: a quiet shop, two harmless changes, the fault, its consequences.
+
+use schemas::codec::Format;
+use schemas::time::EventTime;
+use serde_json::{Value, json};
+
+use super::delivery::{self, Change};
+use super::objects::{self, SERVICES, Service, Told, Version};
+use super::random::Random;
+use super::{Record, Scenario, Truth, telemetry};
+
+/// Fault families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// A commit edits a config map, and the restarted service crashes on the value.
+    BadConfig,
+    /// A commit deploys an image that does not exist.
+    BadImage,
+    /// A commit lowers the memory limit.
+    MemoryLimit,
+    /// A service's selector is edited by hand.
+    Selector,
+    /// A node is lost with the service's pods.
+    NodeLost,
+    /// A workload is scaled to zero.
+    ScaledToZero,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Family; 6] = [
+        Family::BadConfig,
+        Family::BadImage,
+        Family::MemoryLimit,
+        Family::Selector,
+        Family::NodeLost,
+        Family::ScaledToZero,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::BadConfig => "bad_config",
+            Family::BadImage => "bad_image",
+            Family::MemoryLimit => "memory_limit",
+            Family::Selector => "selector",
+            Family::NodeLost => "node_lost",
+            Family::ScaledToZero => "scaled_to_zero",
+        }
+    }
+}
+
+const NODES: [&str; 4] = ["node-a", "node-b", "node-c", "node-d"];
+/// Victim of every family.
+const VICTIM: usize = 2;
+/// When the recording of a seed begins.
+const START: EventTime = EventTime(1_788_253_200_000);
+
+struct Story {
+    random: Random,
+    records: Vec<Record>,
+    versions: Vec<Version>,
+    pods: Vec<Vec<(String, usize)>>,
+    resource_version: u64,
+}
+
+/// A scenario of a family and a seed.
+pub fn generate(family: Family, seed: u64) -> Scenario {
+    let mut story = Story::new(seed);
+    story.opening();
+    story.background(0, 780);
+    story.drain(160);
+    story.harmless_deploy(230);
+    let fault_s = 420 + story.random.between(0, 20);
+    let truth = story.fault(family, fault_s);
+    story.disorder();
+    Scenario { records: story.records, truth }
+}
+
+fn at(seconds: i64) -> EventTime {
+    START.plus_ms(seconds * 1_000)
+}
+
+impl Story {
+    fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let version = |service: &Service, random: &mut Random| Version {
+            image: format!("registry.example/shop/{}:1.{}", service.name, random.below(40)),
+            hash: random.hex(9),
+            generation: 3,
+            memory: "256Mi",
+            pool_size: "20",
+        };
+        let versions: Vec<Version> = SERVICES.iter().map(|service| version(service, &mut random)).collect();
+        let mut pods = Vec::new();
+        for (index, service) in SERVICES.iter().enumerate() {
+            let name =
+                |random: &mut Random| format!("{}-{}-{}", service.name, versions[index].hash, random.hex(5));
+            // Two pods of a service stand on two nodes; the last node carries none of the victim.
+            pods.push(
+                (0..service.replicas).map(|replica| (name(&mut random), (index + replica) % 3)).collect(),
+            );
+        }
+        Story { random, records: Vec::new(), versions, pods, resource_version: 1_000 }
+    }
+
+    fn tell(&mut self, family: &'static str, format: Format, at: EventTime, document: Value) {
+        self.records.push(Record { family, format, at, document });
+    }
+
+    fn cluster(&mut self, at: EventTime, document: Value) {
+        self.tell("k8s-events", Format::Kubernetes, at, document);
+    }
+
+    fn version(&mut self) -> u64 {
+        self.resource_version += 1;
+        self.resource_version
+    }
+
+    /// The cluster as a first listing shows it.
+    fn opening(&mut self) {
+        let created = START.plus_ms(-86_400_000);
+        let mut items: Vec<Value> =
+            NODES.iter().map(|node| objects::node(node, true, false, 1, created)).collect();
+        for (index, service) in SERVICES.iter().enumerate() {
+            let version = self.versions[index].clone();
+            items.push(objects::config_map(service, version.pool_size, 1, created));
+            items.push(objects::deployment(service, &version, service.replicas, 1, created));
+            items.push(objects::replica_set(service, &version, 1, created));
+            items.push(objects::service(service, json!({"app": service.name}), 1, created));
+            let names: Vec<String> = self.pods[index].iter().map(|(name, _)| name.clone()).collect();
+            items.push(objects::endpoints(service, &names, &[], 1, created));
+            for (name, node) in &self.pods[index] {
+                items.push(objects::pod(
+                    service,
+                    &version,
+                    name,
+                    NODES[*node],
+                    &objects::running(),
+                    1,
+                    created,
+                ));
+            }
+        }
+        self.cluster(START, json!({"apiVersion": "v1", "kind": "List", "items": items}));
+    }
+
+    /// Healthy traffic and chatter from one second to another.
+    fn background(&mut self, from_s: i64, to_s: i64) {
+        for second in (from_s..to_s).step_by(15) {
+            for (index, service) in
+                SERVICES.iter().enumerate().filter(|(_, service)| !service.calls.is_empty())
+            {
+                let moment = at(second + i64::try_from(index).unwrap_or(0));
+                let spans = telemetry::spans(service, &[], false, moment, &mut self.random);
+                self.tell("otel", Format::Otlp, moment, spans);
+            }
+            let index = usize::try_from(self.random.below(8)).unwrap_or(0);
+            let pod = self.pods[index][0].0.clone();
+            let line = format!("handled {} requests in {} ms", self.random.below(90), self.random.below(40));
+            let moment = at(second + 9);
+            self.tell(
+                "otel",
+                Format::Otlp,
+                moment,
+                telemetry::log(SERVICES[index].name, &pod, 9, &line, moment),
+            );
+        }
+    }
+
+    /// Red herring one: a node without the victim's pods is drained.
+    fn drain(&mut self, second: i64) {
+        let version = self.version();
+        self.cluster(
+            at(second),
+            objects::watch("MODIFIED", &objects::node("node-d", true, true, version, at(second))),
+        );
+        let message = "Node node-d status is now: NodeNotSchedulable";
+        let told = Told {
+            kind: "Node",
+            name: "node-d",
+            reason: "NodeNotSchedulable",
+            message,
+            warning: false,
+            count: 1,
+            first: at(second + 1),
+            last: at(second + 1),
+        };
+        self.cluster(at(second + 1), objects::event(&told));
+    }
+
+    /// Red herring two: another service is deployed and stays healthy.
+    fn harmless_deploy(&mut self, second: i64) {
+        let sha = self.random.hex(40);
+        let change = Change {
+            sha: &sha,
+            author: "mira",
+            title: "search: rank titles first",
+            run: 4_410,
+            application: "search",
+        };
+        let service = SERVICES[6].clone();
+        let mut version = self.versions[6].clone();
+        version.image = "registry.example/shop/search:1.41".to_owned();
+        version.hash = self.random.hex(9);
+        version.generation += 1;
+        self.deliver(&change, second, &[("Deployment", service.name.to_owned())]);
+        let resource_version = self.version();
+        let changed = objects::deployment(
+            &service,
+            &version,
+            service.replicas,
+            resource_version,
+            START.plus_ms(-86_400_000),
+        );
+        self.cluster(at(second + 32), objects::watch("MODIFIED", &changed));
+        let name = format!("search-{}-{}", version.hash, self.random.hex(5));
+        let pod = objects::pod(
+            &service,
+            &version,
+            &name,
+            "node-a",
+            &objects::running(),
+            resource_version,
+            at(second + 35),
+        );
+        self.cluster(
+            at(second + 36),
+            objects::watch(
+                "ADDED",
+                &objects::replica_set(&service, &version, resource_version, at(second + 33)),
+            ),
+        );
+        self.cluster(at(second + 40), objects::watch("ADDED", &pod));
+        self.versions[6] = version;
+    }
+
+    /// Commit, pipeline and sync, over about thirty seconds.
+    fn deliver(&mut self, change: &Change<'_>, second: i64, resources: &[(&str, String)]) {
+        self.tell("github-cicd", Format::Github, at(second), delivery::push(change, at(second)));
+        self.tell(
+            "github-cicd",
+            Format::Github,
+            at(second + 3),
+            delivery::run(change, "in_progress", None, at(second + 2), at(second + 3)),
+        );
+        let completed = delivery::run(change, "completed", Some("success"), at(second + 2), at(second + 22));
+        self.tell("github-cicd", Format::Github, at(second + 22), completed);
+        let synced = delivery::synced(change, resources, at(second + 26), at(second + 30));
+        self.tell("argo-logs", Format::Argo, at(second + 30), synced);
+    }
+
+    /// The fault and what follows from it.
+    fn fault(&mut self, family: Family, second: i64) -> Truth {
+        let sha = self.random.hex(40);
+        let title = match family {
+            Family::BadConfig => "payments: read the pool size from the environment",
+            Family::BadImage => "payments: release 2.0",
+            _ => "payments: use less memory",
+        };
+        let change = Change { sha: &sha, author: "jonas", title, run: 4_412, application: "payments" };
+        let service = SERVICES[VICTIM].clone();
+        let commit = format!("commit/{sha}");
+        let (root, root_kinds): (String, Vec<&'static str>) = match family {
+            Family::BadConfig => {
+                self.deliver(
+                    &change,
+                    second,
+                    &[("Deployment", "payments".to_owned()), ("ConfigMap", "payments-config".to_owned())],
+                );
+                let version = self.version();
+                let edited = objects::config_map(&service, "twenty", version, START.plus_ms(-86_400_000));
+                self.cluster(at(second + 31), objects::watch("MODIFIED", &edited));
+                self.roll_out(&service, second + 32, |_| ());
+                let crash = "panic: POOL_SIZE: \"twenty\" is not a number";
+                self.crash(
+                    &service,
+                    second + 40,
+                    &|moment| objects::crashing("Error", 1, crash, 3, moment),
+                    crash,
+                );
+                (commit, vec!["github.push", "k8s.configmap.Changed"])
+            }
+            Family::BadImage => {
+                self.deliver(&change, second, &[("Deployment", "payments".to_owned())]);
+                self.roll_out(&service, second + 32, |version| {
+                    version.image = "registry.example/shop/payments:2.0-rc9".to_owned()
+                });
+                let message = "failed to pull registry.example/shop/payments:2.0-rc9: not found";
+                self.crash(
+                    &service,
+                    second + 40,
+                    &|moment| objects::pulling("ImagePullBackOff", message, moment),
+                    "",
+                );
+                (commit, vec!["github.push", "k8s.workload.ImageChanged", "k8s.pod.ImageNotFound"])
+            }
+            Family::MemoryLimit => {
+                self.deliver(&change, second, &[("Deployment", "payments".to_owned())]);
+                self.roll_out(&service, second + 32, |version| version.memory = "32Mi");
+                self.crash(
+                    &service,
+                    second + 45,
+                    &|moment| objects::crashing("OOMKilled", 137, "", 3, moment),
+                    "",
+                );
+                (commit, vec!["github.push", "k8s.workload.ResourcesChanged"])
+            }
+            Family::Selector => {
+                let version = self.version();
+                let edited = objects::service(
+                    &service,
+                    json!({"app": "payments", "tier": "gold"}),
+                    version,
+                    START.plus_ms(-86_400_000),
+                );
+                self.cluster(at(second), objects::watch("MODIFIED", &edited));
+                self.lose_endpoints(&service, second + 2, &[]);
+                (
+                    "service/shop/payments".to_owned(),
+                    vec!["k8s.service.SelectorChanged", "k8s.service.SelectorMismatch"],
+                )
+            }
+            Family::NodeLost => {
+                self.lose_node(&service, second);
+                ("node/node-c".to_owned(), vec!["k8s.node.NotReady"])
+            }
+            Family::ScaledToZero => {
+                let none = Service { replicas: 0, ..service.clone() };
+                let (version, resource_version) = (self.versions[VICTIM].clone(), self.version());
+                let scaled =
+                    objects::deployment(&none, &version, 0, resource_version, START.plus_ms(-86_400_000));
+                self.cluster(at(second), objects::watch("MODIFIED", &scaled));
+                self.lose_endpoints(&service, second + 3, &[]);
+                ("deployment/shop/payments".to_owned(), vec!["k8s.workload.ScaledToZero"])
+            }
+        };
+        self.suffer(second + 60);
+        Truth {
+            family: family.name(),
+            root,
+            root_kinds,
+            red_herrings: vec!["node/node-d".to_owned(), "deployment/shop/search".to_owned()],
+            injected_at: at(second),
+            questions: [
+                "why does checkout fail?",
+                "payments is down, what changed?",
+                "customers see 5xx on the storefront",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        }
+    }
+
+    fn roll_out(&mut self, service: &Service, second: i64, edit: impl Fn(&mut Version)) {
+        let mut version = self.versions[VICTIM].clone();
+        edit(&mut version);
+        version.generation += 1;
+        version.hash = self.random.hex(9);
+        // A sync that edits only a config map restarts the workload by a checksum annotation in the template.
+        version.image =
+            if version.image.contains("rc9") { version.image } else { format!("{}-r2", version.image) };
+        let resource_version = self.version();
+        let changed = objects::deployment(service, &version, 0, resource_version, START.plus_ms(-86_400_000));
+        self.cluster(at(second), objects::watch("MODIFIED", &changed));
+        self.cluster(
+            at(second + 1),
+            objects::watch("ADDED", &objects::replica_set(service, &version, resource_version, at(second))),
+        );
+        let hash = version.hash.clone();
+        self.versions[VICTIM] = version;
+        let names: Vec<String> = (0..service.replicas)
+            .map(|_| format!("{}-{hash}-{}", service.name, self.random.hex(5)))
+            .collect();
+        for (index, name) in names.iter().enumerate() {
+            let told = Told {
+                kind: "Pod",
+                name,
+                reason: "Scheduled",
+                message: "Successfully assigned",
+                warning: false,
+                count: 1,
+                first: at(second + 2),
+                last: at(second + 2),
+            };
+            self.cluster(at(second + 2), objects::event(&told));
+            self.pods[VICTIM][index] = (name.clone(), index);
+        }
+    }
+
+    fn crash(&mut self, service: &Service, second: i64, status: &dyn Fn(EventTime) -> Value, words: &str) {
+        let pods = self.pods[VICTIM].clone();
+        let version = self.versions[VICTIM].clone();
+        for (name, node) in &pods {
+            let resource_version = self.version();
+            let moment = at(second + self.random.between(0, 3));
+            let pod = objects::pod(
+                service,
+                &version,
+                name,
+                NODES[*node],
+                &status(moment),
+                resource_version,
+                at(second - 6),
+            );
+            self.cluster(moment.plus_ms(500), objects::watch("MODIFIED", &pod));
+            if !words.is_empty() {
+                self.tell(
+                    "otel",
+                    Format::Otlp,
+                    moment,
+                    telemetry::log(service.name, name, 21, words, moment),
+                );
+                let message = format!("Back-off restarting failed container main in pod {name}");
+                let told = |count: i64, last: EventTime| Told {
+                    kind: "Pod",
+                    name,
+                    reason: "BackOff",
+                    message: &message,
+                    warning: true,
+                    count,
+                    first: moment.plus_ms(8_000),
+                    last,
+                };
+                let (first, folded) = (
+                    objects::event(&told(1, moment.plus_ms(8_000))),
+                    objects::event(&told(6, moment.plus_ms(70_000))),
+                );
+                self.cluster(moment.plus_ms(8_000), first);
+                // The corrected event: the same Event, folded again, with a later count.
+                self.cluster(moment.plus_ms(70_000), folded);
+            }
+        }
+        let lost: Vec<String> = pods.into_iter().map(|(name, _)| name).collect();
+        self.lose_endpoints(service, second + 6, &lost);
+    }
+
+    fn lose_endpoints(&mut self, service: &Service, second: i64, not_ready: &[String]) {
+        let resource_version = self.version();
+        let slice = objects::endpoints(service, &[], not_ready, resource_version, START.plus_ms(-86_400_000));
+        self.cluster(at(second), objects::watch("MODIFIED", &slice));
+    }
+
+    fn lose_node(&mut self, service: &Service, second: i64) {
+        let resource_version = self.version();
+        self.cluster(
+            at(second),
+            objects::watch("MODIFIED", &objects::node("node-c", false, false, resource_version, at(second))),
+        );
+        let version = self.versions[VICTIM].clone();
+        let pods = self.pods[VICTIM].clone();
+        for (name, _) in &pods {
+            let mut status = objects::running();
+            status["conditions"][0] = json!({"type": "Ready", "status": "False", "reason": "NodeNotReady", "lastTransitionTime": at(second + 4).to_string()});
+            let pod = objects::pod(
+                service,
+                &version,
+                name,
+                "node-c",
+                &status,
+                resource_version + 1,
+                START.plus_ms(-86_400_000),
+            );
+            self.cluster(at(second + 5), objects::watch("MODIFIED", &pod));
+        }
+        let lost: Vec<String> = pods.into_iter().map(|(name, _)| name).collect();
+        self.lose_endpoints(service, second + 8, &lost);
+    }
+
+    /// Callers fail, alerts fire, people complain.
+    fn suffer(&mut self, second: i64) {
+        let (checkout, storefront) = (SERVICES[1].clone(), SERVICES[0].clone());
+        for step in (0..240).step_by(10) {
+            let moment = at(second + step);
+            let failing = telemetry::spans(&checkout, &["payments"], false, moment, &mut self.random);
+            self.tell("otel", Format::Otlp, moment, failing);
+            let moment = at(second + step + 2);
+            let failing = telemetry::spans(&storefront, &["checkout"], true, moment, &mut self.random);
+            self.tell("otel", Format::Otlp, moment, failing);
+            let pod = self.pods[1][0].0.clone();
+            let line = format!(
+                "POST /pay failed: dial tcp 10.4.0.{}:8082: connect: connection refused",
+                self.random.below(250)
+            );
+            let moment = at(second + step + 3);
+            self.tell("otel", Format::Otlp, moment, telemetry::log("checkout", &pod, 17, &line, moment));
+        }
+        let alerts = [
+            ("CheckoutErrorRateHigh", "checkout", 70),
+            ("StorefrontErrorRateHigh", "storefront", 85),
+            ("StorefrontLatencyHigh", "storefront", 100),
+        ];
+        for (name, service, delay) in alerts {
+            let summary = format!("{service} is failing its objective");
+            let moment = at(second + delay);
+            let fired = telemetry::alert(name, &[("service", service)], &summary, moment, None);
+            self.tell("prometheus", Format::Alertmanager, moment.plus_ms(4_000), fired);
+        }
+        for (delay, words) in [
+            (120, "checkout is down for customers, seeing 503s"),
+            (150, "is this the payments deploy?"),
+            (210, "still failing, escalating"),
+        ] {
+            let moment = at(second + delay);
+            self.tell("slack-incidents", Format::Slack, moment, telemetry::chat(words, moment));
+        }
+    }
+
+    /// Late and repeated deliveries, and the order of arrival.
+    fn disorder(&mut self) {
+        let mut repeated = Vec::new();
+        for index in 1..self.records.len() {
+            match self.random.below(60) {
+                0 => repeated.push(self.records[index].clone()),
+                1 => {
+                    self.records[index].at =
+                        self.records[index].at.plus_ms(self.random.between(5_000, 40_000))
+                }
+                _ => {}
+            }
+        }
+        for mut record in repeated {
+            record.at = record.at.plus_ms(self.random.between(100, 20_000));
+            self.records.push(record);
+        }
+        self.records.sort_by_key(|record| record.at);
+    }
+}

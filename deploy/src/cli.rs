@@ -1,0 +1,211 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use schemas::codec::Format;
+use schemas::ids::TenantId;
+
+/// Explains production outages from the events that led to them.
+#[derive(Debug, Parser)]
+#[command(name = "kgroot", version, about)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Replay a recorded outage and explain it; then serve the API, unless --once.
+    Demo(DemoOptions),
+    /// Run the engine and the API from a configuration.
+    Run(RunOptions),
+    /// Explain files, folders or standard input on the spot.
+    Replay(ReplayOptions),
+    /// Check a configuration without starting anything.
+    Validate(ValidateOptions),
+    /// Check the rule catalogue of this binary.
+    Rules(RulesOptions),
+    /// Ask a running kgroot.
+    Investigate(InvestigateOptions),
+    /// Watch a view of a running kgroot: + came, - went.
+    Tap(TapOptions),
+    /// Incidents of a running kgroot.
+    Incidents(ViewOptions),
+    /// Chains of a running kgroot.
+    Chains(ViewOptions),
+    /// Anomaly candidates of a running kgroot.
+    Anomalies(ViewOptions),
+    /// Alerts of a running kgroot.
+    Alerts(ViewOptions),
+    /// Relations known to a running kgroot.
+    Topology(ViewOptions),
+    /// Refused records of a running kgroot.
+    Rejects(ViewOptions),
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON document per line.
+    Ndjson,
+}
+
+/// `kgroot demo`.
+#[derive(Debug, Args)]
+pub struct DemoOptions {
+    /// Print the answer and exit.
+    #[arg(long)]
+    pub once: bool,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+    /// Where the API listens afterwards.
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    pub listen: String,
+}
+
+/// `kgroot run`.
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    /// Configuration file.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Override one key: section.key=value.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// `kgroot validate`.
+#[derive(Debug, Args)]
+pub struct ValidateOptions {
+    /// Configuration file.
+    pub config: PathBuf,
+}
+
+/// `kgroot rules`.
+#[derive(Debug, Args)]
+pub struct RulesOptions {
+    /// What to do with the rules.
+    #[command(subcommand)]
+    pub action: RulesAction,
+}
+
+/// What to do with the rules.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum RulesAction {
+    /// Check kinds and rules, and count them.
+    Check,
+    /// List the rules.
+    List,
+}
+
+/// `kgroot replay`.
+#[derive(Debug, Args)]
+pub struct ReplayOptions {
+    /// Files or folders; `-` reads standard input.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Format of the input; detected when absent.
+    #[arg(long, value_parser = parse_format)]
+    pub format: Option<Format>,
+    /// Whose events they are.
+    #[arg(long, default_value = "local")]
+    pub tenant: TenantId,
+    /// Ask this question afterwards.
+    #[arg(long, value_name = "QUESTION")]
+    pub investigate: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// Where a running kgroot is, and whose views are asked.
+#[derive(Clone, Debug, Args)]
+pub struct Remote {
+    /// Address of the API.
+    #[arg(long, default_value = "http://127.0.0.1:8000")]
+    pub url: String,
+    /// Whose views.
+    #[arg(long)]
+    pub tenant: TenantId,
+}
+
+/// `kgroot investigate`.
+#[derive(Debug, Args)]
+pub struct InvestigateOptions {
+    /// The question.
+    pub query: String,
+    /// Where and whose.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// Service to look at.
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Start of the window, RFC 3339.
+    #[arg(long, requires = "to")]
+    pub from: Option<String>,
+    /// End of the window, RFC 3339.
+    #[arg(long, requires = "from")]
+    pub to: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `kgroot tap`.
+#[derive(Debug, Args)]
+pub struct TapOptions {
+    /// The view to watch.
+    pub view: String,
+    /// Where and whose.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `kgroot incidents` and the like.
+#[derive(Debug, Args)]
+pub struct ViewOptions {
+    /// List rows, or show one.
+    #[command(subcommand)]
+    pub action: ViewAction,
+}
+
+/// List or show.
+#[derive(Debug, Subcommand)]
+pub enum ViewAction {
+    /// All rows.
+    List {
+        /// Where and whose.
+        #[command(flatten)]
+        remote: Remote,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Rows of one incident or entity.
+    Show {
+        /// `inc_…`, or an entity as kind/namespace/name.
+        id: String,
+        /// Where and whose.
+        #[command(flatten)]
+        remote: Remote,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    text.parse().map_err(|_| {
+        let names: Vec<&str> = Format::ALL.iter().map(|format| format.as_str()).collect();
+        format!("unknown format; use one of {}", names.join(", "))
+    })
+}

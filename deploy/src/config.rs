@@ -1,0 +1,236 @@
+//! Configuration: defaults, then a YAML file, then `KGROOT__SECTION__KEY`, then `--set section.key=value`.
+//!
+//! Unknown keys are refused with the nearest known one: a typo must not become a default.
+
+use std::path::Path;
+
+use anyhow::Result;
+use dataflow::config::{Clock, EngineConfig};
+use dataflow::ingest::source::SourceConfig;
+use schemas::ids::TenantId;
+use schemas::time::parse_duration_ms;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::exit::{Cause, Failure};
+
+/// Prefix of environment variables that override keys.
+const ENVIRONMENT: &str = "KGROOT__";
+
+/// The whole configuration, as it is written.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The API.
+    pub server: ServerConfig,
+    /// The engine.
+    pub engine: EngineSection,
+    /// Where events come from.
+    pub kafka: KafkaSection,
+}
+
+/// The API.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port.
+    pub listen: String,
+}
+
+/// The engine.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineSection {
+    /// Worker threads.
+    pub workers: usize,
+    /// How long events stay live, such as `6h`.
+    pub horizon: String,
+    /// Silence that separates two episodes, such as `10m`.
+    pub gap: String,
+    /// How far in the future an event may be dated, such as `5m`.
+    pub future: String,
+}
+
+/// Kafka and its registry.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaSection {
+    /// `host:port`, separated by commas; empty: no Kafka.
+    pub brokers: String,
+    /// Confluent-compatible registry; empty: the built-in schema is assumed.
+    pub registry: String,
+    /// Tenants whose topics are read.
+    pub tenants: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let text = str::to_owned;
+        Config {
+            server: ServerConfig { listen: text("127.0.0.1:8000") },
+            engine: EngineSection { workers: 1, horizon: text("6h"), gap: text("10m"), future: text("5m") },
+            kafka: KafkaSection { brokers: String::new(), registry: String::new(), tenants: Vec::new() },
+        }
+    }
+}
+
+/// Reads and checks a configuration.
+pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
+    let bad = |line: String| Failure::of(Cause::Config, line);
+    let mut merged = serde_json::to_value(Config::default())?;
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| bad(format!("{}: {error}; check the path", path.display())))?;
+        let value: Value =
+            serde_saphyr::from_str(&text).map_err(|error| bad(format!("{}: {error}", path.display())))?;
+        overlay(&mut merged, value, "").map_err(|problem| bad(format!("{}: {problem}", path.display())))?;
+    }
+    let mut variables: Vec<(String, String)> =
+        std::env::vars().filter(|(name, _)| name.starts_with(ENVIRONMENT)).collect();
+    variables.sort();
+    for (name, value) in variables {
+        let key = name[ENVIRONMENT.len()..].to_ascii_lowercase().replace("__", ".");
+        assign(&mut merged, &key, &value).map_err(|problem| bad(format!("{name}: {problem}")))?;
+    }
+    for pair in set {
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| bad(format!("--set {pair}: write section.key=value")))?;
+        assign(&mut merged, key, value).map_err(|problem| bad(format!("--set {pair}: {problem}")))?;
+    }
+    let config: Config =
+        serde_json::from_value(merged).map_err(|error| bad(format!("configuration: {error}")))?;
+    config.engine()?;
+    config.source()?;
+    Ok(config)
+}
+
+impl Config {
+    /// What the engine is told.
+    pub fn engine(&self) -> Result<EngineConfig> {
+        let ms = |key: &str, text: &str| {
+            parse_duration_ms(text)
+                .map_err(|error| Failure::of(Cause::Config, format!("engine.{key}: {error}")))
+        };
+        Ok(EngineConfig {
+            workers: self.engine.workers,
+            clock: Clock::Wall,
+            horizon_ms: ms("horizon", &self.engine.horizon)?,
+            gap_ms: ms("gap", &self.engine.gap)?,
+            future_ms: ms("future", &self.engine.future)?,
+            ..EngineConfig::default()
+        })
+    }
+
+    /// What the Kafka source is told; `None` without brokers.
+    pub fn source(&self) -> Result<Option<SourceConfig>> {
+        if self.kafka.brokers.is_empty() {
+            return Ok(None);
+        }
+        let tenants: Result<Vec<TenantId>, _> =
+            self.kafka.tenants.iter().map(|tenant| tenant.parse()).collect();
+        let tenants =
+            tenants.map_err(|error| Failure::of(Cause::Config, format!("kafka.tenants: {error}")))?;
+        if tenants.is_empty() {
+            return Err(Failure::of(
+                Cause::Config,
+                "kafka.tenants is empty; list the tenants whose topics are read",
+            ));
+        }
+        let registry = Some(self.kafka.registry.clone()).filter(|url| !url.is_empty());
+        Ok(Some(SourceConfig { brokers: self.kafka.brokers.clone(), registry, tenants }))
+    }
+}
+
+/// Lays a value over another; every key must exist below.
+fn overlay(below: &mut Value, above: Value, path: &str) -> Result<(), String> {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (key, value) in above {
+                let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let Some(slot) = below.get_mut(&key) else {
+                    return Err(unknown(&full, below.keys().map(String::as_str)));
+                };
+                overlay(slot, value, &full)?;
+            }
+            Ok(())
+        }
+        (_, Value::Null) => Ok(()),
+        (below @ Value::Object(_), _) => {
+            Err(format!("{path} is a section; indent its keys below it, such as {}", first_key(below)))
+        }
+        (below, above) => {
+            *below = above;
+            Ok(())
+        }
+    }
+}
+
+fn first_key(section: &Value) -> String {
+    section.as_object().and_then(|map| map.keys().next().cloned()).unwrap_or_default()
+}
+
+fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    let nearest = known.min_by_key(|candidate| strsim::damerau_levenshtein(candidate, last));
+    let hint = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+    format!("unknown key {key}{hint}")
+}
+
+/// Sets one key from text: numbers, lists (by commas) and text by what the default is.
+fn assign(config: &mut Value, key: &str, text: &str) -> Result<(), String> {
+    let mut slot = config;
+    for part in key.split('.') {
+        let Some(map) = slot.as_object_mut() else {
+            return Err(format!("{key} goes deeper than the configuration"));
+        };
+        let names: Vec<String> = map.keys().cloned().collect();
+        slot = map.get_mut(part).ok_or_else(|| unknown(key, names.iter().map(String::as_str)))?;
+    }
+    *slot = match slot {
+        Value::Number(_) => text
+            .parse::<u64>()
+            .map(Value::from)
+            .map_err(|_| format!("{key}: {text:?} is not a whole number"))?,
+        Value::Array(_) => text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
+        Value::Object(_) => return Err(format!("{key} is a section; name one of its keys")),
+        _ => Value::from(text),
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn overlaid(yaml: &str) -> Result<Config, String> {
+        let mut merged = serde_json::to_value(Config::default()).unwrap();
+        overlay(&mut merged, serde_saphyr::from_str(yaml).unwrap(), "")?;
+        serde_json::from_value(merged).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_typo_names_the_nearest_key() {
+        assert_eq!(
+            overlaid("engine:\n  horizn: 2h\n").unwrap_err(),
+            "unknown key engine.horizn; did you mean horizon?"
+        );
+    }
+
+    #[test]
+    fn a_file_overrides_only_what_it_names() {
+        let config = overlaid("engine:\n  workers: 2\n").unwrap();
+        assert_eq!((config.engine.workers, config.engine.gap.as_str()), (2, "10m"));
+    }
+
+    #[test]
+    fn a_key_set_from_text_keeps_its_type() {
+        let mut config = serde_json::to_value(Config::default()).unwrap();
+        assign(&mut config, "engine.workers", "4").unwrap();
+        assign(&mut config, "kafka.tenants", "a, b").unwrap();
+        assert_eq!(
+            (config["engine"]["workers"].as_u64(), config["kafka"]["tenants"][1].as_str()),
+            (Some(4), Some("b"))
+        );
+        assert!(assign(&mut config, "engine.workers", "many").is_err());
+    }
+}

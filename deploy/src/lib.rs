@@ -1,0 +1,14 @@
+//! The composition root: the only crate that knows all others, reads the environment and spawns tasks.
+
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod demo;
+pub mod engine;
+pub mod exit;
+pub mod input;
+pub mod output;
+pub mod replay;
+pub mod rules;
+pub mod serve;
+pub mod telemetry;
