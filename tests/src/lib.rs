@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The oracle of the engine, and random histories to compare them on.
+
+pub mod history;
+pub mod twin;

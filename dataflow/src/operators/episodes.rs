@@ -64,7 +64,14 @@ pub(crate) fn episodes<'scope>(
                 None => episodes.push(next.clone()),
             }
         }
-        episodes.into_iter().map(|run| episode(subject, run)).collect()
+        let mut anchored: BTreeMap<Cite, u32> = BTreeMap::new();
+        let number = |run: Run| {
+            // One event can begin two episodes of one subject; they are told apart by their order.
+            let earlier = anchored.entry(run.anchor).or_default();
+            *earlier += 1;
+            episode(subject, run, *earlier - 1)
+        };
+        episodes.into_iter().map(number).collect()
     })
 }
 
@@ -102,12 +109,13 @@ fn join(mut open: Run, next: Run) -> Run {
     open
 }
 
-fn episode(subject: &Subject, run: Run) -> Episode {
+fn episode(subject: &Subject, run: Run, earlier: u32) -> Episode {
     let id = EpisodeId(hash64(&[
         &subject.tenant.0.to_le_bytes(),
         &subject.id.0.to_le_bytes(),
         subject.kind.id().as_bytes(),
         &run.anchor.event.0.to_le_bytes(),
+        &earlier.to_le_bytes(),
     ]));
     Episode {
         tenant: subject.tenant,

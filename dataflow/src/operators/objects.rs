@@ -69,24 +69,18 @@ pub(crate) fn objects<'scope>(
     })
 }
 
-/// Removes versions that nothing needs any more; says when the next one falls.
+/// Removes versions that nothing needs any more; says when the next one falls: an old version with an old successor, and
+/// an old deletion.
 fn forget(versions: &mut BTreeMap<Version, Diff>, now: EventTime, horizon_ms: i64) -> Option<EventTime> {
-    let expired = |version: &Version| version.at.plus_ms(horizon_ms) <= now;
-    while let Some((second, _)) = versions.iter().nth(1) {
-        if !expired(second) {
-            return Some(second.at.plus_ms(horizon_ms));
+    let expiry = |version: &Version| version.at.plus_ms(horizon_ms);
+    loop {
+        let (first, _) = versions.first_key_value()?;
+        let falls_at = if first.state.deleted { expiry(first) } else { expiry(versions.keys().nth(1)?) };
+        if now < falls_at {
+            return Some(falls_at);
         }
         versions.pop_first();
     }
-    let (last, _) = versions.first_key_value()?;
-    if !last.state.deleted {
-        return None;
-    }
-    if expired(last) {
-        versions.clear();
-        return None;
-    }
-    Some(last.at.plus_ms(horizon_ms))
 }
 
 /// Versions that differ from their predecessor.

@@ -108,12 +108,7 @@ pub(super) fn judge(
 }
 
 fn identity(tenant: Tenant, first: &Episode) -> IncidentId {
-    IncidentId(hash64(&[
-        &tenant.0.to_le_bytes(),
-        &first.anchor.event.0.to_le_bytes(),
-        first.kind.id().as_bytes(),
-        &first.entity_id.0.to_le_bytes(),
-    ]))
+    IncidentId(hash64(&[&tenant.0.to_le_bytes(), &first.id.0.to_le_bytes()]))
 }
 
 /// Open while a grave episode stands or was seen lately; otherwise resolved. The time is that of the next change.

@@ -1,0 +1,265 @@
+//! Section 1: which deliveries count.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dataflow::arrival::{Arrival, EventArrival};
+use schemas::catalogue::{Catalogue, Class, Kind};
+use schemas::entity::{Entity, RelationKind};
+use schemas::error::{Reject, RejectCode};
+use schemas::fact::{Fact, Signal};
+use schemas::ids::{EventId, Tenant, TenantId};
+use schemas::object::ObjectState;
+use schemas::time::EventTime;
+use schemas::view::{CoverageRow, EventRow, RejectRow, Row, ViewName};
+
+use super::{Constants, Epoch, add};
+
+/// An event as it was admitted.
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    pub(super) seq: u64,
+    pub(super) arrival: EventArrival,
+}
+
+/// A version of an object.
+#[derive(Clone, Debug)]
+pub(super) struct Version {
+    pub(super) seq: u64,
+    pub(super) event: EventId,
+    pub(super) state: ObjectState,
+}
+
+/// Something was the case on an entity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Occurrence {
+    pub(super) onset: EventTime,
+    pub(super) seq: u64,
+    pub(super) event: EventId,
+    pub(super) earliest: EventTime,
+    pub(super) last: EventTime,
+    pub(super) ended: Option<EventTime>,
+    pub(super) standing: bool,
+    pub(super) count: u64,
+    pub(super) severity: schemas::envelope::Severity,
+    pub(super) detail: String,
+    pub(super) entity: Entity,
+    pub(super) kind: Kind,
+}
+
+/// An edge is claimed to hold.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) edge: (Entity, RelationKind, Entity),
+    pub(super) valid_from: EventTime,
+    pub(super) valid_to: Option<EventTime>,
+    pub(super) seq: u64,
+    pub(super) event: EventId,
+}
+
+#[derive(Default)]
+pub(super) struct Admission {
+    pub(super) current: Vec<Event>,
+    pub(super) versions: Vec<Version>,
+    rejects: BTreeSet<Reject>,
+    coverage: BTreeMap<String, (u64, u64, BTreeMap<RejectCode, u64>)>,
+}
+
+pub(super) fn occurrence(signal: &Signal, seq: u64, event: EventId, standing: bool) -> Occurrence {
+    Occurrence {
+        onset: signal.onset,
+        seq,
+        event,
+        earliest: signal.earliest,
+        last: signal.last,
+        ended: signal.ended,
+        standing,
+        count: u64::from(signal.count),
+        severity: signal.severity,
+        detail: signal.detail.clone(),
+        entity: signal.entity.clone(),
+        kind: signal.kind,
+    }
+}
+
+fn lifetime_ms(arrival: &EventArrival, horizon_ms: i64) -> i64 {
+    let mut longest = horizon_ms;
+    for fact in &arrival.normalized.facts {
+        let Fact::Signal(signal) = fact else { continue };
+        for (_, rule) in Catalogue::built_in().rules().filter(|(_, rule)| rule.causes.contains(&signal.kind)) {
+            longest = longest.max(rule.window_ms);
+        }
+    }
+    longest
+}
+
+fn same_content(left: &EventArrival, right: &EventArrival) -> bool {
+    let (l, r) = (&left.envelope, &right.envelope);
+    (&l.source, &l.event_type, &l.entity, &l.correlation_ids, l.severity, &l.payload)
+        == (&r.source, &r.event_type, &r.entity, &r.correlation_ids, r.severity, &r.payload)
+}
+
+/// An admitted event that may be forgotten later.
+struct Remembered {
+    event: Event,
+    expiry: EventTime,
+    /// Its object versions were withdrawn while both were unexpired.
+    objects_withdrawn: bool,
+}
+
+pub(super) fn run(tenant: &TenantId, epochs: &[Epoch], constants: Constants) -> Admission {
+    let mut admission = Admission::default();
+    let mut admitted: Vec<Remembered> = Vec::new();
+    let mut withdrawals: Vec<(EventId, EventTime)> = Vec::new();
+    let (mut seq, mut final_now) = (0u64, EventTime(0));
+    let mut rejects: Vec<(EventTime, Reject)> = Vec::new();
+    for epoch in epochs {
+        let now = epoch.now;
+        final_now = now;
+        for arrival in &epoch.arrivals {
+            seq += 1;
+            if super::tenant(arrival) != tenant {
+                continue;
+            }
+            let mut refuse = |reject: Reject, source: &str, admission: &mut Admission| {
+                let counts = admission.coverage.entry(source.to_owned()).or_default();
+                *counts.2.entry(reject.error.code).or_default() += 1;
+                rejects.push((now, reject));
+            };
+            let event = match arrival {
+                Arrival::Reject(reject) => {
+                    refuse(reject.clone(), "unknown", &mut admission);
+                    continue;
+                }
+                Arrival::Event(event) => event,
+            };
+            let (at, source) = (event.envelope.ts, event.envelope.source.clone());
+            let expiry = at.plus_ms(lifetime_ms(event, constants.horizon_ms));
+            let code = if constants.future_ms.is_some_and(|future| now.plus_ms(future) < at) {
+                Some(RejectCode::InFuture)
+            } else if expiry <= now {
+                Some(RejectCode::TooLate)
+            } else {
+                None
+            };
+            if let Some(code) = code {
+                refuse(rejected(event, code), &source, &mut admission);
+                continue;
+            }
+            if let Some(target) = event.normalized.withdraws {
+                withdrawals.push((target, expiry));
+            }
+            let id = event.envelope.ingest_id;
+            let known = admitted.iter().find(|known| known.event.arrival.envelope.ingest_id == id && now < known.expiry);
+            let counts = admission.coverage.entry(source.clone()).or_default();
+            match known {
+                Some(known) if same_content(&known.event.arrival, event) => counts.1 += 1,
+                Some(_) => refuse(rejected(event, RejectCode::IdempotencyConflict), &source, &mut admission),
+                None => {
+                    counts.0 += 1;
+                    let event = Event { seq, arrival: EventArrival::clone(event) };
+                    admitted.push(Remembered { event, expiry, objects_withdrawn: false });
+                }
+            }
+        }
+        for remembered in &mut admitted {
+            let id = remembered.event.arrival.envelope.ingest_id;
+            let withdrawn = withdrawals.iter().any(|(target, until)| *target == id && now < *until);
+            remembered.objects_withdrawn |= now < remembered.expiry && withdrawn;
+        }
+    }
+    let kept = |at: &EventTime| final_now < at.plus_ms(constants.horizon_ms);
+    admission.rejects = rejects.into_iter().filter(|(at, _)| kept(at)).map(|(_, reject)| reject).collect();
+    current(&mut admission, admitted, &withdrawals, final_now);
+    admission
+}
+
+fn current(admission: &mut Admission, admitted: Vec<Remembered>, withdrawals: &[(EventId, EventTime)], now: EventTime) {
+    let mut by_key: BTreeMap<u128, Event> = BTreeMap::new();
+    for remembered in admitted {
+        let Event { seq, arrival } = &remembered.event;
+        let id = arrival.envelope.ingest_id;
+        if !remembered.objects_withdrawn {
+            let states = arrival.normalized.facts.iter().filter_map(|fact| match fact {
+                Fact::Object(state) => Some(Version { seq: *seq, event: id, state: ObjectState::clone(state) }),
+                _ => None,
+            });
+            admission.versions.extend(states);
+        }
+        let withdrawn = withdrawals.iter().any(|(target, until)| *target == id && now < *until);
+        if remembered.expiry <= now || withdrawn {
+            continue;
+        }
+        let key = arrival.normalized.key.map_or(id.0, |key| key.0);
+        let newer = by_key.get(&key).is_none_or(|known| {
+            (known.arrival.normalized.revision, known.seq) < (arrival.normalized.revision, *seq)
+        });
+        if newer {
+            by_key.insert(key, remembered.event);
+        }
+    }
+    admission.current = by_key.into_values().collect();
+}
+
+fn rejected(event: &EventArrival, code: RejectCode) -> Reject {
+    let error = schemas::error::DecodeError { code, detail: String::new() };
+    Reject { tenant: event.envelope.tenant_id.clone(), position: event.position.clone(), error, at: Some(event.envelope.ts) }
+}
+
+impl Admission {
+    /// Signals of current events.
+    pub(super) fn occurrences(&self, _tenant: Tenant) -> Vec<Occurrence> {
+        let mut found = Vec::new();
+        for event in &self.current {
+            for fact in &event.arrival.normalized.facts {
+                if let Fact::Signal(signal) = fact {
+                    let standing = signal.kind.spec().class == Class::Alert && signal.ended.is_none();
+                    found.push(occurrence(signal, event.seq, event.arrival.envelope.ingest_id, standing));
+                }
+            }
+        }
+        found
+    }
+
+    /// Relations of current events.
+    pub(super) fn claims(&self) -> Vec<Claim> {
+        let mut found = Vec::new();
+        for event in &self.current {
+            for fact in &event.arrival.normalized.facts {
+                if let Fact::Relation(relation) = fact {
+                    found.push(Claim {
+                        edge: (relation.from.clone(), relation.kind, relation.to.clone()),
+                        valid_from: relation.valid_from,
+                        valid_to: relation.valid_to,
+                        seq: event.seq,
+                        event: event.arrival.envelope.ingest_id,
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    /// Events, rejects and coverage.
+    pub(super) fn rows(&self, rows: &mut BTreeMap<ViewName, BTreeSet<Row>>) {
+        for event in &self.current {
+            let (envelope, normalized) = (&event.arrival.envelope, &event.arrival.normalized);
+            add(rows, ViewName::Events, Row::Event(EventRow {
+                event_id: envelope.ingest_id,
+                source: envelope.source.clone(),
+                event_type: envelope.event_type.clone(),
+                at: envelope.ts,
+                severity: envelope.severity,
+                summary: normalized.summary.clone(),
+                correlation_ids: envelope.correlation_ids.clone(),
+                position: event.arrival.position.clone(),
+            }));
+        }
+        for reject in &self.rejects {
+            add(rows, ViewName::Rejects, Row::Reject(RejectRow { reject: reject.clone() }));
+        }
+        for (source, (accepted, duplicate, rejected)) in &self.coverage {
+            let rejected = rejected.iter().map(|(code, count)| (*code, *count)).collect();
+            add(rows, ViewName::Coverage, Row::Coverage(CoverageRow { source: source.clone(), accepted: *accepted, duplicate: *duplicate, rejected }));
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Sections 6 and 7: episodes and topology.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::catalogue::{Class, Kind};
+use schemas::entity::{Entity, RelationKind};
+use schemas::fact::Fact;
+use schemas::ids::{EpisodeId, EventId, Tenant, hash64};
+use schemas::time::EventTime;
+use schemas::view::{EntityRow, EpisodeRow, RelationRow, Row, ViewName};
+
+use super::add;
+use super::admission::{Claim, Event, Occurrence, Version};
+
+#[derive(Clone, Debug)]
+pub(super) struct Episode {
+    pub(super) row: EpisodeRow,
+    pub(super) standing: bool,
+    pub(super) seq: u64,
+    pub(super) anchor: EventId,
+}
+
+pub(super) fn fold(tenant: Tenant, occurrences: &[Occurrence], gap_ms: i64) -> Vec<Episode> {
+    let mut by_subject: BTreeMap<(Entity, Kind), Vec<&Occurrence>> = BTreeMap::new();
+    for occurrence in occurrences {
+        by_subject.entry((occurrence.entity.clone(), occurrence.kind)).or_default().push(occurrence);
+    }
+    let mut episodes = Vec::new();
+    for ((entity, kind), mut all) in by_subject {
+        all.sort();
+        let mut group: Vec<&Occurrence> = Vec::new();
+        let mut anchors: Vec<(u64, EventId)> = Vec::new();
+        let mut reach = EventTime(i64::MIN);
+        for occurrence in all {
+            if !group.is_empty() && reach.plus_ms(gap_ms) < occurrence.onset {
+                episodes.push(episode(tenant, &entity, kind, &group, &mut anchors));
+                group.clear();
+                reach = EventTime(i64::MIN);
+            }
+            reach = reach.max(occurrence.last).max(occurrence.ended.unwrap_or(occurrence.last));
+            group.push(occurrence);
+        }
+        episodes.push(episode(tenant, &entity, kind, &group, &mut anchors));
+    }
+    episodes
+}
+
+fn episode(
+    tenant: Tenant,
+    entity: &Entity,
+    kind: Kind,
+    group: &[&Occurrence],
+    anchors: &mut Vec<(u64, EventId)>,
+) -> Episode {
+    let (seq, anchor) = group.iter().map(|one| (one.seq, one.event)).min().unwrap_or_default();
+    let earlier = anchors.iter().filter(|known| **known == (seq, anchor)).count() as u32;
+    anchors.push((seq, anchor));
+    let mut evidence: Vec<EventId> = Vec::new();
+    for one in group {
+        if evidence.len() < 8 && !evidence.contains(&one.event) {
+            evidence.push(one.event);
+        }
+    }
+    let open = group.iter().any(|one| one.ended.is_none());
+    let id = hash64(&[&tenant.0.to_le_bytes(), &entity.id(tenant).0.to_le_bytes(), kind.id().as_bytes(), &anchor.0.to_le_bytes(), &earlier.to_le_bytes()]);
+    let row = EpisodeRow {
+        episode_id: EpisodeId(id),
+        entity: entity.clone(),
+        kind,
+        class: kind.spec().class,
+        onset: group.iter().map(|one| one.onset).min().unwrap_or_default(),
+        earliest: group.iter().map(|one| one.earliest).min().unwrap_or_default(),
+        last: group.iter().map(|one| one.last).max().unwrap_or_default(),
+        ended: if open { None } else { group.iter().filter_map(|one| one.ended).max() },
+        count: group.iter().map(|one| one.count).sum(),
+        severity: group.iter().map(|one| one.severity).max().unwrap_or(schemas::envelope::Severity::Debug),
+        event_ids: evidence,
+        detail: group[0].detail.clone(),
+    };
+    Episode { row, standing: group.iter().any(|one| one.standing), seq, anchor }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Edge {
+    pub(super) from: Entity,
+    pub(super) relation: RelationKind,
+    pub(super) to: Entity,
+    pub(super) valid_from: EventTime,
+    pub(super) valid_to: Option<EventTime>,
+    event: EventId,
+}
+
+pub(super) fn topology(claims: &[Claim]) -> Vec<Edge> {
+    let mut by_edge: BTreeMap<&(Entity, RelationKind, Entity), Vec<&Claim>> = BTreeMap::new();
+    for claim in claims {
+        by_edge.entry(&claim.edge).or_default().push(claim);
+    }
+    let mut edges = Vec::new();
+    for ((from, relation, to), claims) in by_edge {
+        let Some(first) = claims.iter().min_by_key(|claim| (claim.valid_from, claim.seq, claim.event)) else { continue };
+        let open = claims.iter().any(|claim| claim.valid_to.is_none());
+        edges.push(Edge {
+            from: from.clone(),
+            relation: *relation,
+            to: to.clone(),
+            valid_from: first.valid_from,
+            valid_to: if open { None } else { claims.iter().filter_map(|claim| claim.valid_to).max() },
+            event: first.event,
+        });
+    }
+    edges
+}
+
+pub(super) fn rows(
+    tenant: Tenant,
+    episodes: &[Episode],
+    edges: &[Edge],
+    current: &[Event],
+    latest: &[Version],
+    rows: &mut BTreeMap<ViewName, BTreeSet<Row>>,
+) {
+    let mut entities: BTreeSet<Entity> = latest.iter().map(|version| version.state.entity.clone()).collect();
+    for episode in episodes {
+        entities.insert(episode.row.entity.clone());
+        add(rows, ViewName::Episodes, Row::Episode(episode.row.clone()));
+        match episode.row.class {
+            Class::Change => add(rows, ViewName::Changes, Row::Episode(episode.row.clone())),
+            Class::Anomaly => add(rows, ViewName::Anomalies, Row::Episode(episode.row.clone())),
+            _ => {}
+        }
+    }
+    for edge in edges {
+        entities.extend([edge.from.clone(), edge.to.clone()]);
+        add(rows, ViewName::Topology, Row::Relation(RelationRow {
+            from: edge.from.clone(),
+            relation: edge.relation,
+            to: edge.to.clone(),
+            valid_from: edge.valid_from,
+            valid_to: edge.valid_to,
+            event_id: edge.event,
+        }));
+    }
+    for fact in current.iter().flat_map(|event| &event.arrival.normalized.facts) {
+        match fact {
+            Fact::Sample(sample) => entities.insert(sample.entity.clone()),
+            Fact::LogLine(line) => entities.insert(line.entity.clone()),
+            _ => false,
+        };
+    }
+    for entity in entities {
+        add(rows, ViewName::Entities, Row::Entity(EntityRow { entity_id: entity.id(tenant), entity }));
+    }
+}
