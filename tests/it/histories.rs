@@ -17,17 +17,28 @@ const GAP_MS: i64 = 2 * 60_000;
 const FUTURE_MS: i64 = 5 * 60_000;
 
 fn config(workers: usize, clock: Clock) -> EngineConfig {
-    EngineConfig { workers, clock, horizon_ms: HORIZON_MS, gap_ms: GAP_MS, future_ms: FUTURE_MS, ..EngineConfig::default() }
+    EngineConfig {
+        workers,
+        clock,
+        horizon_ms: HORIZON_MS,
+        gap_ms: GAP_MS,
+        future_ms: FUTURE_MS,
+        ..EngineConfig::default()
+    }
 }
 
 fn number(variable: &str, default: u64) -> u64 {
-    std::env::vars().find(|(name, _)| name == variable).and_then(|(_, value)| value.parse().ok()).unwrap_or(default)
+    std::env::vars()
+        .find(|(name, _)| name == variable)
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(default)
 }
 
 #[test]
 fn views_equal_the_twin_on_random_histories() {
     let one = number("KGROOT_TEST_SEED", u64::MAX);
-    let seeds: Vec<u64> = if one == u64::MAX { (0..number("KGROOT_TEST_HISTORIES", 200)).collect() } else { vec![one] };
+    let seeds: Vec<u64> =
+        if one == u64::MAX { (0..number("KGROOT_TEST_HISTORIES", 200)).collect() } else { vec![one] };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut compared = 0;
     for seed in seeds {
@@ -120,7 +131,14 @@ fn a_subscription_sums_to_the_view() {
         sum.retain(|_, count| *count != 0);
         let (rows, ..) = reader.scan(Query::all(&tenant, ViewName::Episodes), 1_000_000).await.unwrap();
         assert!(!rows.is_empty());
-        assert_eq!(sum.into_iter().collect::<Vec<_>>(), rows.into_iter().map(|row| (row, 1)).collect::<std::collections::BTreeMap<_, _>>().into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            sum.into_iter().collect::<Vec<_>>(),
+            rows.into_iter()
+                .map(|row| (row, 1))
+                .collect::<std::collections::BTreeMap<_, _>>()
+                .into_iter()
+                .collect::<Vec<_>>()
+        );
         engine.shutdown().unwrap();
     });
 }

@@ -1,1 +1,162 @@
-//! Placeholder.
+//! Through a real broker and a real registry, with a producer that is not ours and the real binary.
+//!
+//! `cargo verify` starts the servers and names them in `KGROOT_TEST_KAFKA`, `KGROOT_TEST_REGISTRY` and
+//! `KGROOT_TEST_PYTHON`. Without them the test fails, unless `KGROOT_TEST_WITHOUT_SERVERS` says that this is meant.
+//! `KGROOT_TEST_EVENTS` says how many events.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message};
+use serde_json::{Value, json};
+
+const TENANTS: [&str; 3] = ["kt-amber", "kt-blue", "kt-coral"];
+const PATIENCE: Duration = Duration::from_secs(240);
+const API: &str = "127.0.0.1:18765";
+
+fn variable(name: &str) -> Option<String> {
+    std::env::vars().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The running program; killed when the test ends.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn start(brokers: &str, registry: &str) -> Program {
+    let set = [
+        format!("server.listen={API}"),
+        format!("kafka.brokers={brokers}"),
+        format!("kafka.registry={registry}"),
+        format!("kafka.tenants={}", TENANTS.join(",")),
+    ];
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "-q", "-p", "deploy", "--bin", "kgroot", "--", "run"]).current_dir(root());
+    for pair in set {
+        command.args(["--set", &pair]);
+    }
+    Program(command.stdout(Stdio::null()).spawn().unwrap())
+}
+
+fn produce(brokers: &str, registry: &str) -> Value {
+    let python = variable("KGROOT_TEST_PYTHON").unwrap_or_else(|| "python3".to_owned());
+    let events = variable("KGROOT_TEST_EVENTS").unwrap_or_else(|| "20000".to_owned());
+    let output = Command::new(python)
+        .arg(root().join("tests/producers/produce.py"))
+        .args([brokers, registry])
+        .arg(root().join("schemas/wire/envelope.v1.avsc"))
+        .arg(events)
+        .args(TENANTS)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "the producer failed");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+async fn get(path: &str) -> Option<Value> {
+    let response = reqwest::get(format!("http://{API}{path}")).await.ok()?;
+    response.json().await.ok()
+}
+
+/// Waits until a condition holds; the broker and the program run beside us.
+async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    let mut pause = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        if let Some(found) = condition().await {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        pause.tick().await;
+    }
+}
+
+async fn counts(tenant: &str) -> (u64, u64, u64) {
+    let page = get(&format!("/api/v1/coverage?tenant_id={tenant}")).await.unwrap_or_default();
+    let mut sums = (0, 0, 0);
+    for row in page["rows"].as_array().into_iter().flatten() {
+        sums.0 += row["accepted"].as_u64().unwrap_or(0);
+        sums.1 += row["duplicate"].as_u64().unwrap_or(0);
+        sums.2 += row["rejected"].as_array().into_iter().flatten().filter_map(|pair| pair[1].as_u64()).sum::<u64>();
+    }
+    sums
+}
+
+#[test]
+fn every_event_is_accounted_for_through_real_kafka() {
+    let (Some(brokers), Some(registry)) = (variable("KGROOT_TEST_KAFKA"), variable("KGROOT_TEST_REGISTRY")) else {
+        assert!(variable("KGROOT_TEST_WITHOUT_SERVERS").is_some(), "no servers: run `cargo verify`, which starts them");
+        println!("NOT RUN: real Kafka and registry, because KGROOT_TEST_WITHOUT_SERVERS is set");
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let manifest = produce(&brokers, &registry);
+    let program = start(&brokers, &registry);
+    runtime.block_on(async {
+        for tenant in TENANTS {
+            let sent = &manifest[tenant];
+            let want = ["distinct", "duplicates", "broken"].map(|field| sent[field].as_u64().unwrap());
+            let want = (want[0], want[1], want[2]);
+            until(&format!("{tenant}: {want:?}"), async || (counts(tenant).await == want).then_some(())).await;
+            nothing_crosses(tenant).await;
+            let question = json!({"tenant_id": tenant, "query": "why do pods not answer?"});
+            let answer = reqwest::Client::new().post(format!("http://{API}/api/v1/investigate")).json(&question).send().await.unwrap();
+            let answer: Value = answer.json().await.unwrap();
+            assert_eq!(answer["hypotheses"][0]["root_cause"]["entity"], sent["cause"], "{answer:#}");
+        }
+    });
+    for tenant in TENANTS {
+        let letters = dead_letters(&brokers, tenant, manifest[tenant]["broken"].as_u64().unwrap());
+        assert!(letters.values().all(|count| *count == 1), "a record has more than one letter");
+    }
+    drop(program);
+}
+
+async fn nothing_crosses(tenant: &str) {
+    let others: Vec<String> = TENANTS.iter().filter(|other| **other != tenant).map(|other| format!("canary-{other}")).collect();
+    let page = get(&format!("/api/v1/events?tenant_id={tenant}&limit=500")).await.unwrap().to_string();
+    assert!(page.contains(&format!("canary-{tenant}")) || page.contains(tenant));
+    assert!(others.iter().all(|canary| !page.contains(canary)), "{tenant} sees another tenant");
+}
+
+/// Letters of a tenant by original position, read until as many came as records were broken.
+fn dead_letters(brokers: &str, tenant: &str, broken: u64) -> BTreeMap<String, u64> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", format!("test-{tenant}"))
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .unwrap();
+    let topic = format!("otel-{tenant}.dlq");
+    consumer.subscribe(&[&topic]).unwrap();
+    let mut letters: BTreeMap<String, u64> = BTreeMap::new();
+    let begun = Instant::now();
+    while letters.values().sum::<u64>() < broken {
+        assert!(begun.elapsed() < PATIENCE, "{tenant}: {} of {broken} letters", letters.len());
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(500)) else { continue };
+        let headers = message.headers().unwrap();
+        let value = |name: &str| {
+            let header = headers.iter().find(|header| header.key == name).unwrap();
+            String::from_utf8_lossy(header.value.unwrap()).into_owned()
+        };
+        assert!(!value("x-error-code").is_empty() && !value("x-error-detail").is_empty());
+        assert!(!message.payload().unwrap().is_empty(), "the original bytes are missing");
+        let place = format!("{}-{}-{}-{}", value("x-original-topic"), value("x-original-partition"), value("x-original-offset"), value("x-original-item"));
+        *letters.entry(place).or_default() += 1;
+    }
+    letters
+}

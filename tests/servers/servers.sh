@@ -19,10 +19,11 @@ fetch() { # once each; a half-finished download never counts
   fi
   if [ ! -f "$registry_home/.complete" ]; then
     mkdir -p "$registry_home"
-    mvn -q -B -ntp org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-      -Dartifact=io.apicurio:apicurio-registry-app:3.0.9:tar.gz:all -DoutputDirectory="$registry_home" >&2
-    tar xzf "$registry_home"/*.tar.gz -C "$registry_home"
-    rm -f "$registry_home"/*.tar.gz
+    # Version 2 of the plugin resolves the archive alone; later ones want a parent POM that is not published.
+    mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:2.10:get -Dtransitive=false \
+      -Dartifact=io.apicurio:apicurio-registry-app:3.0.9:tar.gz:all -Ddest="$registry_home/registry.tar.gz" >&2
+    tar xzf "$registry_home/registry.tar.gz" -C "$registry_home"
+    rm -f "$registry_home/registry.tar.gz"
     touch "$registry_home/.complete"
   fi
 }
@@ -67,7 +68,7 @@ C
   echo $! >"$run/kafka.pid"
   java -Xmx384m -XX:+UseSerialGC -Dquarkus.http.host=127.0.0.1 -Dquarkus.http.port="$registry_port" \
     -Dquarkus.management.host=127.0.0.1 -Dquarkus.management.port=$((registry_port + 1000)) -Dquarkus.log.level=WARN \
-    -jar "$registry_home/quarkus-run.jar" >"$run/registry.log" 2>&1 &
+    -jar "$registry_home/apicurio-registry-app-3.0.9-runner.jar" >"$run/registry.log" 2>&1 &
   echo $! >"$run/registry.pid"
   wait_for kafka "$kafka_port"
   wait_for registry "$registry_port"

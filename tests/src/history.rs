@@ -10,7 +10,9 @@ use schemas::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
 use schemas::error::{DecodeError, Reject};
 use schemas::fact::{Fact, LogLine, Normalized, Sample, Signal};
 use schemas::ids::{EventId, EventKey, TenantId};
-use schemas::object::{Condition, ContainerState, ContainerStatus, Endpoints, ObjectState, PodSpec, Replicas, ServicePort};
+use schemas::object::{
+    Condition, ContainerState, ContainerStatus, Endpoints, ObjectState, PodSpec, Replicas, ServicePort,
+};
 use schemas::position::SourcePosition;
 use schemas::time::EventTime;
 
@@ -79,8 +81,10 @@ impl Writer {
 
     fn event(&mut self, ts: EventTime, facts: Vec<Fact>) -> EventArrival {
         self.offset += 1;
-        let tenant: TenantId = self.pick(&TENANTS).parse().unwrap_or_else(|_| unreachable!("tenants are valid"));
-        let position = SourcePosition { topic: format!("events-{tenant}"), partition: 0, offset: self.offset, item: 0 };
+        let tenant: TenantId =
+            self.pick(&TENANTS).parse().unwrap_or_else(|_| unreachable!("tenants are valid"));
+        let position =
+            SourcePosition { topic: format!("events-{tenant}"), partition: 0, offset: self.offset, item: 0 };
         let envelope = Envelope {
             tenant_id: tenant,
             source: self.pick(&["kubernetes", "otel", "app"]).to_owned(),
@@ -104,7 +108,8 @@ impl Writer {
     fn reject(&mut self) -> Arrival {
         self.offset += 1;
         let tenant: TenantId = TENANTS[0].parse().unwrap_or_else(|_| unreachable!("tenants are valid"));
-        let position = SourcePosition { topic: "events-amber".to_owned(), partition: 0, offset: self.offset, item: 0 };
+        let position =
+            SourcePosition { topic: "events-amber".to_owned(), partition: 0, offset: self.offset, item: 0 };
         Arrival::Reject(Reject { tenant, position, error: DecodeError::malformed("broken"), at: None })
     }
 
@@ -129,7 +134,8 @@ impl Writer {
 
     fn signal(&mut self, entity: Entity, kind: schemas::catalogue::Kind, at: EventTime) -> Signal {
         let mut signal = Signal::at(entity, kind, at, &format!("detail {}", self.random.below(3)));
-        signal.severity = self.pick(&[Severity::Info, Severity::Warning, Severity::Error, Severity::Critical]);
+        signal.severity =
+            self.pick(&[Severity::Info, Severity::Warning, Severity::Error, Severity::Critical]);
         if self.random.below(4) == 0 {
             signal.last = at.plus_ms(self.random.between(0, 240) * 1_000);
         }
@@ -144,7 +150,13 @@ impl Writer {
     }
 
     fn any_entity(&mut self) -> Entity {
-        let kind = self.pick(&[EntityKind::Pod, EntityKind::Service, EntityKind::Deployment, EntityKind::Node, EntityKind::ConfigMap]);
+        let kind = self.pick(&[
+            EntityKind::Pod,
+            EntityKind::Service,
+            EntityKind::Deployment,
+            EntityKind::Node,
+            EntityKind::ConfigMap,
+        ]);
         self.entity(kind)
     }
 
@@ -185,10 +197,24 @@ impl Writer {
         let mut facts = Vec::new();
         for step in &path.0 {
             let other = self.any_entity();
-            let (from, to) = if step.direction == Direction::Forward { (entity.clone(), other.clone()) } else { (other.clone(), entity.clone()) };
-            let valid_to = if self.random.below(4) == 0 { Some(at.plus_ms(self.random.between(-500, 60) * 1_000)) } else { None };
+            let (from, to) = if step.direction == Direction::Forward {
+                (entity.clone(), other.clone())
+            } else {
+                (other.clone(), entity.clone())
+            };
+            let valid_to = if self.random.below(4) == 0 {
+                Some(at.plus_ms(self.random.between(-500, 60) * 1_000))
+            } else {
+                None
+            };
             let valid_from = at.plus_ms(-self.random.between(0, 400) * 1_000);
-            facts.push(Fact::Relation(Relation { from, kind: step.relation, to, valid_from, valid_to: valid_to.map(|end| end.max(valid_from)) }));
+            facts.push(Fact::Relation(Relation {
+                from,
+                kind: step.relation,
+                to,
+                valid_from,
+                valid_to: valid_to.map(|end| end.max(valid_from)),
+            }));
             *entity = other;
         }
         facts
@@ -197,7 +223,11 @@ impl Writer {
     /// Revisions of one key, in any order.
     fn correction(&mut self) -> Vec<Arrival> {
         let key = EventKey(u128::from(self.random.below(6)));
-        let kinds: Vec<_> = Catalogue::built_in().kinds().filter(|(_, spec)| spec.class == Class::Alert).map(|(kind, _)| kind).collect();
+        let kinds: Vec<_> = Catalogue::built_in()
+            .kinds()
+            .filter(|(_, spec)| spec.class == Class::Alert)
+            .map(|(kind, _)| kind)
+            .collect();
         let (kind, entity, at) = (self.pick(&kinds), self.any_entity(), self.time());
         let signal = self.signal(entity, kind, at);
         let mut event = self.event(at, vec![Fact::Signal(signal)]);
@@ -219,7 +249,14 @@ impl Writer {
     }
 
     fn object(&mut self) -> Arrival {
-        let kind = self.pick(&[EntityKind::Pod, EntityKind::Service, EntityKind::Deployment, EntityKind::Node, EntityKind::ConfigMap, EntityKind::Namespace]);
+        let kind = self.pick(&[
+            EntityKind::Pod,
+            EntityKind::Service,
+            EntityKind::Deployment,
+            EntityKind::Node,
+            EntityKind::ConfigMap,
+            EntityKind::Namespace,
+        ]);
         let (entity, at) = (self.entity(kind), self.time());
         let mut state = ObjectState::new(entity, at);
         state.uid = self.pick(&["", "u1", "u2"]).to_owned();
@@ -240,33 +277,47 @@ impl Writer {
                 state.phase = "Running".to_owned();
                 state.labels.insert("app".to_owned(), app);
                 let node = self.pick(&NAMES).to_owned();
-                state.pod = Some(PodSpec { node, service_account: "default".to_owned(), ..PodSpec::default() });
+                state.pod =
+                    Some(PodSpec { node, service_account: "default".to_owned(), ..PodSpec::default() });
                 state.owners = vec![Entity::namespaced(EntityKind::Deployment, "shop", self.pick(&NAMES))];
                 let reason = self.pick(&["CrashLoopBackOff", "ContainerCreating", ""]).to_owned();
                 let waiting = ContainerState::Waiting { reason, message: String::new() };
                 let running = ContainerState::Running { started: None };
                 let state_now = if self.random.below(2) == 0 { waiting } else { running };
-                state.containers = vec![ContainerStatus { name: "main".to_owned(), state: state_now, ..ContainerStatus::default() }];
+                state.containers = vec![ContainerStatus {
+                    name: "main".to_owned(),
+                    state: state_now,
+                    ..ContainerStatus::default()
+                }];
             }
             EntityKind::Service if self.random.below(2) == 0 => {
                 state.uid = "endpoints/x".to_owned();
-                let ready = if self.random.below(2) == 0 { Vec::new() } else { vec![self.pick(&NAMES).to_owned()] };
-                state.endpoints = Some(Endpoints { service: state.entity.name.clone(), ready, ..Endpoints::default() });
+                let ready =
+                    if self.random.below(2) == 0 { Vec::new() } else { vec![self.pick(&NAMES).to_owned()] };
+                state.endpoints =
+                    Some(Endpoints { service: state.entity.name.clone(), ready, ..Endpoints::default() });
             }
             EntityKind::Service => {
                 state.selector.insert("app".to_owned(), app);
-                state.ports = vec![ServicePort { port: 80, target: "8080".to_owned(), ..ServicePort::default() }];
+                state.ports =
+                    vec![ServicePort { port: 80, target: "8080".to_owned(), ..ServicePort::default() }];
             }
             EntityKind::Deployment => {
                 state.template_labels.insert("app".to_owned(), app);
                 state.generation = self.random.below(5) as i64;
-                state.replicas = Some(Replicas { desired: self.random.below(3) as i64, available: self.random.below(3) as i64, ..Replicas::default() });
-                state.pod = Some(PodSpec { service_account: self.pick(&NAMES).to_owned(), ..PodSpec::default() });
+                state.replicas = Some(Replicas {
+                    desired: self.random.below(3) as i64,
+                    available: self.random.below(3) as i64,
+                    ..Replicas::default()
+                });
+                state.pod =
+                    Some(PodSpec { service_account: self.pick(&NAMES).to_owned(), ..PodSpec::default() });
             }
             EntityKind::Node => {
                 let status = self.pick(&["True", "False", "Unknown"]).to_owned();
                 let since = Some(state.at.plus_ms(-self.random.between(0, 300) * 1_000));
-                state.conditions = vec![Condition { name: "Ready".to_owned(), status, since, ..Condition::default() }];
+                state.conditions =
+                    vec![Condition { name: "Ready".to_owned(), status, since, ..Condition::default() }];
                 state.unschedulable = self.random.below(3) == 0;
             }
             EntityKind::ConfigMap => state.data_hash = self.random.below(3),
@@ -287,7 +338,11 @@ impl Writer {
         let mut arrivals = Vec::new();
         for minute in 0..minutes {
             let at = self.now.plus_ms((minute - minutes) * 60_000 + self.random.between(0, 20_000));
-            let value_milli = if jump && minutes - 3 < minute { level * 20 } else { level + self.random.between(-200, 200) };
+            let value_milli = if jump && minutes - 3 < minute {
+                level * 20
+            } else {
+                level + self.random.between(-200, 200)
+            };
             let sample = Sample { entity: entity.clone(), metric: metric.clone(), at, value_milli };
             let event = self.event(at, vec![Fact::Sample(sample)]);
             arrivals.push(self.send(event));
@@ -304,4 +359,3 @@ impl Writer {
         self.send(event)
     }
 }
-

@@ -43,7 +43,8 @@ pub type Views = BTreeMap<(TenantId, ViewName), BTreeSet<Row>>;
 /// The views after the last of the epochs given.
 pub fn views(epochs: &[Epoch], constants: Constants) -> Views {
     let mut all = Views::new();
-    let tenants: BTreeSet<TenantId> = epochs.iter().flat_map(|epoch| &epoch.arrivals).map(tenant).cloned().collect();
+    let tenants: BTreeSet<TenantId> =
+        epochs.iter().flat_map(|epoch| &epoch.arrivals).map(tenant).cloned().collect();
     for tenant in tenants {
         for (view, rows) in tenant_views(&tenant, epochs, constants) {
             all.insert((tenant.clone(), view), rows);
@@ -59,7 +60,11 @@ fn tenant(arrival: &Arrival) -> &TenantId {
     }
 }
 
-fn tenant_views(tenant: &TenantId, epochs: &[Epoch], constants: Constants) -> BTreeMap<ViewName, BTreeSet<Row>> {
+fn tenant_views(
+    tenant: &TenantId,
+    epochs: &[Epoch],
+    constants: Constants,
+) -> BTreeMap<ViewName, BTreeSet<Row>> {
     let key = tenant.key();
     let now = epochs.last().map_or(EventTime(0), |epoch| epoch.now);
     let admission = admission::run(tenant, epochs, constants);

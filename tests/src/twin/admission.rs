@@ -85,7 +85,8 @@ fn lifetime_ms(arrival: &EventArrival, horizon_ms: i64) -> i64 {
     let mut longest = horizon_ms;
     for fact in &arrival.normalized.facts {
         let Fact::Signal(signal) = fact else { continue };
-        for (_, rule) in Catalogue::built_in().rules().filter(|(_, rule)| rule.causes.contains(&signal.kind)) {
+        for (_, rule) in Catalogue::built_in().rules().filter(|(_, rule)| rule.causes.contains(&signal.kind))
+        {
             longest = longest.max(rule.window_ms);
         }
     }
@@ -149,7 +150,9 @@ pub(super) fn run(tenant: &TenantId, epochs: &[Epoch], constants: Constants) -> 
                 withdrawals.push((target, expiry));
             }
             let id = event.envelope.ingest_id;
-            let known = admitted.iter().find(|known| known.event.arrival.envelope.ingest_id == id && now < known.expiry);
+            let known = admitted
+                .iter()
+                .find(|known| known.event.arrival.envelope.ingest_id == id && now < known.expiry);
             let counts = admission.coverage.entry(source.clone()).or_default();
             match known {
                 Some(known) if same_content(&known.event.arrival, event) => counts.1 += 1,
@@ -173,14 +176,21 @@ pub(super) fn run(tenant: &TenantId, epochs: &[Epoch], constants: Constants) -> 
     admission
 }
 
-fn current(admission: &mut Admission, admitted: Vec<Remembered>, withdrawals: &[(EventId, EventTime)], now: EventTime) {
+fn current(
+    admission: &mut Admission,
+    admitted: Vec<Remembered>,
+    withdrawals: &[(EventId, EventTime)],
+    now: EventTime,
+) {
     let mut by_key: BTreeMap<u128, Event> = BTreeMap::new();
     for remembered in admitted {
         let Event { seq, arrival } = &remembered.event;
         let id = arrival.envelope.ingest_id;
         if !remembered.objects_withdrawn {
             let states = arrival.normalized.facts.iter().filter_map(|fact| match fact {
-                Fact::Object(state) => Some(Version { seq: *seq, event: id, state: ObjectState::clone(state) }),
+                Fact::Object(state) => {
+                    Some(Version { seq: *seq, event: id, state: ObjectState::clone(state) })
+                }
                 _ => None,
             });
             admission.versions.extend(states);
@@ -202,7 +212,12 @@ fn current(admission: &mut Admission, admitted: Vec<Remembered>, withdrawals: &[
 
 fn rejected(event: &EventArrival, code: RejectCode) -> Reject {
     let error = schemas::error::DecodeError { code, detail: String::new() };
-    Reject { tenant: event.envelope.tenant_id.clone(), position: event.position.clone(), error, at: Some(event.envelope.ts) }
+    Reject {
+        tenant: event.envelope.tenant_id.clone(),
+        position: event.position.clone(),
+        error,
+        at: Some(event.envelope.ts),
+    }
 }
 
 impl Admission {
@@ -243,23 +258,36 @@ impl Admission {
     pub(super) fn rows(&self, rows: &mut BTreeMap<ViewName, BTreeSet<Row>>) {
         for event in &self.current {
             let (envelope, normalized) = (&event.arrival.envelope, &event.arrival.normalized);
-            add(rows, ViewName::Events, Row::Event(EventRow {
-                event_id: envelope.ingest_id,
-                source: envelope.source.clone(),
-                event_type: envelope.event_type.clone(),
-                at: envelope.ts,
-                severity: envelope.severity,
-                summary: normalized.summary.clone(),
-                correlation_ids: envelope.correlation_ids.clone(),
-                position: event.arrival.position.clone(),
-            }));
+            add(
+                rows,
+                ViewName::Events,
+                Row::Event(EventRow {
+                    event_id: envelope.ingest_id,
+                    source: envelope.source.clone(),
+                    event_type: envelope.event_type.clone(),
+                    at: envelope.ts,
+                    severity: envelope.severity,
+                    summary: normalized.summary.clone(),
+                    correlation_ids: envelope.correlation_ids.clone(),
+                    position: event.arrival.position.clone(),
+                }),
+            );
         }
         for reject in &self.rejects {
             add(rows, ViewName::Rejects, Row::Reject(RejectRow { reject: reject.clone() }));
         }
         for (source, (accepted, duplicate, rejected)) in &self.coverage {
             let rejected = rejected.iter().map(|(code, count)| (*code, *count)).collect();
-            add(rows, ViewName::Coverage, Row::Coverage(CoverageRow { source: source.clone(), accepted: *accepted, duplicate: *duplicate, rejected }));
+            add(
+                rows,
+                ViewName::Coverage,
+                Row::Coverage(CoverageRow {
+                    source: source.clone(),
+                    accepted: *accepted,
+                    duplicate: *duplicate,
+                    rejected,
+                }),
+            );
         }
     }
 }

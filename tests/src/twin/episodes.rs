@@ -62,7 +62,13 @@ fn episode(
         }
     }
     let open = group.iter().any(|one| one.ended.is_none());
-    let id = hash64(&[&tenant.0.to_le_bytes(), &entity.id(tenant).0.to_le_bytes(), kind.id().as_bytes(), &anchor.0.to_le_bytes(), &earlier.to_le_bytes()]);
+    let id = hash64(&[
+        &tenant.0.to_le_bytes(),
+        &entity.id(tenant).0.to_le_bytes(),
+        kind.id().as_bytes(),
+        &anchor.0.to_le_bytes(),
+        &earlier.to_le_bytes(),
+    ]);
     let row = EpisodeRow {
         episode_id: EpisodeId(id),
         entity: entity.clone(),
@@ -97,7 +103,9 @@ pub(super) fn topology(claims: &[Claim]) -> Vec<Edge> {
     }
     let mut edges = Vec::new();
     for ((from, relation, to), claims) in by_edge {
-        let Some(first) = claims.iter().min_by_key(|claim| (claim.valid_from, claim.seq, claim.event)) else { continue };
+        let Some(first) = claims.iter().min_by_key(|claim| (claim.valid_from, claim.seq, claim.event)) else {
+            continue;
+        };
         let open = claims.iter().any(|claim| claim.valid_to.is_none());
         edges.push(Edge {
             from: from.clone(),
@@ -131,14 +139,18 @@ pub(super) fn rows(
     }
     for edge in edges {
         entities.extend([edge.from.clone(), edge.to.clone()]);
-        add(rows, ViewName::Topology, Row::Relation(RelationRow {
-            from: edge.from.clone(),
-            relation: edge.relation,
-            to: edge.to.clone(),
-            valid_from: edge.valid_from,
-            valid_to: edge.valid_to,
-            event_id: edge.event,
-        }));
+        add(
+            rows,
+            ViewName::Topology,
+            Row::Relation(RelationRow {
+                from: edge.from.clone(),
+                relation: edge.relation,
+                to: edge.to.clone(),
+                valid_from: edge.valid_from,
+                valid_to: edge.valid_to,
+                event_id: edge.event,
+            }),
+        );
     }
     for fact in current.iter().flat_map(|event| &event.arrival.normalized.facts) {
         match fact {

@@ -7,7 +7,9 @@ use schemas::catalogue::{Catalogue, Class};
 use schemas::envelope::Severity;
 use schemas::ids::{IncidentId, Tenant, hash64};
 use schemas::time::EventTime;
-use schemas::view::{AlertRow, AlertStatus, ChainRow, Hypothesis, IncidentRow, IncidentStatus, LinkRow, Row, ViewName};
+use schemas::view::{
+    AlertRow, AlertStatus, ChainRow, Hypothesis, IncidentRow, IncidentStatus, LinkRow, Row, ViewName,
+};
 
 use super::add;
 use super::episodes::Episode;
@@ -15,7 +17,13 @@ use super::links::Link;
 
 type Rows = BTreeMap<ViewName, BTreeSet<Row>>;
 
-pub(super) fn rows(tenant: Tenant, episodes: &[Episode], links: &[Link], now: EventTime, gap_ms: i64) -> Rows {
+pub(super) fn rows(
+    tenant: Tenant,
+    episodes: &[Episode],
+    links: &[Link],
+    now: EventTime,
+    gap_ms: i64,
+) -> Rows {
     let mut rows = Rows::new();
     for link in links {
         add(&mut rows, ViewName::Links, Row::Link(link_row(episodes, link)));
@@ -84,12 +92,19 @@ struct Ranked {
 }
 
 fn rank(episodes: &[Episode], links: &[Link], members: &BTreeSet<usize>) -> Ranked {
-    let best = |effect: usize| links.iter().find(|link| link.effect == effect && link.best).map(|link| link.cause);
+    let best =
+        |effect: usize| links.iter().find(|link| link.effect == effect && link.best).map(|link| link.cause);
     let mut walked = Vec::new();
     let mut present = *members.first().unwrap_or(&0);
     let root = loop {
         if let Some(start) = walked.iter().position(|node| *node == present) {
-            let least = |node: &&usize| (episodes[**node].row.onset, episodes[**node].row.kind.spec().layer, episodes[**node].row.episode_id);
+            let least = |node: &&usize| {
+                (
+                    episodes[**node].row.onset,
+                    episodes[**node].row.kind.spec().layer,
+                    episodes[**node].row.episode_id,
+                )
+            };
             break walked[start..].iter().min_by_key(least).copied().unwrap_or(present);
         }
         walked.push(present);
@@ -99,18 +114,27 @@ fn rank(episodes: &[Episode], links: &[Link], members: &BTreeSet<usize>) -> Rank
         }
     };
     let total: u64 = members.iter().map(|node| weight(episodes[*node].row.severity)).sum();
-    let outside = links.iter().filter(|link| members.contains(&link.effect) && !members.contains(&link.cause)).map(|link| link.cause);
+    let outside = links
+        .iter()
+        .filter(|link| members.contains(&link.effect) && !members.contains(&link.cause))
+        .map(|link| link.cause);
     let named: BTreeSet<usize> = outside.chain([root]).collect();
     let mut candidates: Vec<(usize, BTreeSet<usize>, u64)> = Vec::new();
     for node in named {
         let reach = reach(links, members, node);
         let support: u64 = reach.iter().map(|member| weight(episodes[*member].row.severity)).sum();
-        let out = links.iter().filter(|link| link.cause == node && members.contains(&link.effect)).map(|link| link.strength).max();
+        let out = links
+            .iter()
+            .filter(|link| link.cause == node && members.contains(&link.effect))
+            .map(|link| link.strength)
+            .max();
         let out = u64::try_from(out.unwrap_or(500)).unwrap_or(0);
         let score = (u64::from(episodes[node].row.kind.spec().prior) + 1) * out * support / total.max(1);
         candidates.push((node, reach, score));
     }
-    candidates.sort_by_key(|(node, _, score)| (Reverse(*score), episodes[*node].row.onset, episodes[*node].row.episode_id));
+    candidates.sort_by_key(|(node, _, score)| {
+        (Reverse(*score), episodes[*node].row.onset, episodes[*node].row.episode_id)
+    });
     Ranked { root, candidates }
 }
 
@@ -130,8 +154,17 @@ fn reach(links: &[Link], members: &BTreeSet<usize>, from: usize) -> BTreeSet<usi
     reached
 }
 
-fn incident(tenant: Tenant, episodes: &[Episode], links: &[Link], members: &BTreeSet<usize>, now: EventTime, gap_ms: i64, rows: &mut Rows) {
-    let mut graves: Vec<&Episode> = members.iter().map(|node| &episodes[*node]).filter(|episode| grave(episode)).collect();
+fn incident(
+    tenant: Tenant,
+    episodes: &[Episode],
+    links: &[Link],
+    members: &BTreeSet<usize>,
+    now: EventTime,
+    gap_ms: i64,
+    rows: &mut Rows,
+) {
+    let mut graves: Vec<&Episode> =
+        members.iter().map(|node| &episodes[*node]).filter(|episode| grave(episode)).collect();
     graves.sort_by_key(|episode| (episode.seq, episode.row.episode_id));
     let Some(first) = graves.first() else { return };
     let incident_id = IncidentId(hash64(&[&tenant.0.to_le_bytes(), &first.row.episode_id.0.to_le_bytes()]));
@@ -142,12 +175,22 @@ fn incident(tenant: Tenant, episodes: &[Episode], links: &[Link], members: &BTre
         .map(|(rank, (node, reach, score))| {
             let prior = u64::from(episodes[*node].row.kind.spec().prior);
             let milli = if members.len() == 1 { prior * 5 } else { prior * 10 * score / sum.max(1) };
-            Hypothesis { rank, confidence_milli: milli.min(990) as u32, root: episodes[*node].row.clone(), explains: reach.len() as u32 }
+            Hypothesis {
+                rank,
+                confidence_milli: milli.min(990) as u32,
+                root: episodes[*node].row.clone(),
+                explains: reach.len() as u32,
+            }
         })
         .collect();
-    let open = graves.iter().any(|episode| episode.row.ended.is_none() && (episode.standing || now < episode.row.last.plus_ms(2 * gap_ms)));
+    let open = graves.iter().any(|episode| {
+        episode.row.ended.is_none() && (episode.standing || now < episode.row.last.plus_ms(2 * gap_ms))
+    });
     let severity = graves.iter().map(|episode| episode.row.severity).max().unwrap_or(Severity::Info);
-    let title = hypotheses.first().map(|first| format!("{} on {}", first.root.kind.spec().title, first.root.entity)).unwrap_or_default();
+    let title = hypotheses
+        .first()
+        .map(|first| format!("{} on {}", first.root.kind.spec().title, first.root.entity))
+        .unwrap_or_default();
     let alerts = members.iter().filter(|node| episodes[**node].row.class == Class::Alert).count();
     let row = IncidentRow {
         incident_id,
@@ -163,29 +206,58 @@ fn incident(tenant: Tenant, episodes: &[Episode], links: &[Link], members: &BTre
     let monitored = graves.iter().any(|episode| episode.row.class == Class::Alert);
     if monitored || severity == Severity::Critical || 2 <= graves.len() {
         let status = if open { AlertStatus::Firing } else { AlertStatus::Resolved };
-        let alert = AlertRow { incident_id, status, severity, raised_at: first.row.onset, raised_by: first.anchor, title };
+        let alert = AlertRow {
+            incident_id,
+            status,
+            severity,
+            raised_at: first.row.onset,
+            raised_by: first.anchor,
+            title,
+        };
         add(rows, ViewName::Alerts, Row::Alert(alert));
     }
     chains(episodes, links, members, &graves, &ranked, &row, rows);
     add(rows, ViewName::Incidents, Row::Incident(row));
 }
 
-fn chains(episodes: &[Episode], links: &[Link], members: &BTreeSet<usize>, graves: &[&Episode], ranked: &Ranked, incident: &IncidentRow, rows: &mut Rows) {
-    let index_of = |episode: &Episode| episodes.iter().position(|other| other.row.episode_id == episode.row.episode_id).unwrap_or(0);
-    let ends: Vec<usize> = graves.iter().map(|episode| index_of(episode)).filter(|node| !links.iter().any(|link| link.best && link.cause == *node)).collect();
+fn chains(
+    episodes: &[Episode],
+    links: &[Link],
+    members: &BTreeSet<usize>,
+    graves: &[&Episode],
+    ranked: &Ranked,
+    incident: &IncidentRow,
+    rows: &mut Rows,
+) {
+    let index_of = |episode: &Episode| {
+        episodes.iter().position(|other| other.row.episode_id == episode.row.episode_id).unwrap_or(0)
+    };
+    let ends: Vec<usize> = graves
+        .iter()
+        .map(|episode| index_of(episode))
+        .filter(|node| !links.iter().any(|link| link.best && link.cause == *node))
+        .collect();
     for (hypothesis, (node, reach, _)) in incident.hypotheses.iter().zip(&ranked.candidates).take(3) {
         for end in ends.iter().filter(|end| reach.contains(end)).take(20) {
-            let path = if *node == ranked.root { best_path(links, *node, *end) } else { shortest_path(episodes, links, members, *node, *end) };
+            let path = if *node == ranked.root {
+                best_path(links, *node, *end)
+            } else {
+                shortest_path(episodes, links, members, *node, *end)
+            };
             if path.is_empty() {
                 continue;
             }
-            add(rows, ViewName::Chains, Row::Chain(ChainRow {
-                incident_id: incident.incident_id,
-                rank: hypothesis.rank,
-                root: hypothesis.root.clone(),
-                symptom: episodes[*end].row.clone(),
-                links: path.iter().map(|link| link_row(episodes, link)).collect(),
-            }));
+            add(
+                rows,
+                ViewName::Chains,
+                Row::Chain(ChainRow {
+                    incident_id: incident.incident_id,
+                    rank: hypothesis.rank,
+                    root: hypothesis.root.clone(),
+                    symptom: episodes[*end].row.clone(),
+                    links: path.iter().map(|link| link_row(episodes, link)).collect(),
+                }),
+            );
         }
     }
 }
@@ -202,7 +274,13 @@ fn best_path(links: &[Link], root: usize, end: usize) -> Vec<Link> {
     path
 }
 
-fn shortest_path(episodes: &[Episode], links: &[Link], members: &BTreeSet<usize>, root: usize, end: usize) -> Vec<Link> {
+fn shortest_path(
+    episodes: &[Episode],
+    links: &[Link],
+    members: &BTreeSet<usize>,
+    root: usize,
+    end: usize,
+) -> Vec<Link> {
     let mut distance: BTreeMap<usize, u32> = BTreeMap::from([(root, 0)]);
     // Bellman-Ford: as many rounds as there are members.
     for _ in members {
@@ -217,8 +295,14 @@ fn shortest_path(episodes: &[Episode], links: &[Link], members: &BTreeSet<usize>
     let mut present = end;
     while present != root {
         let Some(hops) = distance.get(&present) else { break };
-        let back = links.iter().filter(|link| link.effect == present && distance.get(&link.cause).is_some_and(|before| before + 1 == *hops));
-        let Some(link) = back.max_by_key(|link| (link.strength, Reverse(episodes[link.cause].row.episode_id))) else { break };
+        let back = links.iter().filter(|link| {
+            link.effect == present && distance.get(&link.cause).is_some_and(|before| before + 1 == *hops)
+        });
+        let Some(link) =
+            back.max_by_key(|link| (link.strength, Reverse(episodes[link.cause].row.episode_id)))
+        else {
+            break;
+        };
         path.push(link.clone());
         present = link.cause;
     }

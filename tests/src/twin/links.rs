@@ -27,16 +27,28 @@ pub(super) fn link(episodes: &[Episode], edges: &[Edge], horizon_ms: i64) -> Vec
             continue;
         }
         let mut strongest: BTreeMap<usize, Link> = BTreeMap::new();
-        for (index, rule) in Catalogue::built_in().rules().filter(|(_, rule)| rule.effects.contains(&episodes[effect].row.kind)) {
+        for (index, rule) in Catalogue::built_in()
+            .rules()
+            .filter(|(_, rule)| rule.effects.contains(&episodes[effect].row.kind))
+        {
             for path in rule.paths.iter().flat_map(written_out) {
                 let text = text(&path);
                 for entity in walk(&episodes[effect], &path, edges) {
                     for cause in causes(episodes, effect, &entity, rule, horizon_ms) {
                         let lag_ms = episodes[effect].row.onset.ms_since(episodes[cause].row.onset);
                         let strength = strength(rule, path.len(), lag_ms);
-                        let link = Link { effect, cause, rule: index, path: text.clone(), lag_ms, strength, best: false };
+                        let link = Link {
+                            effect,
+                            cause,
+                            rule: index,
+                            path: text.clone(),
+                            lag_ms,
+                            strength,
+                            best: false,
+                        };
                         let better = strongest.get(&cause).is_none_or(|known| {
-                            (known.strength, Reverse((known.rule, &known.path))) < (link.strength, Reverse((link.rule, &link.path)))
+                            (known.strength, Reverse((known.rule, &known.path)))
+                                < (link.strength, Reverse((link.rule, &link.path)))
                         });
                         if better {
                             strongest.insert(cause, link);
@@ -48,7 +60,11 @@ pub(super) fn link(episodes: &[Episode], edges: &[Edge], horizon_ms: i64) -> Vec
         let mut chosen: Vec<Link> = strongest.into_values().collect();
         chosen.sort_by_key(|link| {
             let cause = &episodes[link.cause].row;
-            Reverse((link.strength + i64::from(cause.kind.spec().prior) * 2, cause.onset, Reverse(cause.episode_id)))
+            Reverse((
+                link.strength + i64::from(cause.kind.spec().prior) * 2,
+                cause.onset,
+                Reverse(cause.episode_id),
+            ))
         });
         chosen.truncate(8);
         if let Some(first) = chosen.first_mut() {
@@ -84,7 +100,11 @@ fn walk(effect: &Episode, path: &[Step], edges: &[Edge]) -> Vec<Entity> {
         let mut next = Vec::new();
         for place in &places {
             for edge in edges.iter().filter(|edge| edge.relation == step.relation) {
-                let (here, there) = if step.direction == Direction::Forward { (&edge.from, &edge.to) } else { (&edge.to, &edge.from) };
+                let (here, there) = if step.direction == Direction::Forward {
+                    (&edge.from, &edge.to)
+                } else {
+                    (&edge.to, &edge.from)
+                };
                 let begun = edge.valid_from <= effect.row.onset.plus_ms(300_000);
                 let held = edge.valid_to.is_none_or(|end| effect.row.earliest <= end.plus_ms(300_000));
                 if here == place && begun && held && !next.contains(there) {
@@ -97,7 +117,13 @@ fn walk(effect: &Episode, path: &[Step], edges: &[Edge]) -> Vec<Entity> {
     places
 }
 
-fn causes(episodes: &[Episode], effect: usize, entity: &Entity, rule: &RuleSpec, horizon_ms: i64) -> Vec<usize> {
+fn causes(
+    episodes: &[Episode],
+    effect: usize,
+    entity: &Entity,
+    rule: &RuleSpec,
+    horizon_ms: i64,
+) -> Vec<usize> {
     let onset = episodes[effect].row.onset;
     let layer = episodes[effect].row.kind.spec().layer;
     let fits = |index: &usize| {
@@ -114,7 +140,13 @@ fn causes(episodes: &[Episode], effect: usize, entity: &Entity, rule: &RuleSpec,
         let over = row.last.max(row.ended.unwrap_or(row.last));
         let reach = cause.standing || onset.ms_since(over) <= rule.window_ms;
         let near = onset.ms_since(row.onset) <= rule.window_ms.max(horizon_ms);
-        *index != effect && row.class != Class::Context && row.entity == *entity && rule.causes.contains(&row.kind) && order && reach && near
+        *index != effect
+            && row.class != Class::Context
+            && row.entity == *entity
+            && rule.causes.contains(&row.kind)
+            && order
+            && reach
+            && near
     };
     (0..episodes.len()).filter(fits).collect()
 }
@@ -122,6 +154,10 @@ fn causes(episodes: &[Episode], effect: usize, entity: &Entity, rule: &RuleSpec,
 fn strength(rule: &RuleSpec, hops: usize, lag_ms: i64) -> i64 {
     let hop = [1_000, 950, 900, 820, 740, 660].get(hops).copied().unwrap_or(580);
     let quarter = rule.window_ms / 4;
-    let near = if lag_ms <= quarter { 1_000 } else { 1_000 - 400 * (lag_ms - quarter).min(rule.window_ms) / rule.window_ms };
+    let near = if lag_ms <= quarter {
+        1_000
+    } else {
+        1_000 - 400 * (lag_ms - quarter).min(rule.window_ms) / rule.window_ms
+    };
     i64::from(rule.strength) * 10 * hop / 1_000 * near / 1_000
 }

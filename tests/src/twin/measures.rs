@@ -32,8 +32,12 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
     for ((entity, metric), slots) in series {
         let mut slots: Vec<Vec<Point>> = slots.into_values().collect();
         slots.iter_mut().for_each(|points| points.sort());
-        let means: Vec<i128> = slots.iter().map(|points| points.iter().map(|point| i128::from(point.3)).sum::<i128>() / points.len() as i128).collect();
-        let verdicts: Vec<Option<(bool, i128)>> = (0..slots.len()).map(|index| verdict(&means, index)).collect();
+        let means: Vec<i128> = slots
+            .iter()
+            .map(|points| points.iter().map(|point| i128::from(point.3)).sum::<i128>() / points.len() as i128)
+            .collect();
+        let verdicts: Vec<Option<(bool, i128)>> =
+            (0..slots.len()).map(|index| verdict(&means, index)).collect();
         let mut index = 0;
         while index < slots.len() {
             let Some((up, median)) = verdicts[index] else {
@@ -87,7 +91,12 @@ pub(super) fn templates(current: &[Event]) -> Vec<Occurrence> {
     for event in current {
         for fact in &event.arrival.normalized.facts {
             if let Fact::LogLine(line) = fact {
-                lines.entry(line.entity.clone()).or_default().push((line.at, event.seq, event.arrival.envelope.ingest_id, line));
+                lines.entry(line.entity.clone()).or_default().push((
+                    line.at,
+                    event.seq,
+                    event.arrival.envelope.ingest_id,
+                    line,
+                ));
             }
         }
     }
@@ -95,11 +104,15 @@ pub(super) fn templates(current: &[Event]) -> Vec<Occurrence> {
     for (entity, lines) in lines {
         let Some(heard_since) = lines.iter().map(|line| line.0).min() else { continue };
         let mut by_template: BTreeMap<&str, Vec<(EventTime, u64, EventId, &LogLine)>> = BTreeMap::new();
-        for line in lines.iter().filter(|line| Severity::Error <= line.3.severity && !line.3.template.is_empty()) {
+        for line in
+            lines.iter().filter(|line| Severity::Error <= line.3.severity && !line.3.template.is_empty())
+        {
             by_template.entry(&line.3.template).or_default().push(*line);
         }
         for mut same in by_template.into_values() {
-            same.sort_by(|left, right| (left.0, left.1, left.2, &left.3.detail).cmp(&(right.0, right.1, right.2, &right.3.detail)));
+            same.sort_by(|left, right| {
+                (left.0, left.1, left.2, &left.3.detail).cmp(&(right.0, right.1, right.2, &right.3.detail))
+            });
             let (at, seq, event, line) = same[0];
             if at < heard_since.plus_ms(5 * SLOT_MS) {
                 continue;

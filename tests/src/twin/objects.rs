@@ -60,7 +60,11 @@ fn distinct(versions: Vec<Version>) -> Vec<Version> {
     let mut kept: Vec<Version> = Vec::new();
     for version in versions {
         let same = kept.last().is_some_and(|last| {
-            ObjectState { at: last.state.at, resource_version: last.state.resource_version, ..version.state.clone() } == last.state
+            ObjectState {
+                at: last.state.at,
+                resource_version: last.state.resource_version,
+                ..version.state.clone()
+            } == last.state
         });
         if !same {
             kept.push(version);
@@ -70,8 +74,14 @@ fn distinct(versions: Vec<Version>) -> Vec<Version> {
 }
 
 /// For each thing that versions have or lack: the maximal runs, as (first, after the last).
-fn runs<T: Ord + Clone>(versions: &[Version], of: impl Fn(&Version) -> BTreeSet<T>) -> Vec<(T, usize, usize)> {
-    let sets: Vec<BTreeSet<T>> = versions.iter().map(|version| if version.state.deleted { BTreeSet::new() } else { of(version) }).collect();
+fn runs<T: Ord + Clone>(
+    versions: &[Version],
+    of: impl Fn(&Version) -> BTreeSet<T>,
+) -> Vec<(T, usize, usize)> {
+    let sets: Vec<BTreeSet<T>> = versions
+        .iter()
+        .map(|version| if version.state.deleted { BTreeSet::new() } else { of(version) })
+        .collect();
     let all: BTreeSet<T> = sets.iter().flatten().cloned().collect();
     let mut found = Vec::new();
     for thing in all {
@@ -92,7 +102,9 @@ fn runs<T: Ord + Clone>(versions: &[Version], of: impl Fn(&Version) -> BTreeSet<
 }
 
 fn edges(versions: &[Version], claims: &mut Vec<Claim>) {
-    for (edge, first, after) in runs(versions, |version| relations(&version.state).into_iter().collect::<BTreeSet<Edge>>()) {
+    for (edge, first, after) in
+        runs(versions, |version| relations(&version.state).into_iter().collect::<BTreeSet<Edge>>())
+    {
         let begin = &versions[first];
         let created = if first == 0 { begin.state.created } else { None };
         claims.push(Claim {
@@ -106,11 +118,21 @@ fn edges(versions: &[Version], claims: &mut Vec<Claim>) {
 }
 
 fn states(versions: &[Version], occurrences: &mut Vec<Occurrence>) {
-    let subjects = |version: &Version| signals(&version.state).into_iter().map(|signal| (signal.entity, signal.kind)).collect::<BTreeSet<(Entity, Kind)>>();
+    let subjects = |version: &Version| {
+        signals(&version.state)
+            .into_iter()
+            .map(|signal| (signal.entity, signal.kind))
+            .collect::<BTreeSet<(Entity, Kind)>>()
+    };
     for ((entity, kind), first, after) in runs(versions, subjects) {
-        let said = |version: &Version| signals(&version.state).into_iter().find(|signal| signal.entity == entity && signal.kind == kind);
+        let said = |version: &Version| {
+            signals(&version.state).into_iter().find(|signal| signal.entity == entity && signal.kind == kind)
+        };
         let run = &versions[first..after];
-        let Some(mut row) = said(&run[0]).map(|signal| occurrence(&signal, run[0].seq, run[0].event, false)) else { continue };
+        let Some(mut row) = said(&run[0]).map(|signal| occurrence(&signal, run[0].seq, run[0].event, false))
+        else {
+            continue;
+        };
         for version in run {
             let Some(signal) = said(version) else { continue };
             row.last = row.last.max(signal.last).max(version.state.at);
@@ -144,14 +166,18 @@ pub(super) fn findings(latest: &[Version]) -> Objects {
         EntityKind::Namespace => Some(entity.name.clone()),
         _ => Some(entity.namespace.clone()).filter(|namespace| !namespace.is_empty()),
     };
-    let namespaces: BTreeSet<String> = latest.iter().filter_map(|version| namespace_of(&version.state.entity)).collect();
+    let namespaces: BTreeSet<String> =
+        latest.iter().filter_map(|version| namespace_of(&version.state.entity)).collect();
     let mut found = Objects::default();
     for namespace in namespaces {
         let belongs = |version: &&Version| {
-            namespace_of(&version.state.entity).as_ref() == Some(&namespace) || version.state.entity.kind == EntityKind::Node
+            namespace_of(&version.state.entity).as_ref() == Some(&namespace)
+                || version.state.entity.kind == EntityKind::Node
         };
         let mut members: Vec<&Version> = latest.iter().filter(belongs).collect();
-        members.sort_by(|left, right| (&left.state.entity, &left.state.uid).cmp(&(&right.state.entity, &right.state.uid)));
+        members.sort_by(|left, right| {
+            (&left.state.entity, &left.state.uid).cmp(&(&right.state.entity, &right.state.uid))
+        });
         let states: Vec<&ObjectState> = members.iter().map(|version| &version.state).collect();
         let newest = members.iter().map(|version| (version.seq, version.event)).max();
         let since = members.iter().map(|version| version.state.at).min();
@@ -163,7 +189,13 @@ pub(super) fn findings(latest: &[Version]) -> Objects {
             found.occurrences.push(occurrence(&signal, seq, event, signal.ended.is_none()));
         }
         for edge in edges {
-            found.claims.push(Claim { edge, valid_from: since, valid_to: None, seq: newest.0, event: newest.1 });
+            found.claims.push(Claim {
+                edge,
+                valid_from: since,
+                valid_to: None,
+                seq: newest.0,
+                event: newest.1,
+            });
         }
     }
     found
