@@ -4,30 +4,39 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use schemas::read::ReadError;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// A problem document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<Place>,
+}
+
+/// A refusal as it is sent.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct ProblemDocument<'a> {
     /// Stable identifier of the sort of problem.
     #[serde(rename = "type")]
-    pub problem_type: String,
+    problem_type: String,
     /// What sort of problem, for people.
-    pub title: String,
+    title: &'a str,
     /// HTTP status.
-    pub status: u16,
+    status: u16,
     /// What is wrong, where, and what to do.
-    pub detail: String,
+    detail: &'a str,
     /// Stable code, the last part of the type.
-    pub code: String,
+    code: &'a str,
     /// Places in the request, where there are any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<Place>,
+    #[serde(skip_serializing_if = "<[Place]>::is_empty")]
+    errors: &'a [Place],
 }
 
 /// A place in the request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Place {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub(crate) struct Place {
     /// JSON pointer or parameter name.
     pub pointer: String,
     /// What is wrong there.
@@ -36,24 +45,17 @@ pub struct Place {
 
 impl Problem {
     /// A problem of any status.
-    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Problem {
-            problem_type: format!("urn:kgroot:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("Problem").to_owned(),
-            status: status.as_u16(),
-            detail: detail.into(),
-            code: code.to_owned(),
-            errors: Vec::new(),
-        }
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Problem { status, code, detail: detail.into(), errors: Vec::new() }
     }
 
     /// 400.
-    pub fn bad_request(code: &str, detail: impl Into<String>) -> Self {
+    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
     /// 422: well formed, but it cannot be meant.
-    pub fn unprocessable(code: &str, detail: impl Into<String>) -> Self {
+    pub fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
@@ -78,8 +80,15 @@ impl From<ReadError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_string(&self).unwrap_or_default();
-        (status, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let document = ProblemDocument {
+            problem_type: format!("urn:kgroot:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Problem"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            errors: &self.errors,
+        };
+        let body = serde_json::to_string(&document).unwrap_or_default();
+        (self.status, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
     }
 }

@@ -131,7 +131,7 @@ fn nearest(known: &[TenantId]) -> String {
 #[derive(Debug)]
 pub enum ReadRequest {
     /// Rows as of an epoch.
-    Peek(Query, oneshot::Sender<Result<Page, ReadError>>),
+    Peek(Box<Query>, oneshot::Sender<Result<Page, ReadError>>),
     /// Snapshot, then the changes of every later epoch that changes something. The subscription ends when the
     /// receiver is dropped or falls [`SUBSCRIBE_BACKLOG_MAX`] epochs behind.
     Subscribe(TenantId, ViewName, oneshot::Sender<Result<mpsc::Receiver<Changes>, ReadError>>),
@@ -169,7 +169,7 @@ impl ViewReader {
 
     /// Rows as of an epoch.
     pub async fn peek(&self, query: Query) -> Result<Page, ReadError> {
-        self.ask(|reply| ReadRequest::Peek(query, reply)).await?
+        self.ask(|reply| ReadRequest::Peek(Box::new(query), reply)).await?
     }
 
     /// Every row of a view that passes a filter, page by page at one epoch, at most `rows_max`. The flag says

@@ -91,15 +91,20 @@ async fn counts(tenant: &str) -> (u64, u64, u64) {
     for row in page["rows"].as_array().into_iter().flatten() {
         sums.0 += row["accepted"].as_u64().unwrap_or(0);
         sums.1 += row["duplicate"].as_u64().unwrap_or(0);
-        sums.2 += row["rejected"].as_array().into_iter().flatten().filter_map(|pair| pair[1].as_u64()).sum::<u64>();
+        sums.2 +=
+            row["rejected"].as_array().into_iter().flatten().filter_map(|pair| pair[1].as_u64()).sum::<u64>();
     }
     sums
 }
 
 #[test]
 fn every_event_is_accounted_for_through_real_kafka() {
-    let (Some(brokers), Some(registry)) = (variable("KGROOT_TEST_KAFKA"), variable("KGROOT_TEST_REGISTRY")) else {
-        assert!(variable("KGROOT_TEST_WITHOUT_SERVERS").is_some(), "no servers: run `cargo verify`, which starts them");
+    let (Some(brokers), Some(registry)) = (variable("KGROOT_TEST_KAFKA"), variable("KGROOT_TEST_REGISTRY"))
+    else {
+        assert!(
+            variable("KGROOT_TEST_WITHOUT_SERVERS").is_some(),
+            "no servers: run `cargo verify`, which starts them"
+        );
         println!("NOT RUN: real Kafka and registry, because KGROOT_TEST_WITHOUT_SERVERS is set");
         return;
     };
@@ -111,10 +116,16 @@ fn every_event_is_accounted_for_through_real_kafka() {
             let sent = &manifest[tenant];
             let want = ["distinct", "duplicates", "broken"].map(|field| sent[field].as_u64().unwrap());
             let want = (want[0], want[1], want[2]);
-            until(&format!("{tenant}: {want:?}"), async || (counts(tenant).await == want).then_some(())).await;
+            until(&format!("{tenant}: {want:?}"), async || (counts(tenant).await == want).then_some(()))
+                .await;
             nothing_crosses(tenant).await;
             let question = json!({"tenant_id": tenant, "query": "why do pods not answer?"});
-            let answer = reqwest::Client::new().post(format!("http://{API}/api/v1/investigate")).json(&question).send().await.unwrap();
+            let answer = reqwest::Client::new()
+                .post(format!("http://{API}/api/v1/investigate"))
+                .json(&question)
+                .send()
+                .await
+                .unwrap();
             let answer: Value = answer.json().await.unwrap();
             assert_eq!(answer["hypotheses"][0]["root_cause"]["entity"], sent["cause"], "{answer:#}");
         }
@@ -127,7 +138,8 @@ fn every_event_is_accounted_for_through_real_kafka() {
 }
 
 async fn nothing_crosses(tenant: &str) {
-    let others: Vec<String> = TENANTS.iter().filter(|other| **other != tenant).map(|other| format!("canary-{other}")).collect();
+    let others: Vec<String> =
+        TENANTS.iter().filter(|other| **other != tenant).map(|other| format!("canary-{other}")).collect();
     let page = get(&format!("/api/v1/events?tenant_id={tenant}&limit=500")).await.unwrap().to_string();
     assert!(page.contains(&format!("canary-{tenant}")) || page.contains(tenant));
     assert!(others.iter().all(|canary| !page.contains(canary)), "{tenant} sees another tenant");
@@ -155,7 +167,13 @@ fn dead_letters(brokers: &str, tenant: &str, broken: u64) -> BTreeMap<String, u6
         };
         assert!(!value("x-error-code").is_empty() && !value("x-error-detail").is_empty());
         assert!(!message.payload().unwrap().is_empty(), "the original bytes are missing");
-        let place = format!("{}-{}-{}-{}", value("x-original-topic"), value("x-original-partition"), value("x-original-offset"), value("x-original-item"));
+        let place = format!(
+            "{}-{}-{}-{}",
+            value("x-original-topic"),
+            value("x-original-partition"),
+            value("x-original-offset"),
+            value("x-original-item")
+        );
         *letters.entry(place).or_default() += 1;
     }
     letters

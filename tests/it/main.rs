@@ -1,5 +1,8 @@
 //! Behavior of the whole program. One binary: it links the engine once.
 
+// A test panics where production code returns an error.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod api;
 mod demo;
 mod histories;

@@ -63,12 +63,12 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 C
-  java -Xmx256m -cp "$kafka_jars/*" kafka.tools.StorageTool format -t a2dyb290LXRlc3RzLTAwMQ -c "$run/kafka.properties" >"$run/kafka.log" 2>&1
-  java -Xmx512m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$kafka_jars/*" kafka.Kafka "$run/kafka.properties" >>"$run/kafka.log" 2>&1 &
+  java -Xmx256m -cp "$kafka_jars/*" kafka.tools.StorageTool format -t a2dyb290LXRlc3RzLTAwMQ -c "$run/kafka.properties" >"$run/kafka.log" 2>&1 </dev/null
+  java -Xmx512m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$kafka_jars/*" kafka.Kafka "$run/kafka.properties" >>"$run/kafka.log" 2>&1 </dev/null &
   echo $! >"$run/kafka.pid"
   java -Xmx384m -XX:+UseSerialGC -Dquarkus.http.host=127.0.0.1 -Dquarkus.http.port="$registry_port" \
     -Dquarkus.management.host=127.0.0.1 -Dquarkus.management.port=$((registry_port + 1000)) -Dquarkus.log.level=WARN \
-    -jar "$registry_home/apicurio-registry-app-3.0.9-runner.jar" >"$run/registry.log" 2>&1 &
+    -jar "$registry_home/apicurio-registry-app-3.0.9-runner.jar" >"$run/registry.log" 2>&1 </dev/null &
   echo $! >"$run/registry.pid"
   wait_for kafka "$kafka_port"
   wait_for registry "$registry_port"

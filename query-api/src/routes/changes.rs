@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::mpsc::Receiver;
 
 use crate::access::ReadAccess;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::state::Api;
 
 /// Proxies cut connections that are silent for longer.
@@ -32,7 +32,7 @@ pub(crate) struct Parameters {
     get,
     path = "/api/v1/changes",
     params(Parameters, ("tenant_id" = String, Query, description = "whose views")),
-    responses((status = 200, description = "server-sent events"), (status = 404, body = Problem), (status = 422, body = Problem))
+    responses((status = 200, description = "server-sent events"), (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument))
 )]
 pub(crate) async fn changes(
     State(api): State<Api>,

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::state::Api;
 
 /// Readiness, with rows per view.
@@ -27,7 +27,7 @@ pub(crate) async fn livez() -> &'static str {
 }
 
 /// The engine answers.
-#[utoipa::path(get, path = "/readyz", responses((status = 200, body = Ready), (status = 503, body = Problem)))]
+#[utoipa::path(get, path = "/readyz", responses((status = 200, body = Ready), (status = 503, body = ProblemDocument)))]
 pub(crate) async fn readyz(State(api): State<Api>) -> Result<Json<Ready>, Problem> {
     let status = api.status().await?;
     let rows = status.rows.iter().map(|(view, count)| (view.to_string(), *count)).collect();

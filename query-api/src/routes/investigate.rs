@@ -6,7 +6,7 @@ use axum::extract::State;
 use schemas::answer::{Answer, Question};
 
 use crate::access::ReadAccess;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::state::Api;
 
 /// Answers a question from the live views.
@@ -16,9 +16,9 @@ use crate::state::Api;
     request_body = Question,
     responses(
         (status = 200, body = Answer),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn investigate(State(api): State<Api>, body: Bytes) -> Result<Json<Answer>, Problem> {

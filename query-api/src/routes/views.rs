@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::access::ReadAccess;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemDocument};
 use crate::state::Api;
 
 /// Rows of a page unless the request says otherwise.
@@ -86,13 +86,13 @@ fn filter(parameters: &Parameters) -> Result<Filter, Problem> {
         })
     };
     let (from, to) = (time("from", &parameters.from)?, time("to", &parameters.to)?);
-    if let (Some(from), Some(to)) = (from, to) {
-        if to <= from {
-            return Err(Problem::unprocessable(
-                "window_reversed",
-                format!("to ({to}) is not after from ({from}); swap them"),
-            ));
-        }
+    if let (Some(from), Some(to)) = (from, to)
+        && to <= from
+    {
+        return Err(Problem::unprocessable(
+            "window_reversed",
+            format!("to ({to}) is not after from ({from}); swap them"),
+        ));
     }
     let incident = parameters.incident_id.as_ref().map(|id| id.parse::<IncidentId>()).transpose();
     let incident = incident.map_err(|error| {
@@ -113,7 +113,7 @@ fn entity(text: &str) -> Result<schemas::entity::Entity, Problem> {
 
 /// One incident with its chains and its alert.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", params(("id" = String, Path, description = "inc_…"), ("tenant_id" = String, Query, description = "whose views")),
-    responses((status = 200, description = "incident, chains, alert"), (status = 404, body = Problem)))]
+    responses((status = 200, description = "incident, chains, alert"), (status = 404, body = ProblemDocument)))]
 pub(crate) async fn incident(
     State(api): State<Api>,
     access: ReadAccess,
@@ -141,7 +141,7 @@ macro_rules! view_route {
     ($(#[$doc:meta])* $name:ident, $path:literal, $view:expr) => {
         $(#[$doc])*
         #[utoipa::path(get, path = $path, params(Parameters),
-            responses((status = 200, body = Rows), (status = 404, body = Problem), (status = 422, body = Problem)))]
+            responses((status = 200, body = Rows), (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
         pub(crate) async fn $name(
             State(api): State<Api>,
             access: ReadAccess,

@@ -45,10 +45,11 @@ pub(super) fn decode_document(raw: &Raw<'_>, document: &Value) -> Decoded {
 fn with_list_kind(list: &Value, item: &Value) -> Value {
     let mut item = item.clone();
     let kind = text(list, &["kind"]).strip_suffix("List").unwrap_or_default();
-    if let Some(map) = item.as_object_mut() {
-        if !kind.is_empty() && !map.contains_key("kind") {
-            map.insert("kind".to_owned(), Value::from(kind));
-        }
+    if let Some(map) = item.as_object_mut()
+        && !kind.is_empty()
+        && !map.contains_key("kind")
+    {
+        map.insert("kind".to_owned(), Value::from(kind));
     }
     item
 }

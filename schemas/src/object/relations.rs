@@ -15,11 +15,12 @@ pub fn relations(state: &ObjectState) -> Vec<(Entity, RelationKind, Entity)> {
     if let Some(pod) = &state.pod {
         pod_relations(me, pod, &mut edges);
     }
-    if let Some(storage) = &state.storage {
-        if me.kind == EntityKind::Claim && !storage.bound_to.is_empty() {
-            let volume = Entity::global(EntityKind::Volume, &storage.bound_to);
-            edges.push((me.clone(), RelationKind::MemberOf, volume));
-        }
+    if let Some(storage) = &state.storage
+        && me.kind == EntityKind::Claim
+        && !storage.bound_to.is_empty()
+    {
+        let volume = Entity::global(EntityKind::Volume, &storage.bound_to);
+        edges.push((me.clone(), RelationKind::MemberOf, volume));
     }
     if let Some(endpoints) = &state.endpoints {
         for address in endpoints.ready.iter().chain(&endpoints.not_ready).filter(|name| is_pod_name(name)) {

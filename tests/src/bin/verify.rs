@@ -1,2 +1,151 @@
-//! Placeholder.
-fn main() {}
+//! `cargo verify`: everything that must hold before a change lands.
+//!
+//! Looks for what the tests need and says which command installs it (or installs it, as root on Debian), starts the
+//! real servers on loopback, checks format and lints, runs all tests, stops the servers. `--quick` leaves the servers
+//! out and says so.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// A program or file that must be there, and the Debian package that brings it.
+const NEEDED: [(&str, &str); 9] = [
+    ("cc", "gcc"),
+    ("make", "make"),
+    ("perl", "perl"),
+    ("java", "openjdk-17-jre-headless"),
+    ("mvn", "maven"),
+    ("python3", "python3"),
+    ("/usr/include/openssl/ssl.h", "libssl-dev"),
+    ("/usr/include/zlib.h", "zlib1g-dev"),
+    ("/usr/bin/pkg-config", "pkg-config"),
+];
+/// Python packages of the producer that is not ours.
+const PRODUCER: [&str; 2] = ["confluent-kafka==2.11.1", "fastavro==1.12.0"];
+
+fn main() -> ExitCode {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    match verify(quick) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("verify: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn verify(quick: bool) -> Result<()> {
+    std::env::set_current_dir(root()).context("enter the repository")?;
+    prerequisites(quick)?;
+    let mut servers = Vec::new();
+    if quick {
+        servers.push(("KGROOT_TEST_WITHOUT_SERVERS".to_owned(), "1".to_owned()));
+    } else {
+        servers.push(("KGROOT_TEST_PYTHON".to_owned(), producer()?));
+        servers.extend(start_servers()?);
+    }
+    let outcome = checks(&servers);
+    if !quick {
+        run("stop the servers", Command::new("tests/servers/servers.sh").arg("stop"))?;
+    }
+    outcome?;
+    if quick {
+        eprintln!(
+            "verify: passed, but NOT RUN: everything that needs real Kafka and a real registry (run without --quick)"
+        );
+    } else {
+        eprintln!("verify: passed, real servers included");
+    }
+    Ok(())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn checks(servers: &[(String, String)]) -> Result<()> {
+    let cargo = || {
+        let mut command = Command::new(env!("CARGO"));
+        command.envs(servers.iter().cloned());
+        command
+    };
+    run("check the format", cargo().args(["fmt", "--all", "--check"]))?;
+    run("lint", cargo().args(["clippy", "-q", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    run("build the program", cargo().args(["build", "-q", "-p", "deploy"]))?;
+    run("test", cargo().args(["test", "--workspace", "--no-fail-fast"]))
+}
+
+fn run(what: &str, command: &mut Command) -> Result<()> {
+    eprintln!("verify: {what}");
+    let status = command.status().with_context(|| format!("{what}: could not start {command:?}"))?;
+    if status.success() { Ok(()) } else { bail!("{what}: failed ({status})") }
+}
+
+fn prerequisites(quick: bool) -> Result<()> {
+    let for_servers = ["java", "mvn", "python3"];
+    let missing = |(name, _): &&(&str, &str)| !(present(name) || quick && for_servers.contains(name));
+    let packages: Vec<&str> = NEEDED.iter().filter(missing).map(|(_, package)| *package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let line = format!("apt-get update && apt-get install -y --no-install-recommends {}", packages.join(" "));
+    let install = Command::new("sh").args(["-c", &line]).stdout(Stdio::null()).status();
+    if install.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    bail!("missing {}; install with: {line}", packages.join(", "))
+}
+
+fn present(name: &str) -> bool {
+    if name.starts_with('/') {
+        return Path::new(name).exists();
+    }
+    Command::new("sh")
+        .args(["-c", &format!("command -v {name}")])
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn cache() -> PathBuf {
+    let variables: Vec<(String, String)> = std::env::vars().collect();
+    let value =
+        |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| PathBuf::from(value));
+    value("XDG_CACHE_HOME")
+        .or_else(|| value("HOME").map(|home| home.join(".cache")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("kgroot")
+}
+
+/// A Python with the producer's packages; its path.
+fn producer() -> Result<String> {
+    let home = cache().join("producer");
+    let python = home.join("bin/python");
+    let complete = home.join(".complete");
+    if !complete.exists() {
+        run("make a Python environment", Command::new("python3").args(["-m", "venv"]).arg(&home))?;
+        run(
+            "install the producer's packages",
+            Command::new(&python).args(["-m", "pip", "install", "-q"]).args(PRODUCER),
+        )?;
+        std::fs::write(&complete, "").context("mark the Python environment")?;
+    }
+    Ok(python.display().to_string())
+}
+
+/// Starts Kafka and the registry; gives the variables that name them.
+fn start_servers() -> Result<Vec<(String, String)>> {
+    eprintln!("verify: start Kafka and the registry");
+    let output = Command::new("tests/servers/servers.sh")
+        .arg("start")
+        .stderr(Stdio::inherit())
+        .output()
+        .context("start the servers")?;
+    if !output.status.success() {
+        bail!("the servers did not start; see above");
+    }
+    let text = String::from_utf8(output.stdout).context("read the servers' addresses")?;
+    let pairs = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+    Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}

@@ -76,10 +76,10 @@ fn value_column(line: &str, value: &str) -> usize {
 /// `Key:  value`; the colon ends a key only before a blank or the end of the line.
 fn split(content: &str) -> (&str, &str) {
     let content = content.trim_end();
-    if let Some(key) = content.strip_suffix(':') {
-        if !key.contains("  ") {
-            return (key, "");
-        }
+    if let Some(key) = content.strip_suffix(':')
+        && !key.contains("  ")
+    {
+        return (key, "");
     }
     match content.split_once(": ") {
         Some((key, value)) if !key.contains("  ") => (key, value.trim()),

@@ -63,10 +63,10 @@ fn container_says(state: &ObjectState, container: &ContainerStatus) -> Vec<Signa
     // The last run matters only while the container has not recovered since.
     if !container.ready {
         found.extend(termination(state, container, &container.last));
-    } else if let ContainerState::Terminated { reason, .. } = &container.last {
-        if reason == "OOMKilled" {
-            found.extend(termination(state, container, &container.last));
-        }
+    } else if let ContainerState::Terminated { reason, .. } = &container.last
+        && reason == "OOMKilled"
+    {
+        found.extend(termination(state, container, &container.last));
     }
     found
 }
