@@ -131,7 +131,14 @@ fn node(occasion: &Occasion<'_>) -> Option<&'static str> {
 
 fn workload(occasion: &Occasion<'_>) -> Option<&'static str> {
     let kind = match occasion.reason {
-        "FailedCreate" | "ReplicaSetCreateError" | "FailedDaemonPod" => creation_failure(occasion.message),
+        // An Event tells that a creation failed once, not that it still does: what a workload lacks for good, such as a
+        // service account, is told by the states of its objects.
+        "FailedCreate" | "ReplicaSetCreateError" | "FailedDaemonPod" => {
+            match creation_failure(occasion.message) {
+                "k8s.workload.MissingServiceAccount" => "k8s.workload.FailedCreate",
+                kind => kind,
+            }
+        }
         "FailedPlacement" => "k8s.daemonset.FailedPlacement",
         "BackoffLimitExceeded" | "PodFailurePolicy" | "MaxFailedIndexesExceeded" | "FailedIndexes" => {
             "k8s.job.Failed"

@@ -100,9 +100,10 @@ fn clients(
         let Some(service) = service_named(namespace, workload, host) else {
             let looks_internal = !host.contains('.') && name.to_ascii_uppercase().contains("ADDR");
             let detail = format!("{name} is {value}, and no service {host} exists in the namespace");
-            // A host without dots can only be a service of this namespace.
+            // A host without dots can only be a service of this namespace. Optional peers are often configured and not
+            // deployed: weak evidence, unlike a port that an existing service does not have.
             if looks_internal && namespace.services().count() != 0 {
-                signals.push(finding(workload, "k8s.service.AddressMismatch", &detail));
+                signals.push(finding(workload, "k8s.service.AddressUnknown", &detail));
             }
             continue;
         };
