@@ -4,4 +4,5 @@
 //! production would have sent and feeds the same codecs, engine and investigation. No importer opens a label file.
 
 pub mod importers;
+pub mod load;
 pub mod scenario;

@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use schemas::error::Reject;
+use schemas::time::EventTime;
 use serde_json::json;
 
 use crate::cli::{Output, ReplayOptions};
@@ -47,6 +48,12 @@ pub async fn run(options: ReplayOptions) -> Result<()> {
         )?,
     }
     tokio::task::spawn_blocking(move || started.shutdown()).await??;
+    if answer.as_of.event_time == EventTime(0) {
+        return Err(Failure::of(
+            Cause::Input,
+            "every record was refused, for the reasons above; nothing was explained",
+        ));
+    }
     Ok(())
 }
 

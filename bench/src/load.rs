@@ -1,0 +1,77 @@
+//! Load: a stream of valid records that keeps the whole path busy: decode, normalize, seal, compute, publish.
+
+use schemas::codec::Format;
+use schemas::time::EventTime;
+use serde_json::json;
+
+use crate::scenario::random::Random;
+
+/// Pods, services and nodes that the stream speaks of.
+const PODS: u64 = 2_000;
+const SERVICES: u64 = 50;
+const NODES: u64 = 40;
+
+/// Kinds of Kubernetes Events in the stream, with how many in a hundred.
+const REASONS: [(&str, &str, u64); 5] = [
+    ("Pulled", "Container image already present", 60),
+    ("Unhealthy", "Readiness probe failed: connection refused", 15),
+    ("BackOff", "Back-off restarting failed container main", 15),
+    ("FailedScheduling", "0/40 nodes are available: insufficient cpu", 5),
+    ("Killing", "Stopping container main", 5),
+];
+
+/// An endless stream of records.
+pub struct Load {
+    random: Random,
+    number: u64,
+}
+
+impl Load {
+    /// A stream of a seed.
+    pub fn new(seed: u64) -> Self {
+        Load { random: Random::new(seed), number: 0 }
+    }
+
+    /// The objects that the stream speaks of, to be sent first.
+    pub fn objects(&mut self) -> Vec<(Format, Vec<u8>)> {
+        let pod = |number: u64| {
+            json!({"kind": "Pod", "metadata": {"name": format!("pod-{number}"), "namespace": "load", "uid": format!("u{number}")},
+                "spec": {"nodeName": format!("node-{}", number % NODES)}, "status": {"phase": "Running"}})
+        };
+        let items: Vec<_> = (0..PODS).map(pod).collect();
+        vec![(Format::Kubernetes, json!({"kind": "List", "items": items}).to_string().into_bytes())]
+    }
+
+    /// The next record, dated `at`.
+    pub fn record(&mut self, at: EventTime) -> (Format, Vec<u8>) {
+        self.number += 1;
+        if self.random.below(10) < 6 { self.event(at) } else { self.envelope(at) }
+    }
+
+    fn event(&mut self, at: EventTime) -> (Format, Vec<u8>) {
+        let mut draw = self.random.below(100);
+        let mut chosen = REASONS[0];
+        for reason in REASONS {
+            chosen = reason;
+            if draw < reason.2 {
+                break;
+            }
+            draw -= reason.2;
+        }
+        let (number, pod) = (self.number, self.random.below(PODS));
+        let document = json!({"kind": "Event", "metadata": {"name": format!("e{number}"), "namespace": "load", "uid": format!("e{number}")},
+            "involvedObject": {"kind": "Pod", "namespace": "load", "name": format!("pod-{pod}")}, "reason": chosen.0, "message": chosen.1,
+            "type": "Warning", "count": 1, "firstTimestamp": at.to_string(), "lastTimestamp": at.to_string(), "reportingComponent": "kubelet"});
+        (Format::Kubernetes, document.to_string().into_bytes())
+    }
+
+    fn envelope(&mut self, at: EventTime) -> (Format, Vec<u8>) {
+        let severity = if self.random.below(20) == 0 { "error" } else { "info" };
+        let service = format!("service-{}", self.random.below(SERVICES));
+        let id = format!("{:08x}-0000-4000-8000-{:012x}", self.random.bits() >> 32, self.number);
+        let document = json!({"tenant_id": "load", "source": "log", "event_type": "line", "ts": at.0, "severity": severity,
+            "entity": {"namespace": "load", "service": service}, "payload": {"message": format!("request {} took {} ms", self.number, self.random.below(900))},
+            "ingest_id": id});
+        (Format::JsonEnvelope, document.to_string().into_bytes())
+    }
+}
