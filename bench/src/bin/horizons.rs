@@ -1,0 +1,73 @@
+//! `horizons [ROUNDS] [EVENTS]`: resident memory after each of some horizons of a steady stream.
+//!
+//! Memory must not grow once the first horizon is full. Prints one JSON document per horizon.
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use bench::load::Load;
+use dataflow::arrival::arrivals;
+use dataflow::config::{Clock, EngineConfig};
+use dataflow::engine::Engine;
+use schemas::codec::Raw;
+use schemas::ids::TenantId;
+use schemas::position::SourcePosition;
+use schemas::time::EventTime;
+
+const HORIZON_MS: i64 = 3_600_000;
+const START: EventTime = EventTime(1_790_000_000_000);
+const BATCH: i64 = 500;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let rounds: i64 =
+        arguments.next().map_or(Ok(10), |text| text.parse()).context("ROUNDS is a whole number")?;
+    let events: i64 =
+        arguments.next().map_or(Ok(10_000), |text| text.parse()).context("EVENTS is a whole number")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(measure(rounds, events))
+}
+
+async fn measure(rounds: i64, events: i64) -> Result<()> {
+    let config = EngineConfig {
+        clock: Clock::Event,
+        horizon_ms: HORIZON_MS,
+        epochs_readable: 10,
+        ..EngineConfig::default()
+    };
+    let engine = Engine::start(config)?;
+    let (input, reader) = (engine.input(), engine.reader());
+    let (mut load, tenant) = (Load::new(1), "load".parse::<TenantId>()?);
+    let step_ms = HORIZON_MS / events.max(1);
+    let mut sent = 0;
+    for round in 1..=rounds {
+        for _ in 0..events / BATCH {
+            let mut batch = Vec::new();
+            for _ in 0..BATCH {
+                sent += 1;
+                let at = START.plus_ms(sent * step_ms);
+                let (format, bytes) = load.record(at);
+                let position =
+                    SourcePosition { topic: "load".to_owned(), partition: 0, offset: sent, item: 0 };
+                batch.extend(arrivals(
+                    &Raw { tenant: &tenant, position: &position, arrived: at, bytes: &bytes },
+                    format,
+                ));
+            }
+            let epoch = input.seal(batch, EventTime(0)).await?;
+            reader.complete(epoch).await?;
+        }
+        let rows: u64 = reader.status().await?.rows.iter().map(|(_, rows)| rows).sum();
+        let figures = serde_json::json!({"horizon": round, "events": sent, "rows": rows, "resident_mib": resident_mib()?});
+        writeln!(std::io::stdout(), "{figures}")?;
+    }
+    tokio::task::spawn_blocking(move || engine.shutdown()).await??;
+    Ok(())
+}
+
+/// Resident pages of this process, in MiB (pages of 4 KiB).
+fn resident_mib() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").context("read /proc/self/statm")?;
+    let pages: u64 = text.split_whitespace().nth(1).context("statm has two fields")?.parse()?;
+    Ok(pages * 4 / 1_024)
+}
