@@ -26,17 +26,26 @@ pub enum Family {
     NodeLost,
     /// A workload is scaled to zero.
     ScaledToZero,
+    /// The namespace's quota refuses the pods of a rollout.
+    QuotaExhausted,
+    /// A node runs out of disk and evicts.
+    DiskPressure,
+    /// A database has no connections left.
+    ConnectionsExhausted,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Family; 6] = [
+    pub const ALL: [Family; 9] = [
         Family::BadConfig,
         Family::BadImage,
         Family::MemoryLimit,
         Family::Selector,
         Family::NodeLost,
         Family::ScaledToZero,
+        Family::QuotaExhausted,
+        Family::DiskPressure,
+        Family::ConnectionsExhausted,
     ];
 
     /// Its name on the command line.
@@ -48,6 +57,9 @@ impl Family {
             Family::Selector => "selector",
             Family::NodeLost => "node_lost",
             Family::ScaledToZero => "scaled_to_zero",
+            Family::QuotaExhausted => "quota_exhausted",
+            Family::DiskPressure => "disk_pressure",
+            Family::ConnectionsExhausted => "connections_exhausted",
         }
     }
 }

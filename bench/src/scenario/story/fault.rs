@@ -85,6 +85,18 @@ impl Story {
                 self.lose_node(&service, second);
                 ("node/node-c".to_owned(), vec!["k8s.node.NotReady"])
             }
+            Family::QuotaExhausted => {
+                self.refuse(&service, second);
+                ("namespace/shop".to_owned(), vec!["k8s.quota.Exhausted", "k8s.quota.Refused"])
+            }
+            Family::DiskPressure => {
+                self.fill_disk(&service, second);
+                ("node/node-c".to_owned(), vec!["k8s.node.DiskPressure"])
+            }
+            Family::ConnectionsExhausted => {
+                self.exhaust_connections(second);
+                ("service/shop/ledger-db".to_owned(), vec!["log.too_many_connections"])
+            }
             Family::ScaledToZero => {
                 let none = Service { replicas: 0, ..service.clone() };
                 let (version, resource_version) = (self.versions[VICTIM].clone(), self.version());
@@ -225,6 +237,86 @@ impl Story {
         }
         let lost: Vec<String> = pods.into_iter().map(|(name, _)| name).collect();
         self.lose_endpoints(service, second + 8, &lost);
+    }
+
+    /// The quota is used up, and the replica set of a rollout gets no pods.
+    fn refuse(&mut self, service: &Service, second: i64) {
+        let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota",
+            "metadata": {"name": "pods", "namespace": objects::NAMESPACE, "resourceVersion": self.version().to_string()},
+            "status": {"hard": {"pods": "14"}, "used": {"pods": "14"}}});
+        self.cluster(at(second), objects::watch("MODIFIED", &quota));
+        let version = self.versions[VICTIM].clone();
+        let replica_set = format!("{}-{}", service.name, version.hash);
+        let message = format!(
+            "Error creating: pods \"{replica_set}-\" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=14, limited: pods=14"
+        );
+        let told = Told {
+            kind: "ReplicaSet",
+            name: &replica_set,
+            reason: "FailedCreate",
+            message: &message,
+            warning: true,
+            count: 4,
+            first: at(second + 3),
+            last: at(second + 9),
+        };
+        self.cluster(at(second + 9), objects::event(&told));
+        let resource_version = self.version();
+        let short = objects::deployment(service, &version, 0, resource_version, START.plus_ms(-86_400_000));
+        self.cluster(at(second + 11), objects::watch("MODIFIED", &short));
+        self.lose_endpoints(service, second + 12, &[]);
+    }
+
+    fn fill_disk(&mut self, service: &Service, second: i64) {
+        let resource_version = self.version();
+        let mut node = objects::node("node-c", true, false, resource_version, at(second));
+        let full = json!({"type": "DiskPressure", "status": "True", "reason": "KubeletHasDiskPressure", "lastTransitionTime": at(second).to_string()});
+        if let Some(conditions) = node["status"]["conditions"].as_array_mut() {
+            conditions.push(full);
+        }
+        self.cluster(at(second + 1), objects::watch("MODIFIED", &node));
+        let version = self.versions[VICTIM].clone();
+        let pods = self.pods[VICTIM].clone();
+        for (name, _) in &pods {
+            let message = "The node was low on resource: ephemeral-storage.";
+            let status = json!({"phase": "Failed", "reason": "Evicted", "message": message});
+            let pod = objects::pod(
+                service,
+                &version,
+                name,
+                "node-c",
+                &status,
+                resource_version + 1,
+                START.plus_ms(-86_400_000),
+            );
+            self.cluster(at(second + 12), objects::watch("MODIFIED", &pod));
+            let told = Told {
+                kind: "Pod",
+                name,
+                reason: "Evicted",
+                message,
+                warning: true,
+                count: 1,
+                first: at(second + 11),
+                last: at(second + 11),
+            };
+            self.cluster(at(second + 11), objects::event(&told));
+        }
+        self.lose_endpoints(service, second + 14, &[]);
+    }
+
+    fn exhaust_connections(&mut self, second: i64) {
+        let (payments, database) = (SERVICES[VICTIM].clone(), SERVICES[9].clone());
+        let pod = self.pods[9][0].0.clone();
+        for step in (0..280).step_by(12) {
+            let moment = at(second + step);
+            let line =
+                "FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute";
+            self.tell("otel", Format::Otlp, moment, telemetry::log(database.name, &pod, 21, line, moment));
+            let moment = at(second + step + 2);
+            let failing = telemetry::spans(&payments, &[database.name], false, moment, &mut self.random);
+            self.tell("otel", Format::Otlp, moment, failing);
+        }
     }
 
     /// Callers fail, alerts fire, people complain.
