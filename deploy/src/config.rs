@@ -2,11 +2,10 @@
 //!
 //! Unknown keys are refused with the nearest known one: a typo must not become a default.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use dataflow::config::{Clock, EngineConfig};
-use dataflow::ingest::source::SourceConfig;
 use schemas::ids::TenantId;
 use schemas::time::parse_duration_ms;
 use serde::{Deserialize, Serialize};
@@ -25,8 +24,41 @@ pub struct Config {
     pub server: ServerConfig,
     /// The engine.
     pub engine: EngineSection,
+    /// Where events come from when there is no Kafka.
+    pub log: LogSection,
     /// Where events come from.
     pub kafka: KafkaSection,
+}
+
+/// The embedded event log; used when `kafka.brokers` is empty.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSection {
+    /// Folder of the log.
+    pub path: String,
+    /// How long records are kept, such as `24h`; at least the horizon.
+    pub retention: String,
+}
+
+/// Which event log is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventLogConfig {
+    /// One in this process.
+    Embedded {
+        /// Folder of the log.
+        path: PathBuf,
+        /// How long records are kept.
+        retention_ms: i64,
+    },
+    /// Topics of a Kafka cluster.
+    Kafka {
+        /// `host:port`, separated by commas.
+        brokers: String,
+        /// Confluent-compatible registry.
+        registry: Option<String>,
+        /// Tenants whose topics are read.
+        tenants: Vec<TenantId>,
+    },
 }
 
 /// The API.
@@ -55,7 +87,7 @@ pub struct EngineSection {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaSection {
-    /// `host:port`, separated by commas; empty: no Kafka.
+    /// `host:port`, separated by commas; empty: the embedded log.
     pub brokers: String,
     /// Confluent-compatible registry; empty: the built-in schema is assumed.
     pub registry: String,
@@ -69,6 +101,7 @@ impl Default for Config {
         Config {
             server: ServerConfig { listen: text("127.0.0.1:8000") },
             engine: EngineSection { workers: 1, horizon: text("6h"), gap: text("10m"), future: text("5m") },
+            log: LogSection { path: text("kgroot-data"), retention: text("24h") },
             kafka: KafkaSection { brokers: String::new(), registry: String::new(), tenants: Vec::new() },
         }
     }
@@ -100,7 +133,7 @@ pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
     let config: Config =
         serde_json::from_value(merged).map_err(|error| bad(format!("configuration: {error}")))?;
     config.engine()?;
-    config.source()?;
+    config.event_log()?;
     Ok(config)
 }
 
@@ -121,10 +154,10 @@ impl Config {
         })
     }
 
-    /// What the Kafka source is told; `None` without brokers.
-    pub fn source(&self) -> Result<Option<SourceConfig>> {
+    /// Which event log is read.
+    pub fn event_log(&self) -> Result<EventLogConfig> {
         if self.kafka.brokers.is_empty() {
-            return Ok(None);
+            return self.embedded();
         }
         let tenants: Result<Vec<TenantId>, _> =
             self.kafka.tenants.iter().map(|tenant| tenant.parse()).collect();
@@ -137,7 +170,20 @@ impl Config {
             ));
         }
         let registry = Some(self.kafka.registry.clone()).filter(|url| !url.is_empty());
-        Ok(Some(SourceConfig { brokers: self.kafka.brokers.clone(), registry, tenants }))
+        Ok(EventLogConfig::Kafka { brokers: self.kafka.brokers.clone(), registry, tenants })
+    }
+
+    fn embedded(&self) -> Result<EventLogConfig> {
+        let bad = |line: String| Failure::of(Cause::Config, line);
+        let retention_ms =
+            parse_duration_ms(&self.log.retention).map_err(|error| bad(format!("log.retention: {error}")))?;
+        if retention_ms < self.engine()?.horizon_ms {
+            return Err(bad(format!(
+                "log.retention is {}, shorter than engine.horizon of {}; keep records at least as long as they count",
+                self.log.retention, self.engine.horizon
+            )));
+        }
+        Ok(EventLogConfig::Embedded { path: PathBuf::from(&self.log.path), retention_ms })
     }
 }
 

@@ -5,6 +5,7 @@ pub mod client;
 pub mod config;
 pub mod demo;
 pub mod engine;
+pub mod event_log;
 pub mod exit;
 pub mod input;
 pub mod output;

@@ -7,12 +7,12 @@ use axum::http::StatusCode;
 use dataflow::engine::Engine;
 use dataflow::ingest::source::Source;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use query_api::{Api, Investigator, Problem, router};
+use query_api::{Api, Appender, Investigator, Problem, router};
 use schemas::read::ViewReader;
-use sinks::dead_letter::DeadLetters;
 
 use crate::cli::{RunOptions, ValidateOptions};
-use crate::config::{Config, load};
+use crate::config::load;
+use crate::event_log;
 use crate::exit::{Cause, Failure};
 
 /// `kgroot validate`.
@@ -24,32 +24,20 @@ pub fn validate(options: &ValidateOptions) -> Result<()> {
 /// `kgroot run`.
 pub async fn run(options: RunOptions) -> Result<()> {
     let config = load(options.config.as_deref(), &options.set)?;
+    let opened = event_log::open(config.event_log()?)?;
     let mut engine = Engine::start(config.engine()?).context("start the engine")?;
-    let source = start_source(&config, &mut engine)?;
+    let completed = engine.take_completed().context("the engine has no completions")?;
+    let source =
+        Source::start(opened.log, opened.registry.as_deref(), engine.input(), completed, opened.bury)?;
     eprintln!("serving on http://{}", config.server.listen);
-    let served = api(engine, &config.server.listen).await;
-    if let Some(source) = source {
-        source.stop();
-    }
+    let served = api(engine, &config.server.listen, Some(opened.append)).await;
+    source.stop();
     served
 }
 
-/// Starts reading Kafka, if there is one: a source thread, and a thread that writes dead letters.
-fn start_source(config: &Config, engine: &mut Engine) -> Result<Option<Source>> {
-    let Some(source) = config.source()? else { return Ok(None) };
-    let unreachable = |error: String| Failure::of(Cause::Unreachable, error);
-    let letters = DeadLetters::connect(&source.brokers).map_err(|error| unreachable(error.to_string()))?;
-    let Some(completed) = engine.take_completed() else { return Ok(None) };
-    let dead = move |letter: &schemas::dead_letter::DeadLetter| {
-        letters.send(letter).map_err(|error| error.to_string())
-    };
-    let started = Source::start(source, engine.input(), completed, dead);
-    Ok(Some(started.map_err(|error| unreachable(error.to_string()))?))
-}
-
 /// Serves the API over an engine until the process is asked to stop, then stops the engine.
-pub async fn api(engine: Engine, listen: &str) -> Result<()> {
-    let api = Api::new(engine.reader(), investigator(engine.reader()), recorder());
+pub async fn api(engine: Engine, listen: &str, appender: Option<Appender>) -> Result<()> {
+    let api = Api::new(engine.reader(), investigator(engine.reader()), appender, recorder());
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
         Failure::of(
             Cause::Input,

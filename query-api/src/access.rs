@@ -25,22 +25,45 @@ impl ReadAccess {
     }
 }
 
+/// The right to append to one tenant's topics. Only this module makes one.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteAccess {
+    tenant: TenantId,
+}
+
+impl WriteAccess {
+    /// Whose topics.
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+}
+
 impl FromRequestParts<Api> for ReadAccess {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Problem> {
-        let header =
-            parts.headers.get("x-tenant-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let query = parts.uri.query().unwrap_or_default();
-        let named = query.split('&').find_map(|pair| pair.strip_prefix("tenant_id=")).map(str::to_owned);
-        let Some(text) = named.or(header) else {
-            return Err(Problem::bad_request(
-                "tenant_missing",
-                "name a tenant: ?tenant_id=NAME or the header X-Tenant-Id",
-            ));
-        };
-        let tenant =
-            text.parse().map_err(|error| Problem::bad_request("tenant_invalid", format!("{error}")))?;
-        Ok(ReadAccess { tenant })
+        Ok(ReadAccess { tenant: named(parts)? })
     }
+}
+
+impl FromRequestParts<Api> for WriteAccess {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Problem> {
+        Ok(WriteAccess { tenant: named(parts)? })
+    }
+}
+
+/// The tenant that a request names.
+fn named(parts: &Parts) -> Result<TenantId, Problem> {
+    let header = parts.headers.get("x-tenant-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let query = parts.uri.query().unwrap_or_default();
+    let named = query.split('&').find_map(|pair| pair.strip_prefix("tenant_id=")).map(str::to_owned);
+    let Some(text) = named.or(header) else {
+        return Err(Problem::bad_request(
+            "tenant_missing",
+            "name a tenant: ?tenant_id=NAME or the header X-Tenant-Id",
+        ));
+    };
+    text.parse().map_err(|error| Problem::bad_request("tenant_invalid", format!("{error}")))
 }

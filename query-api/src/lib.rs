@@ -10,5 +10,5 @@ mod routes;
 mod state;
 
 pub use problem::Problem;
-pub use router::{BODY_BYTES_MAX, router};
-pub use state::{Api, Investigation, Investigator};
+pub use router::router;
+pub use state::{Api, Append, Appender, Appending, Investigation, Investigator};

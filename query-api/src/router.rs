@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -13,11 +14,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::Problem;
-use crate::routes::{changes, health, investigate, views};
+use crate::routes::{changes, health, ingest, investigate, views};
 use crate::state::Api;
 
-/// Largest request body.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest body of a question.
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest body of records: a listing of a cluster, or many lines.
+const RECORDS_BYTES_MAX: usize = 16 << 20;
 /// How long a request may take; subscriptions end by themselves.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -51,15 +54,22 @@ pub fn router(api: Api) -> Router {
         .split_for_parts();
     let (streamed, streamed_document) =
         OpenApiRouter::new().routes(routes!(changes::changes)).split_for_parts();
-    let document = timed_document.merge_from(streamed_document);
+    let (appending, appending_document) =
+        OpenApiRouter::new().routes(routes!(ingest::ingest)).split_for_parts();
+    let appending = appending
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(RECORDS_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT));
+    let document = timed_document.merge_from(streamed_document).merge_from(appending_document);
     let document = serde_json::to_value(&document).unwrap_or_default();
     timed
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .merge(streamed)
         .route("/openapi.json", axum::routing::get(async move || axum::Json(document)))
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .merge(appending)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(api)
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod changes;
 pub(crate) mod health;
+pub(crate) mod ingest;
 pub(crate) mod investigate;
 pub(crate) mod views;

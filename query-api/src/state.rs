@@ -3,13 +3,16 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schemas::answer::{Answer, Question};
+use schemas::ids::TenantId;
+use schemas::position::SourcePosition;
 use schemas::read::{Changes, Page, Query, Status, ViewReader};
 use schemas::view::ViewName;
 use tokio::sync::mpsc;
 
-use crate::access::ReadAccess;
+use crate::access::{ReadAccess, WriteAccess};
 use crate::problem::Problem;
 
 /// An investigation on its way.
@@ -17,18 +20,53 @@ pub type Investigation = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + 
 /// The one function by which questions reach the agents: crates side by side do not import each other.
 pub type Investigator = Arc<dyn Fn(Question) -> Investigation + Send + Sync>;
 
+/// Records for one topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// Whose records.
+    pub tenant: TenantId,
+    /// Topic family.
+    pub family: &'static str,
+    /// The records, in order.
+    pub records: Vec<Vec<u8>>,
+}
+
+/// Records on their way into the log; ends with the position of each, once they are durable.
+pub type Appending = Pin<Box<dyn Future<Output = Result<Vec<SourcePosition>, Problem>> + Send>>;
+/// The one function by which records reach the event log.
+pub type Appender = Arc<dyn Fn(Append) -> Appending + Send + Sync>;
+
 /// Shared by all handlers. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
     reader: ViewReader,
     investigator: Investigator,
+    appender: Option<Appender>,
     metrics: Option<PrometheusHandle>,
 }
 
 impl Api {
-    /// An API over a reader.
-    pub fn new(reader: ViewReader, investigator: Investigator, metrics: Option<PrometheusHandle>) -> Self {
-        Api { reader, investigator, metrics }
+    /// An API over a reader. Without an appender nothing can be sent to it, as over a recording.
+    pub fn new(
+        reader: ViewReader,
+        investigator: Investigator,
+        appender: Option<Appender>,
+        metrics: Option<PrometheusHandle>,
+    ) -> Self {
+        Api { reader, investigator, appender, metrics }
+    }
+
+    pub(crate) async fn append(
+        &self,
+        access: &WriteAccess,
+        family: &'static str,
+        records: Vec<Vec<u8>>,
+    ) -> Result<Vec<SourcePosition>, Problem> {
+        let Some(appender) = &self.appender else {
+            let detail = "this process explains a recording and takes no records; use `kgroot run`";
+            return Err(Problem::new(StatusCode::CONFLICT, "log_absent", detail));
+        };
+        appender(Append { tenant: access.tenant().clone(), family, records }).await
     }
 
     pub(crate) async fn peek(&self, access: &ReadAccess, mut query: Query) -> Result<Page, Problem> {

@@ -18,4 +18,5 @@ pub mod object;
 pub mod position;
 pub mod read;
 pub mod time;
+pub mod topic;
 pub mod view;

@@ -5,8 +5,7 @@
 //! `KGROOT_TEST_EVENTS` says how many events.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -14,41 +13,18 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use serde_json::{Value, json};
 
+use crate::program::{PATIENCE, Program, root, until, variable};
+
 const TENANTS: [&str; 3] = ["kt-amber", "kt-blue", "kt-coral"];
-const PATIENCE: Duration = Duration::from_secs(240);
 const API: &str = "127.0.0.1:18765";
-
-fn variable(name: &str) -> Option<String> {
-    std::env::vars().find(|(known, _)| known == name).map(|(_, value)| value)
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The running program; killed when the test ends.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
 
 fn start(brokers: &str, registry: &str) -> Program {
     let set = [
-        format!("server.listen={API}"),
         format!("kafka.brokers={brokers}"),
         format!("kafka.registry={registry}"),
         format!("kafka.tenants={}", TENANTS.join(",")),
     ];
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "-q", "-p", "deploy", "--bin", "kgroot", "--", "run"]).current_dir(root());
-    for pair in set {
-        command.args(["--set", &pair]);
-    }
-    Program(command.stdout(Stdio::null()).spawn().unwrap())
+    Program::run(API, &set)
 }
 
 fn produce(brokers: &str, registry: &str) -> Value {
@@ -65,36 +41,6 @@ fn produce(brokers: &str, registry: &str) -> Value {
         .unwrap();
     assert!(output.status.success(), "the producer failed");
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-async fn get(path: &str) -> Option<Value> {
-    let response = reqwest::get(format!("http://{API}{path}")).await.ok()?;
-    response.json().await.ok()
-}
-
-/// Waits until a condition holds; the broker and the program run beside us.
-async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    let mut pause = tokio::time::interval(Duration::from_millis(200));
-    loop {
-        if let Some(found) = condition().await {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        pause.tick().await;
-    }
-}
-
-async fn counts(tenant: &str) -> (u64, u64, u64) {
-    let page = get(&format!("/api/v1/coverage?tenant_id={tenant}")).await.unwrap_or_default();
-    let mut sums = (0, 0, 0);
-    for row in page["rows"].as_array().into_iter().flatten() {
-        sums.0 += row["accepted"].as_u64().unwrap_or(0);
-        sums.1 += row["duplicate"].as_u64().unwrap_or(0);
-        sums.2 +=
-            row["rejected"].as_array().into_iter().flatten().filter_map(|pair| pair[1].as_u64()).sum::<u64>();
-    }
-    sums
 }
 
 #[test]
@@ -116,12 +62,14 @@ fn every_event_is_accounted_for_through_real_kafka() {
             let sent = &manifest[tenant];
             let want = ["distinct", "duplicates", "broken"].map(|field| sent[field].as_u64().unwrap());
             let want = (want[0], want[1], want[2]);
-            until(&format!("{tenant}: {want:?}"), async || (counts(tenant).await == want).then_some(()))
-                .await;
-            nothing_crosses(tenant).await;
+            until(&format!("{tenant}: {want:?}"), async || {
+                (program.counts(tenant).await == want).then_some(())
+            })
+            .await;
+            nothing_crosses(&program, tenant).await;
             let question = json!({"tenant_id": tenant, "query": "why do pods not answer?"});
             let answer = reqwest::Client::new()
-                .post(format!("http://{API}/api/v1/investigate"))
+                .post(program.url("/api/v1/investigate"))
                 .json(&question)
                 .send()
                 .await
@@ -137,10 +85,11 @@ fn every_event_is_accounted_for_through_real_kafka() {
     drop(program);
 }
 
-async fn nothing_crosses(tenant: &str) {
+async fn nothing_crosses(program: &Program, tenant: &str) {
     let others: Vec<String> =
         TENANTS.iter().filter(|other| **other != tenant).map(|other| format!("canary-{other}")).collect();
-    let page = get(&format!("/api/v1/events?tenant_id={tenant}&limit=500")).await.unwrap().to_string();
+    let page =
+        program.get(&format!("/api/v1/events?tenant_id={tenant}&limit=500")).await.unwrap().to_string();
     assert!(page.contains(&format!("canary-{tenant}")) || page.contains(tenant));
     assert!(others.iter().all(|canary| !page.contains(canary)), "{tenant} sees another tenant");
 }

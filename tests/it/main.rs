@@ -5,9 +5,12 @@
 
 mod api;
 mod demo;
+mod embedded;
+mod event_log;
 mod histories;
 mod hostile;
 mod kafka;
+mod program;
 mod scenarios;
 mod storm;
 mod tidy;

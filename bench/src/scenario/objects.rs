@@ -42,6 +42,7 @@ pub(super) struct Version {
     pub(super) generation: i64,
     pub(super) memory: &'static str,
     pub(super) pool_size: &'static str,
+    pub(super) ready_path: &'static str,
 }
 
 /// Object metadata.
@@ -60,7 +61,7 @@ fn template(service: &Service, version: &Version) -> Value {
                 "ports": [{"containerPort": service.port, "protocol": "TCP", "name": "http"}],
                 "envFrom": [{"configMapRef": {"name": format!("{}-config", service.name)}}],
                 "resources": {"limits": {"cpu": "500m", "memory": version.memory}, "requests": {"cpu": "100m", "memory": "64Mi"}},
-                "readinessProbe": {"httpGet": {"path": "/ready", "port": service.port}, "periodSeconds": 10, "timeoutSeconds": 1, "failureThreshold": 3},
+                "readinessProbe": {"httpGet": {"path": version.ready_path, "port": service.port}, "periodSeconds": 10, "timeoutSeconds": 1, "failureThreshold": 3},
             }],
         },
     })

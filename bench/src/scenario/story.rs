@@ -1,6 +1,7 @@
 //! What happens in a scenario: a quiet shop, two harmless changes, the fault, its consequences.
 
 mod fault;
+mod misconfiguration;
 
 use schemas::codec::Format;
 use schemas::time::EventTime;
@@ -32,11 +33,17 @@ pub enum Family {
     DiskPressure,
     /// A database has no connections left.
     ConnectionsExhausted,
+    /// A commit edits the readiness probe, and no pod becomes ready.
+    ProbePath,
+    /// A service's target port is edited by hand.
+    TargetPort,
+    /// A config map is deleted, and restarted pods cannot be configured.
+    ConfigDeleted,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Family; 9] = [
+    pub const ALL: [Family; 12] = [
         Family::BadConfig,
         Family::BadImage,
         Family::MemoryLimit,
@@ -46,6 +53,9 @@ impl Family {
         Family::QuotaExhausted,
         Family::DiskPressure,
         Family::ConnectionsExhausted,
+        Family::ProbePath,
+        Family::TargetPort,
+        Family::ConfigDeleted,
     ];
 
     /// Its name on the command line.
@@ -60,6 +70,9 @@ impl Family {
             Family::QuotaExhausted => "quota_exhausted",
             Family::DiskPressure => "disk_pressure",
             Family::ConnectionsExhausted => "connections_exhausted",
+            Family::ProbePath => "probe_path",
+            Family::TargetPort => "target_port",
+            Family::ConfigDeleted => "config_deleted",
         }
     }
 }
@@ -104,6 +117,7 @@ impl Story {
             generation: 3,
             memory: "256Mi",
             pool_size: "20",
+            ready_path: "/ready",
         };
         let versions: Vec<Version> = SERVICES.iter().map(|service| version(service, &mut random)).collect();
         let mut pods = Vec::new();

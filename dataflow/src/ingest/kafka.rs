@@ -9,27 +9,25 @@ use rdkafka::{ClientConfig, Offset, Timestamp, TopicPartitionList};
 use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
 use schemas::time::EventTime;
+use schemas::topic::{FAMILIES, topic};
 
-use super::source::{LogRecord, SourceError};
+use super::log::{EventLog, LogError, LogRecord};
 
-/// Topic families of a tenant; the topic is `{family}-{tenant}`.
-pub const FAMILIES: [&str; 7] =
-    ["k8s-events", "datadog-metrics", "argo-logs", "github-cicd", "slack-incidents", "prometheus", "otel"];
 /// How long the brokers may take to answer a request for metadata.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A consumer of all topics of some tenants.
-pub(crate) struct KafkaLog {
+pub struct KafkaLog {
+    brokers: String,
     consumer: BaseConsumer,
     topics: Vec<(String, TenantId)>,
     assigned: Vec<(String, i32)>,
 }
 
 impl KafkaLog {
-    /// Connects and assigns what there is; topics that appear later are taken up by [`KafkaLog::discover`].
-    pub(crate) fn connect(brokers: &str, tenants: &[TenantId]) -> Result<Self, SourceError> {
-        let unreachable =
-            |source: KafkaError| SourceError::Unreachable { brokers: brokers.to_owned(), source };
+    /// Connects and assigns what there is; topics that appear later are taken up by [`EventLog::discover`].
+    pub fn connect(brokers: &str, tenants: &[TenantId]) -> Result<Self, LogError> {
+        let unreachable = |source: KafkaError| LogError::Unreachable { brokers: brokers.to_owned(), source };
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             // Never joined: partitions are assigned. librdkafka wants a name all the same.
@@ -41,17 +39,15 @@ impl KafkaLog {
             .map_err(unreachable)?;
         let topics = tenants
             .iter()
-            .flat_map(|tenant| {
-                FAMILIES.iter().map(move |family| (format!("{family}-{tenant}"), tenant.clone()))
-            })
+            .flat_map(|tenant| FAMILIES.iter().map(move |family| (topic(family, tenant), tenant.clone())))
             .collect();
-        let mut log = KafkaLog { consumer, topics, assigned: Vec::new() };
-        log.discover().map_err(unreachable)?;
+        let mut log = KafkaLog { brokers: brokers.to_owned(), consumer, topics, assigned: Vec::new() };
+        log.discover()?;
         Ok(log)
     }
 
     /// Assigns partitions that are not assigned yet, from their beginning; keeps the place of the others.
-    pub(crate) fn discover(&mut self) -> Result<(), KafkaError> {
+    fn assign(&mut self) -> Result<(), KafkaError> {
         let metadata = self.consumer.fetch_metadata(None, METADATA_TIMEOUT)?;
         let mut fresh = Vec::new();
         for topic in metadata.topics().iter().filter(|topic| topic.error().is_none()) {
@@ -71,12 +67,19 @@ impl KafkaLog {
         self.assigned.extend(fresh);
         Ok(())
     }
+}
 
-    /// The next record, if one comes in time.
-    pub(crate) fn poll(&self, wait: Duration) -> Option<LogRecord> {
-        match self.consumer.poll(wait)? {
+impl EventLog for KafkaLog {
+    fn discover(&mut self) -> Result<(), LogError> {
+        self.assign().map_err(|source| LogError::Unreachable { brokers: self.brokers.clone(), source })
+    }
+
+    fn poll(&mut self, wait: Duration) -> Result<Option<LogRecord>, LogError> {
+        let Some(polled) = self.consumer.poll(wait) else { return Ok(None) };
+        match polled {
             Ok(message) => {
-                let (_, tenant) = self.topics.iter().find(|(name, _)| name == message.topic())?;
+                let known = self.topics.iter().find(|(name, _)| name == message.topic());
+                let Some((_, tenant)) = known else { return Ok(None) };
                 let position = SourcePosition {
                     topic: message.topic().to_owned(),
                     partition: message.partition(),
@@ -88,18 +91,18 @@ impl KafkaLog {
                     Timestamp::NotAvailable => None,
                 };
                 let bytes = |part: Option<&[u8]>| part.unwrap_or_default().to_vec();
-                Some(LogRecord {
+                Ok(Some(LogRecord {
                     tenant: tenant.clone(),
                     position,
                     appended,
                     key: bytes(message.key()),
                     value: bytes(message.payload()),
-                })
+                }))
             }
             Err(error) => {
                 // librdkafka reconnects by itself; a partition is not skipped.
                 tracing::warn!(%error, "kafka consumer");
-                None
+                Ok(None)
             }
         }
     }

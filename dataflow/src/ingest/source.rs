@@ -10,19 +10,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rdkafka::error::KafkaError;
 use schemas::codec::avro;
 use schemas::codec::{Decoded, Format, Raw, detect};
 use schemas::dead_letter::DeadLetter;
 use schemas::error::{DecodeError, RejectCode};
-use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
 use schemas::time::{Epoch, EventTime};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::arrival::{Arrival, arrivals, from_decoded};
 use crate::engine::{Completed, EngineInput};
-use crate::ingest::kafka::KafkaLog;
+use crate::ingest::log::{EventLog, LogError, LogRecord};
 use crate::ingest::registry::Registry;
 
 /// Records of one epoch at most: trades latency for throughput.
@@ -32,42 +30,10 @@ const BATCH_AGE: Duration = Duration::from_millis(100);
 /// Between two looks for topics that are new.
 const DISCOVER: Duration = Duration::from_secs(5);
 
-/// What the source is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceConfig {
-    /// `host:port`, separated by commas.
-    pub brokers: String,
-    /// Confluent-compatible registry; `None`: framed Avro is taken for envelope v1.
-    pub registry: Option<String>,
-    /// Tenants whose topics are read.
-    pub tenants: Vec<TenantId>,
-}
-
-/// Why reading could not start.
+/// Why reading could not start: the operating system gave no thread.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// The brokers do not answer.
-    #[error("Kafka at {brokers} is not reachable: {source}; check kafka.brokers")]
-    Unreachable {
-        /// Brokers asked.
-        brokers: String,
-        /// The client's words.
-        source: KafkaError,
-    },
-    /// The operating system gave no thread.
-    #[error("could not start the source: {0}")]
-    Start(std::io::Error),
-}
-
-/// A record of a log.
-#[derive(Clone, Debug)]
-pub(crate) struct LogRecord {
-    pub(crate) tenant: TenantId,
-    pub(crate) position: SourcePosition,
-    pub(crate) appended: Option<EventTime>,
-    pub(crate) key: Vec<u8>,
-    pub(crate) value: Vec<u8>,
-}
+#[error("could not start the source: {0}")]
+pub struct SourceError(std::io::Error);
 
 /// Original records of epochs that are not complete, by position without item.
 type InFlight = Arc<Mutex<BTreeMap<Epoch, BTreeMap<SourcePosition, (Vec<u8>, Vec<u8>)>>>>;
@@ -79,20 +45,21 @@ pub struct Source {
 }
 
 impl Source {
-    /// Connects and starts. `dead` takes the dead letters; a letter that it does not take is logged, and its record
+    /// Starts reading a log. Framed Avro is read with the schemas of the Confluent-compatible `registry`; without one it
+    /// is taken for envelope v1. `dead` takes the dead letters; a letter that it does not take is logged, and its record
     /// still stands in the `rejects` view.
     pub fn start(
-        config: SourceConfig,
+        log: Box<dyn EventLog>,
+        registry: Option<&str>,
         input: EngineInput,
         completed: UnboundedReceiver<Completed>,
         dead: impl Fn(&DeadLetter) -> Result<(), String> + Send + 'static,
     ) -> Result<Source, SourceError> {
-        let log = KafkaLog::connect(&config.brokers, &config.tenants)?;
         let stop = Arc::new(AtomicBool::new(false));
         let in_flight = InFlight::default();
         let reader = Reader {
             log,
-            registry: config.registry.as_deref().map(Registry::at),
+            registry: registry.map(Registry::at),
             input,
             stop: Arc::clone(&stop),
             in_flight: Arc::clone(&in_flight),
@@ -102,8 +69,8 @@ impl Source {
         std::thread::Builder::new()
             .name("kgroot-dead-letters".to_owned())
             .spawn(move || bury(completed, &in_flight, &dead))
-            .map_err(SourceError::Start)?;
-        Ok(Source { stop, reading: reading.map_err(SourceError::Start)? })
+            .map_err(SourceError)?;
+        Ok(Source { stop, reading: reading.map_err(SourceError)? })
     }
 
     /// Stops reading and waits until the last batch is sealed.
@@ -116,7 +83,7 @@ impl Source {
 }
 
 struct Reader {
-    log: KafkaLog,
+    log: Box<dyn EventLog>,
     registry: Option<Registry>,
     input: EngineInput,
     stop: Arc<AtomicBool>,
@@ -132,29 +99,35 @@ impl Reader {
                 return;
             }
         };
-        let mut discovered = Instant::now();
+        let mut discovered: Option<Instant> = None;
         while !self.stop.load(Ordering::Relaxed) {
-            if DISCOVER <= discovered.elapsed() {
+            if discovered.is_none_or(|last| DISCOVER <= last.elapsed()) {
                 if let Err(error) = self.log.discover() {
                     tracing::warn!(%error, "topics could not be listed");
                 }
-                discovered = Instant::now();
+                discovered = Some(Instant::now());
             }
-            let batch = self.batch();
+            let batch = match self.batch() {
+                Ok(batch) => batch,
+                Err(error) => {
+                    tracing::error!(%error, "the log cannot be read any further");
+                    return;
+                }
+            };
             if !runtime.block_on(self.seal(batch)) {
                 return;
             }
         }
     }
 
-    fn batch(&self) -> Vec<LogRecord> {
+    fn batch(&mut self) -> Result<Vec<LogRecord>, LogError> {
         let begun = Instant::now();
         let mut batch = Vec::new();
         while batch.len() < BATCH_RECORDS_MAX {
             let Some(left) = BATCH_AGE.checked_sub(begun.elapsed()) else { break };
-            batch.extend(self.log.poll(left));
+            batch.extend(self.log.poll(left)?);
         }
-        batch
+        Ok(batch)
     }
 
     /// Seals a batch; an empty one moves the clock on. False when the engine has stopped.
@@ -231,7 +204,8 @@ fn bury(
     }
 }
 
-fn now() -> EventTime {
+/// The wall clock.
+pub fn now() -> EventTime {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     EventTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

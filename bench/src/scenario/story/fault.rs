@@ -16,6 +16,7 @@ impl Story {
         let title = match family {
             Family::BadConfig => "payments: read the pool size from the environment",
             Family::BadImage => "payments: release 2.0",
+            Family::ProbePath => "payments: probe the health page",
             _ => "payments: use less memory",
         };
         let change = Change { sha: &sha, author: "jonas", title, run: 4_412, application: "payments" };
@@ -97,6 +98,22 @@ impl Story {
                 self.exhaust_connections(second);
                 ("service/shop/ledger-db".to_owned(), vec!["log.too_many_connections"])
             }
+            Family::ProbePath => {
+                self.deliver(&change, second, &[("Deployment", "payments".to_owned())]);
+                self.edit_probe(&service, second + 32);
+                (commit, vec!["github.push", "k8s.workload.ProbeChanged"])
+            }
+            Family::TargetPort => {
+                self.edit_target_port(&service, second);
+                (
+                    "service/shop/payments".to_owned(),
+                    vec!["k8s.service.PortChanged", "k8s.service.TargetPortMismatch"],
+                )
+            }
+            Family::ConfigDeleted => {
+                self.delete_config(&service, second);
+                ("configmap/shop/payments-config".to_owned(), vec!["k8s.configmap.Deleted"])
+            }
             Family::ScaledToZero => {
                 let none = Service { replicas: 0, ..service.clone() };
                 let (version, resource_version) = (self.versions[VICTIM].clone(), self.version());
@@ -124,7 +141,7 @@ impl Story {
         }
     }
 
-    fn roll_out(&mut self, service: &Service, second: i64, edit: impl Fn(&mut Version)) {
+    pub(super) fn roll_out(&mut self, service: &Service, second: i64, edit: impl Fn(&mut Version)) {
         let mut version = self.versions[VICTIM].clone();
         edit(&mut version);
         version.generation += 1;
@@ -207,7 +224,7 @@ impl Story {
         self.lose_endpoints(service, second + 6, &lost);
     }
 
-    fn lose_endpoints(&mut self, service: &Service, second: i64, not_ready: &[String]) {
+    pub(super) fn lose_endpoints(&mut self, service: &Service, second: i64, not_ready: &[String]) {
         let resource_version = self.version();
         let slice = objects::endpoints(service, &[], not_ready, resource_version, START.plus_ms(-86_400_000));
         self.cluster(at(second), objects::watch("MODIFIED", &slice));

@@ -1,0 +1,214 @@
+//! The event log of one process, without a server: topics with one partition each, in an LSM store (fjall).
+//!
+//! Records live under `topic 0x00 offset(8, big endian)`, so that a scan of a topic is its order. An append is
+//! acknowledged when it is synchronized to the disk. Dead letters live beside them under the position of the refused
+//! record: reading the log again writes the same letters again, never more. Records older than the retention are
+//! removed, except the last of each topic, which remembers the offset.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use schemas::dead_letter::DeadLetter;
+use schemas::position::SourcePosition;
+use schemas::time::EventTime;
+use schemas::topic::tenant_of;
+
+use super::log::{EventLog, LogError, LogRecord};
+
+/// Records taken from one topic before the others have their turn.
+const TURN: usize = 256;
+/// Records removed at a time, so that appends do not wait long.
+const REMOVED_MAX: usize = 10_000;
+/// Between the topic and the offset of a key; no topic contains it.
+const SEPARATOR: u8 = 0;
+
+/// The log; cheap to clone.
+#[derive(Clone)]
+pub struct EmbeddedLog {
+    store: Arc<Store>,
+}
+
+struct Store {
+    database: Database,
+    records: Keyspace,
+    letters: Keyspace,
+    retention_ms: i64,
+    /// Next offset of each topic. Held while appending: offsets are dense, and visible in order.
+    next: Mutex<BTreeMap<String, i64>>,
+    grown: Condvar,
+}
+
+/// A reader of all topics, each from its oldest record.
+pub struct EmbeddedReader {
+    log: EmbeddedLog,
+    clock: fn() -> EventTime,
+    /// Next offset to read; a topic that is absent has not been discovered.
+    places: BTreeMap<String, i64>,
+    ready: VecDeque<LogRecord>,
+}
+
+impl EmbeddedLog {
+    /// Opens the log in a folder, or begins one. One process at a time can have it.
+    pub fn open(path: &Path, retention_ms: i64) -> Result<Self, LogError> {
+        let failed = |source| LogError::Open { path: path.display().to_string(), source };
+        let database = Database::builder(path).open().map_err(failed)?;
+        let records = database.keyspace("records", KeyspaceCreateOptions::default).map_err(failed)?;
+        let letters = database.keyspace("dead-letters", KeyspaceCreateOptions::default).map_err(failed)?;
+        let next = Mutex::new(offsets(&records)?);
+        let grown = Condvar::new();
+        Ok(EmbeddedLog { store: Arc::new(Store { database, records, letters, retention_ms, next, grown }) })
+    }
+
+    /// Appends records to a topic, all or none; they are on the disk when it returns. Gives the first offset.
+    pub fn append(&self, topic: &str, at: EventTime, values: &[Vec<u8>]) -> Result<i64, LogError> {
+        let mut next = self.next();
+        let first = next.get(topic).copied().unwrap_or(0);
+        let mut batch = self.store.database.batch().durability(Some(PersistMode::SyncData));
+        let mut offset = first;
+        for value in values {
+            batch.insert(&self.store.records, key(topic, offset), [&at.0.to_be_bytes()[..], value].concat());
+            offset += 1;
+        }
+        batch.commit()?;
+        next.insert(topic.to_owned(), offset);
+        self.store.grown.notify_all();
+        Ok(first)
+    }
+
+    /// Keeps a dead letter: one for each refused position.
+    pub fn bury(&self, letter: &DeadLetter) -> Result<(), LogError> {
+        let place = format!("{}\0{}", letter.topic(), letter.reject.position);
+        let reason: BTreeMap<_, _> = letter.headers().into_iter().collect();
+        let reason = serde_json::to_vec(&reason).unwrap_or_default();
+        let length = u32::try_from(reason.len()).unwrap_or(u32::MAX).to_be_bytes();
+        Ok(self.store.letters.insert(place, [&length[..], &reason, &letter.value].concat())?)
+    }
+
+    /// Reasons (as JSON) and original bytes of the dead letters of a topic `{topic}.dlq`.
+    pub fn dead_letters(&self, topic: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, LogError> {
+        let mut letters = Vec::new();
+        for guard in self.store.letters.prefix(format!("{topic}\0")) {
+            let (_, value) = guard.into_inner()?;
+            let (length, rest) = value.split_at_checked(4).unwrap_or_default();
+            let length = length.try_into().map_or(0, u32::from_be_bytes);
+            let at = usize::try_from(length).unwrap_or(usize::MAX);
+            let (reason, original) = rest.split_at_checked(at).unwrap_or_default();
+            letters.push((reason.to_vec(), original.to_vec()));
+        }
+        Ok(letters)
+    }
+
+    /// A reader from the oldest records on. `clock` tells what is older than the retention.
+    pub fn reader(&self, clock: fn() -> EventTime) -> EmbeddedReader {
+        EmbeddedReader { log: self.clone(), clock, places: BTreeMap::new(), ready: VecDeque::new() }
+    }
+
+    fn next(&self) -> MutexGuard<'_, BTreeMap<String, i64>> {
+        // The map is changed by one insertion, which cannot be seen half done.
+        self.store.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, topic: &str, from: i64, count: usize) -> Result<Vec<LogRecord>, LogError> {
+        let Some(tenant) = tenant_of(topic) else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for guard in self.store.records.range(key(topic, from)..key(topic, i64::MAX)).take(count) {
+            let (key, value) = guard.into_inner()?;
+            let offset = offset_of(&key).unwrap_or(-1);
+            let position = SourcePosition { topic: topic.to_owned(), partition: 0, offset, item: 0 };
+            let Some((at, value)) = value.split_first_chunk() else {
+                return Err(LogError::Damaged(position));
+            };
+            found.push(LogRecord {
+                tenant: tenant.clone(),
+                position,
+                appended: EventTime::from_ms(i64::from_be_bytes(*at)).ok(),
+                key: Vec::new(),
+                value: value.to_vec(),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Removes what is older than the retention.
+    fn forget(&self, topic: &str, end: i64, now: EventTime) -> Result<(), LogError> {
+        let oldest = now.plus_ms(-self.store.retention_ms);
+        let mut batch = self.store.database.batch();
+        let kept = end.saturating_sub(1);
+        for record in self.read(topic, 0, REMOVED_MAX)? {
+            let old = record.appended.is_some_and(|at| at < oldest);
+            if !old || kept <= record.position.offset {
+                break;
+            }
+            batch.remove(&self.store.records, key(topic, record.position.offset));
+        }
+        Ok(batch.commit()?)
+    }
+}
+
+impl EventLog for EmbeddedReader {
+    fn discover(&mut self) -> Result<(), LogError> {
+        let topics = self.log.next().clone();
+        for (topic, end) in topics {
+            self.log.forget(&topic, end, (self.clock)())?;
+            self.places.entry(topic).or_insert(0);
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, wait: Duration) -> Result<Option<LogRecord>, LogError> {
+        if self.ready.is_empty() {
+            self.fill()?;
+        }
+        if self.ready.is_empty() {
+            let places = &self.places;
+            let idle = |next: &mut BTreeMap<String, i64>| {
+                !places.iter().any(|(topic, place)| next.get(topic).is_some_and(|end| place < end))
+            };
+            let next = self.log.next();
+            // A poisoned or an expired wait both end in another look.
+            drop(self.log.store.grown.wait_timeout_while(next, wait, idle));
+            self.fill()?;
+        }
+        Ok(self.ready.pop_front())
+    }
+}
+
+impl EmbeddedReader {
+    fn fill(&mut self) -> Result<(), LogError> {
+        for (topic, place) in &mut self.places {
+            let found = self.log.read(topic, *place, TURN)?;
+            if let Some(last) = found.last() {
+                *place = last.position.offset + 1;
+            }
+            self.ready.extend(found);
+        }
+        Ok(())
+    }
+}
+
+fn key(topic: &str, offset: i64) -> Vec<u8> {
+    [topic.as_bytes(), &[SEPARATOR], &offset.to_be_bytes()].concat()
+}
+
+fn offset_of(key: &[u8]) -> Option<i64> {
+    key.last_chunk().map(|bytes| i64::from_be_bytes(*bytes))
+}
+
+/// Next offset of each topic: one seek per topic.
+fn offsets(records: &Keyspace) -> Result<BTreeMap<String, i64>, LogError> {
+    let mut next = BTreeMap::new();
+    let mut from: Vec<u8> = Vec::new();
+    while let Some(guard) = records.range(from.clone()..).next() {
+        let first = guard.key()?;
+        let Some(end) = first.iter().position(|byte| *byte == SEPARATOR) else { break };
+        let topic = String::from_utf8_lossy(&first[..end]).into_owned();
+        if let Some(last) = records.range(key(&topic, 0)..=key(&topic, i64::MAX)).next_back() {
+            next.insert(topic.clone(), offset_of(&last.key()?).unwrap_or(-1) + 1);
+        }
+        from = [topic.as_bytes(), &[SEPARATOR + 1]].concat();
+    }
+    Ok(next)
+}

@@ -1,0 +1,91 @@
+//! `POST /api/v1/ingest/{family}`: webhooks and shippers append records to the event log.
+//!
+//! The record is kept as it came; whether it can be read is found out after the log, as for every producer. A GitHub
+//! webhook names its event in a header, which is kept with the body.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use schemas::position::SourcePosition;
+use schemas::topic::FAMILIES;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::access::WriteAccess;
+use crate::problem::{Problem, ProblemDocument};
+use crate::state::Api;
+
+/// Records that are in the log.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Appended {
+    /// How many.
+    records: usize,
+    /// Position of the first, as topic\[partition\]@offset.
+    first: Option<String>,
+}
+
+/// Appends a document, or one per line of `application/x-ndjson`. Answered once the records are durable.
+#[utoipa::path(
+    post,
+    path = "/api/v1/ingest/{family}",
+    params(
+        ("family" = String, Path, description = "topic family, such as k8s-events"),
+        ("tenant_id" = String, Query, description = "whose records; or the header X-Tenant-Id"),
+    ),
+    request_body(content = String, description = "the vendor's document"),
+    responses(
+        (status = 202, body = Appended),
+        (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn ingest(
+    State(api): State<Api>,
+    access: WriteAccess,
+    Path(family): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Appended>), Problem> {
+    let Some(family) = FAMILIES.into_iter().find(|known| *known == family) else {
+        let detail = format!("no topic family {family:?}; use one of {}", FAMILIES.join(", "));
+        return Err(Problem::new(StatusCode::NOT_FOUND, "family_unknown", detail));
+    };
+    let records = records(&headers, &body);
+    if records.is_empty() {
+        return Err(Problem::bad_request("body_empty", "the body holds no record; send the document itself"));
+    }
+    let positions = api.append(&access, family, records).await?;
+    let first = positions.first().map(SourcePosition::to_string);
+    Ok((StatusCode::ACCEPTED, Json(Appended { records: positions.len(), first })))
+}
+
+fn records(headers: &HeaderMap, body: &[u8]) -> Vec<Vec<u8>> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let by_line = text(CONTENT_TYPE.as_str()).is_some_and(|media| media.starts_with("application/x-ndjson"));
+    if by_line {
+        let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        return lines.filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect();
+    }
+    let body = body.trim_ascii();
+    if body.is_empty() {
+        return Vec::new();
+    }
+    let hook = text("x-github-event").and_then(|event| hook(event, text("x-github-delivery"), body));
+    vec![hook.unwrap_or_else(|| body.to_vec())]
+}
+
+/// A GitHub webhook as one document; `None` when its body is not JSON, which is then kept as it is.
+fn hook(event: &str, delivery: Option<&str>, body: &[u8]) -> Option<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Hook<'a> {
+        event: &'a str,
+        delivery: Option<&'a str>,
+        payload: &'a RawValue,
+    }
+    let payload = serde_json::from_slice(body).ok()?;
+    serde_json::to_vec(&Hook { event, delivery, payload }).ok()
+}

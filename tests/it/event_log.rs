@@ -1,0 +1,159 @@
+//! One suite over both event logs: the contract of `dataflow::ingest::log`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use dataflow::ingest::embedded::EmbeddedLog;
+use dataflow::ingest::kafka::KafkaLog;
+use dataflow::ingest::log::{EventLog, LogError, LogRecord};
+use schemas::ids::TenantId;
+use schemas::time::EventTime;
+use sinks::producer::Producer;
+
+use crate::program::{PATIENCE, variable};
+
+/// A log under test: how it is opened for reading, and how a producer appends.
+struct Subject<'a> {
+    open: &'a dyn Fn() -> Box<dyn EventLog>,
+    append: &'a dyn Fn(&str, &[Vec<u8>]),
+    tenant: String,
+}
+
+fn values(count: usize, salt: u8) -> Vec<Vec<u8>> {
+    (0..count).map(|index| vec![salt, 0, 255, u8::try_from(index % 256).unwrap(), b'\n']).collect()
+}
+
+fn read(log: &mut dyn EventLog, count: usize) -> Vec<LogRecord> {
+    let begun = Instant::now();
+    let mut found = Vec::new();
+    log.discover().unwrap();
+    while found.len() < count {
+        assert!(begun.elapsed() < PATIENCE, "{} of {count} records", found.len());
+        match log.poll(Duration::from_millis(200)).unwrap() {
+            Some(record) => found.push(record),
+            // A broker makes a topic on its own time.
+            None => log.discover().unwrap(),
+        }
+    }
+    found
+}
+
+/// Values by topic and partition, with the offsets checked to grow.
+fn by_partition(records: &[LogRecord]) -> BTreeMap<(String, i32), Vec<Vec<u8>>> {
+    let mut last: BTreeMap<(String, i32), i64> = BTreeMap::new();
+    let mut values: BTreeMap<(String, i32), Vec<Vec<u8>>> = BTreeMap::new();
+    for record in records {
+        let place = (record.position.topic.clone(), record.position.partition);
+        let before = last.insert(place.clone(), record.position.offset);
+        assert!(before.is_none_or(|before| before < record.position.offset), "{}", record.position);
+        values.entry(place).or_default().push(record.value.clone());
+    }
+    values
+}
+
+fn of_topic(records: &[LogRecord], topic: &str) -> Vec<Vec<u8>> {
+    let mut values: Vec<_> =
+        records.iter().filter(|r| r.position.topic == topic).map(|r| r.value.clone()).collect();
+    values.sort();
+    values
+}
+
+fn suite(subject: &Subject<'_>) {
+    let topic = |family: &str| format!("{family}-{}", subject.tenant);
+    let sorted = |mut values: Vec<Vec<u8>>| {
+        values.sort();
+        values
+    };
+    (subject.append)(&topic("otel"), &values(700, 1));
+    (subject.append)(&topic("prometheus"), &values(3, 2));
+    let mut log = (subject.open)();
+    let mut first = read(log.as_mut(), 703);
+    assert_eq!(of_topic(&first, &topic("otel")), sorted(values(700, 1)));
+    assert_eq!(of_topic(&first, &topic("prometheus")), values(3, 2));
+    assert!(
+        first.iter().all(|record| record.tenant.to_string() == subject.tenant && record.appended.is_some())
+    );
+    // A topic that appears later, and one that is nobody's.
+    (subject.append)(&topic("argo-logs"), &values(5, 3));
+    (subject.append)(&format!("{}.dlq", topic("otel")), &values(1, 4));
+    (subject.append)(&topic("otel"), &values(2, 5));
+    first.extend(read(log.as_mut(), 7));
+    assert!(log.poll(Duration::from_millis(50)).unwrap().is_none(), "a record came that nobody sent");
+    // Whoever opens it again reads the same, in the same order of each partition.
+    drop(log);
+    let mut again = (subject.open)();
+    assert_eq!(by_partition(&read(again.as_mut(), 710)), by_partition(&first));
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("kgroot-{name}-{}", std::process::id()));
+        if path.exists() {
+            std::fs::remove_dir_all(&path).unwrap();
+        }
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+const NOW: EventTime = EventTime(1_790_000_000_000);
+
+#[test]
+fn the_embedded_log_keeps_the_contract() {
+    let folder = Folder::new("contract");
+    // Opened anew for each use, as by another process.
+    let open = || EmbeddedLog::open(&folder.0, 1_000).unwrap();
+    let shared = open();
+    suite(&Subject {
+        open: &|| Box::new(shared.reader(|| NOW)),
+        append: &|topic, values| {
+            shared.append(topic, NOW, values).unwrap();
+        },
+        tenant: "contract".to_owned(),
+    });
+    let locked = EmbeddedLog::open(&folder.0, 1_000).map(|_| ()).unwrap_err();
+    assert!(matches!(locked, LogError::Open { .. }), "{locked}");
+    drop(shared);
+    let mut reopened = open().reader(|| NOW);
+    assert_eq!(read(&mut reopened, 710).len(), 710);
+}
+
+#[test]
+fn records_beyond_the_retention_are_removed_and_offsets_go_on() {
+    let folder = Folder::new("retention");
+    let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
+    log.append("otel-t", EventTime(NOW.0 - 2_000), &values(4, 1)).unwrap();
+    let mut reader = log.reader(|| NOW);
+    assert_eq!(read(&mut reader, 1)[0].position.offset, 3, "the last one remembers the offset");
+    drop((reader, log));
+    let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
+    assert_eq!(log.append("otel-t", NOW, &values(1, 2)).unwrap(), 4);
+}
+
+#[test]
+fn the_kafka_log_keeps_the_contract() {
+    let Some(brokers) = variable("KGROOT_TEST_KAFKA") else {
+        assert!(variable("KGROOT_TEST_WITHOUT_SERVERS").is_some(), "no servers: run `cargo verify`");
+        println!("NOT RUN: the event log on real Kafka, because KGROOT_TEST_WITHOUT_SERVERS is set");
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let tenant: TenantId = format!("contract-{}", std::process::id()).parse().unwrap();
+    let producer = Producer::connect(&brokers).unwrap();
+    suite(&Subject {
+        open: &|| Box::new(KafkaLog::connect(&brokers, std::slice::from_ref(&tenant)).unwrap()),
+        append: &|topic, values| {
+            let places = runtime.block_on(producer.append(topic, values)).unwrap();
+            assert_eq!(places.len(), values.len());
+        },
+        tenant: tenant.to_string(),
+    });
+}

@@ -1,0 +1,79 @@
+//! The real binary as a child process, and its API.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::vars().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The running program; killed (SIGKILL) when dropped.
+pub(crate) struct Program {
+    child: Child,
+    listen: String,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Program {
+    /// `kgroot run` with keys set.
+    pub(crate) fn run(listen: &str, set: &[String]) -> Self {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["run", "-q", "-p", "deploy", "--bin", "kgroot", "--", "run"]).current_dir(root());
+        command.args(["--set", &format!("server.listen={listen}")]);
+        for pair in set {
+            command.args(["--set", pair]);
+        }
+        Program { child: command.stdout(Stdio::null()).spawn().unwrap(), listen: listen.to_owned() }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listen)
+    }
+
+    /// The document at a path; `None` while the program does not answer.
+    pub(crate) async fn get(&self, path: &str) -> Option<Value> {
+        reqwest::get(self.url(path)).await.ok()?.json().await.ok()
+    }
+
+    /// Accepted, duplicate and rejected events of a tenant.
+    pub(crate) async fn counts(&self, tenant: &str) -> (u64, u64, u64) {
+        let page = self.get(&format!("/api/v1/coverage?tenant_id={tenant}")).await.unwrap_or_default();
+        let mut sums = (0, 0, 0);
+        for row in page["rows"].as_array().into_iter().flatten() {
+            let rejected = row["rejected"].as_array().into_iter().flatten();
+            sums.0 += row["accepted"].as_u64().unwrap_or(0);
+            sums.1 += row["duplicate"].as_u64().unwrap_or(0);
+            sums.2 += rejected.filter_map(|pair| pair[1].as_u64()).sum::<u64>();
+        }
+        sums
+    }
+}
+
+/// Waits until a condition holds; servers and the program run beside us.
+pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    let mut pause = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        if let Some(found) = condition().await {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        pause.tick().await;
+    }
+}
