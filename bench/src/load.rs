@@ -48,6 +48,36 @@ impl Load {
         if self.random.below(10) < 6 { self.event(at) } else { self.envelope(at) }
     }
 
+    /// A node is lost with `count` pods of its own, and an alert fires for each.
+    pub fn burst(&self, count: u64, at: EventTime) -> Vec<(Format, Vec<u8>)> {
+        let node = json!({"kind": "Node", "metadata": {"name": "node-burst", "uid": "node-burst"},
+            "status": {"conditions": [{"type": "Ready", "status": "Unknown", "lastTransitionTime": at.to_string()}]}});
+        let alert = |number: u64| {
+            json!({"status": "firing", "labels": {"alertname": "KubePodNotReady", "namespace": "load", "pod": format!("burst-{number}")},
+                "annotations": {"for": "1m"}, "startsAt": at.plus_ms(61_000).to_string(), "endsAt": "0001-01-01T00:00:00Z", "fingerprint": format!("{number:x}")})
+        };
+        let mut records = vec![(Format::Kubernetes, node.to_string().into_bytes())];
+        let numbers: Vec<u64> = (0..count).collect();
+        for part in numbers.chunks(500) {
+            let pods: Vec<_> = part.iter().map(|number| burst_pod(*number)).collect();
+            records
+                .push((Format::Kubernetes, json!({"kind": "List", "items": pods}).to_string().into_bytes()));
+            let alerts: Vec<_> = part.iter().map(|number| alert(*number)).collect();
+            let hook = json!({"version": "4", "status": "firing", "receiver": "kgroot", "groupKey": "burst", "alerts": alerts});
+            records.push((Format::Alertmanager, hook.to_string().into_bytes()));
+        }
+        records
+    }
+
+    /// The pods and the node of a burst are removed.
+    pub fn aftermath(&self, count: u64) -> Vec<(Format, Vec<u8>)> {
+        let deleted = |object: serde_json::Value| {
+            (Format::Kubernetes, json!({"type": "DELETED", "object": object}).to_string().into_bytes())
+        };
+        let node = json!({"kind": "Node", "metadata": {"name": "node-burst", "uid": "node-burst"}, "status": {"conditions": []}});
+        std::iter::once(node).chain((0..count).map(burst_pod)).map(deleted).collect()
+    }
+
     fn event(&mut self, at: EventTime) -> (Format, Vec<u8>) {
         let mut draw = self.random.below(100);
         let mut chosen = REASONS[0];
@@ -74,4 +104,9 @@ impl Load {
             "ingest_id": id});
         (Format::JsonEnvelope, document.to_string().into_bytes())
     }
+}
+
+fn burst_pod(number: u64) -> serde_json::Value {
+    json!({"kind": "Pod", "metadata": {"name": format!("burst-{number}"), "namespace": "load", "uid": format!("b{number}")},
+        "spec": {"nodeName": "node-burst"}, "status": {"phase": "Running"}})
 }

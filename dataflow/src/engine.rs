@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::thread::{JoinHandle, Thread};
 
+use differential_dataflow::Config;
 use schemas::error::Reject;
 use schemas::read::ViewReader;
 use schemas::time::{Epoch, EventTime};
@@ -24,6 +25,8 @@ use crate::worker::{self, Command};
 const READ_REQUESTS_MAX: usize = 1_024;
 /// More workers than this in one process is a mistake in the configuration.
 const WORKERS_MAX: usize = 256;
+/// Updates that an idle worker merges in a step.
+const IDLE_MERGE_EFFORT: isize = 1_000;
 
 /// A running engine.
 pub struct Engine {
@@ -221,7 +224,10 @@ fn start_workers(config: &EngineConfig, notes: &mpsc::UnboundedSender<Note>) -> 
         1 => timely::CommunicationConfig::Thread,
         workers => timely::CommunicationConfig::Process(workers),
     };
-    let timely_config = timely::Config { communication, worker: WorkerConfig::default() };
+    let mut worker = WorkerConfig::default();
+    // Without it, what a burst has left behind is merged only when as much comes again.
+    differential_dataflow::configure(&mut worker, &Config { idle_merge_effort: Some(IDLE_MERGE_EFFORT) });
+    let timely_config = timely::Config { communication, worker };
     let guards = timely::execute(timely_config, move |worker| {
         let index = worker.index();
         let commands = receivers.lock().ok().and_then(|mut all| all.get_mut(index).and_then(Option::take));

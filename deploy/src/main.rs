@@ -6,6 +6,10 @@ use clap::Parser;
 use deploy::cli::{Arguments, Command};
 use deploy::{client, demo, exit, replay, rules, serve, telemetry};
 
+/// Gives memory back after a burst (docs/adr/0008).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     telemetry::start();

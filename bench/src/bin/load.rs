@@ -1,94 +1,184 @@
-//! `load [EVENTS] [WORKERS]`: events per second of the whole path, and freshness at half of that rate.
+//! `load [EVENTS] [WORKERS] [BROKERS]`: events per second of the whole path, and freshness at half of that rate.
 //!
-//! First as fast as it goes (closed loop), then at half the rate (open loop): freshness is the time from when a record
-//! was due to when every view shows it. Prints one JSON document.
+//! The whole path: append to the event log (embedded in a temporary folder, or Kafka when brokers are named), read,
+//! decode, seal, compute, publish. First as fast as it goes (closed loop), then at half the rate (open loop): freshness
+//! is the time from when a batch was due to be appended to when every view counts it. Prints one JSON document.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bench::load::Load;
-use dataflow::arrival::{Arrival, arrivals};
 use dataflow::config::{Clock, EngineConfig};
 use dataflow::engine::Engine;
-use schemas::codec::{Format, Raw};
+use dataflow::ingest::embedded::EmbeddedLog;
+use dataflow::ingest::kafka::KafkaLog;
+use dataflow::ingest::log::EventLog;
+use dataflow::ingest::source::{Source, now};
 use schemas::ids::TenantId;
-use schemas::position::SourcePosition;
-use schemas::time::EventTime;
+use schemas::read::{Query, ViewReader};
+use schemas::topic::topic;
+use schemas::view::{Row, ViewName};
+use sinks::producer::Producer;
 
+/// As in `kgroot`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Records appended at a time.
 const BATCH: usize = 1_000;
-const START: EventTime = EventTime(1_790_000_000_000);
-/// Recorded time between two records: a thousand a second.
-const STEP_MS: i64 = 1;
+/// Ticks of a tenth of a second at half the rate.
+const TICKS: usize = 100;
+/// Between two looks at the counts: the resolution of freshness.
+const LOOK: Duration = Duration::from_millis(5);
+/// Longer than any run.
+const RETENTION_MS: i64 = 86_400_000;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let events: usize =
-        arguments.next().map_or(Ok(100_000), |text| text.parse()).context("EVENTS is a whole number")?;
-    let workers: usize =
-        arguments.next().map_or(Ok(1), |text| text.parse()).context("WORKERS is a whole number")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let document = runtime.block_on(measure(events, workers))?;
+    let mut number = |name: &str, default: usize| {
+        arguments
+            .next()
+            .map_or(Ok(default), |text| text.parse())
+            .with_context(|| format!("{name} is a whole number"))
+    };
+    let (events, workers) = (number("EVENTS", 100_000)?, number("WORKERS", 1)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    // A tenant of its own for each run: a broker keeps what earlier runs sent.
+    let tenant: TenantId = format!("load-{}", std::process::id()).parse()?;
+    let log = Log::open(arguments.next(), &tenant)?;
+    let document = runtime.block_on(measure(&log, &tenant, events, workers))?;
+    log.close()?;
     writeln!(std::io::stdout(), "{document}")?;
     Ok(())
 }
 
-struct Feed {
-    load: Load,
-    tenant: TenantId,
-    sent: i64,
+enum Log {
+    Embedded { log: EmbeddedLog, folder: PathBuf },
+    Kafka { producer: Producer, brokers: String },
 }
 
-impl Feed {
-    fn decode(&self, (format, bytes): (Format, Vec<u8>), at: EventTime) -> Vec<Arrival> {
-        let position = SourcePosition { topic: "load".to_owned(), partition: 0, offset: self.sent, item: 0 };
-        arrivals(&Raw { tenant: &self.tenant, position: &position, arrived: at, bytes: &bytes }, format)
+impl Log {
+    fn open(brokers: Option<String>, tenant: &TenantId) -> Result<Self> {
+        let Some(brokers) = brokers else {
+            let folder = std::env::temp_dir().join(format!("kgroot-{tenant}"));
+            return Ok(Log::Embedded { log: EmbeddedLog::open(&folder, RETENTION_MS)?, folder });
+        };
+        Ok(Log::Kafka { producer: Producer::connect(&brokers)?, brokers })
     }
 
-    fn batch(&mut self, count: usize) -> Vec<Arrival> {
-        let mut batch = Vec::with_capacity(count);
-        for _ in 0..count {
-            self.sent += 1;
-            let at = START.plus_ms(self.sent * STEP_MS);
-            let record = self.load.record(at);
-            batch.extend(self.decode(record, at));
+    fn name(&self) -> &'static str {
+        match self {
+            Log::Embedded { .. } => "embedded",
+            Log::Kafka { .. } => "kafka",
         }
-        batch
+    }
+
+    fn reader(&self, tenant: &TenantId) -> Result<Box<dyn EventLog>> {
+        Ok(match self {
+            Log::Embedded { log, .. } => Box::new(log.reader(now)),
+            Log::Kafka { brokers, .. } => Box::new(KafkaLog::connect(brokers, std::slice::from_ref(tenant))?),
+        })
+    }
+
+    async fn append(&self, topic: &str, records: &[Vec<u8>]) -> Result<()> {
+        match self {
+            Log::Embedded { log, .. } => {
+                tokio::task::block_in_place(|| log.append(topic, now(), records))?;
+            }
+            Log::Kafka { producer, .. } => {
+                producer.append(topic, records).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn close(self) -> Result<()> {
+        if let Log::Embedded { log, folder } = self {
+            drop(log);
+            std::fs::remove_dir_all(folder)?;
+        }
+        Ok(())
     }
 }
 
-async fn measure(events: usize, workers: usize) -> Result<serde_json::Value> {
-    let engine = Engine::start(EngineConfig { workers, clock: Clock::Event, ..EngineConfig::default() })?;
-    let (input, reader) = (engine.input(), engine.reader());
-    let mut feed = Feed { load: Load::new(1), tenant: "load".parse()?, sent: 0 };
-    let objects = feed.load.objects().into_iter().flat_map(|record| feed.decode(record, START)).collect();
-    let ready = input.seal(objects, EventTime(0)).await?;
-    reader.complete(ready).await?;
+struct Feed<'a> {
+    load: Load,
+    log: &'a Log,
+    topic: String,
+    tenant: &'a TenantId,
+    reader: ViewReader,
+    sent: u64,
+}
+
+impl Feed<'_> {
+    async fn append(&mut self, records: Vec<Vec<u8>>) -> Result<()> {
+        self.log.append(&self.topic, &records).await
+    }
+
+    async fn append_load(&mut self, count: usize) -> Result<()> {
+        let records = (0..count).map(|_| self.load.record(now()).1).collect();
+        self.sent += u64::try_from(count)?;
+        self.append(records).await
+    }
+
+    /// Waits until the views count at least as many events.
+    async fn counted(&self, wanted: u64) -> Result<()> {
+        let mut look = tokio::time::interval(LOOK);
+        while accepted(&self.reader, self.tenant).await < wanted {
+            look.tick().await;
+        }
+        Ok(())
+    }
+}
+
+/// Events that the views count, copies included: two in one millisecond can be the same Event of Kubernetes. None before
+/// the tenant is known.
+async fn accepted(reader: &ViewReader, tenant: &TenantId) -> u64 {
+    let Ok((rows, ..)) = reader.scan(Query::all(tenant, ViewName::Coverage), 100).await else { return 0 };
+    rows.iter().map(|row| if let Row::Coverage(row) = row { row.accepted + row.duplicate } else { 0 }).sum()
+}
+
+async fn measure(log: &Log, tenant: &TenantId, events: usize, workers: usize) -> Result<serde_json::Value> {
+    let mut engine = Engine::start(EngineConfig { workers, clock: Clock::Wall, ..EngineConfig::default() })?;
+    let completed = engine.take_completed().context("a new engine has completions")?;
+    let topic = topic("k8s-events", tenant);
+    let mut feed = Feed { load: Load::new(1), log, topic, tenant, reader: engine.reader(), sent: 0 };
+    let objects: Vec<Vec<u8>> = feed.load.objects().into_iter().map(|(_, bytes)| bytes).collect();
+    feed.append(objects).await?;
+    let source = Source::start(log.reader(tenant)?, None, engine.input(), completed, |letter| {
+        Err(format!("the load refused a record of its own: {}", letter.reject.error))
+    })?;
+    feed.counted(1).await?;
+    let objects = accepted(&feed.reader, tenant).await;
 
     let begun = Instant::now();
-    let mut last = ready;
     for _ in 0..events.div_ceil(BATCH) {
-        let batch = feed.batch(BATCH);
-        last = input.seal(batch, EventTime(0)).await?;
+        feed.append_load(BATCH).await?;
     }
-    reader.complete(last).await?;
-    let per_second = events as f64 / begun.elapsed().as_secs_f64();
+    let appended = begun.elapsed();
+    feed.counted(objects + feed.sent).await?;
+    let per_second = feed.sent as f64 / begun.elapsed().as_secs_f64();
 
     let per_tick = ((per_second / 2.0 / 10.0) as usize).max(1);
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     let mut freshness_ms: Vec<f64> = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..TICKS {
         let due = ticks.tick().await;
-        let batch = feed.batch(per_tick);
-        let epoch = input.seal(batch, EventTime(0)).await?;
-        reader.complete(epoch).await?;
-        // The first record of the tick was due a tick ago.
-        freshness_ms.push(due.elapsed().as_secs_f64() * 1_000.0 + 100.0);
+        feed.append_load(per_tick).await?;
+        feed.counted(objects + feed.sent).await?;
+        freshness_ms.push(due.elapsed().as_secs_f64() * 1_000.0);
     }
     freshness_ms.sort_by(f64::total_cmp);
-    let at = |share: f64| freshness_ms[((freshness_ms.len() - 1) as f64 * share) as usize];
-    let figures = serde_json::json!({"path": "embedded", "events": events, "workers": workers, "events_per_s": per_second.round(),
+    let at = |share: f64| freshness_ms[((freshness_ms.len() - 1) as f64 * share) as usize].round();
+    let figures = serde_json::json!({"path": log.name(), "events": events, "workers": workers,
+        "events_per_s": per_second.round(), "append_s": appended.as_secs_f64(),
         "freshness_at_half_ms": {"p50": at(0.5), "p99": at(0.99)}});
-    tokio::task::spawn_blocking(move || engine.shutdown()).await??;
+    tokio::task::spawn_blocking(move || {
+        source.stop();
+        engine.shutdown()
+    })
+    .await??;
     Ok(figures)
 }
