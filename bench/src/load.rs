@@ -1,6 +1,7 @@
 //! Load: a stream of valid records that keeps the whole path busy: decode, normalize, seal, compute, publish.
 
 use schemas::codec::Format;
+use schemas::ids::TenantId;
 use schemas::time::EventTime;
 use serde_json::json;
 
@@ -23,13 +24,14 @@ const REASONS: [(&str, &str, u64); 5] = [
 /// An endless stream of records.
 pub struct Load {
     random: Random,
+    tenant: TenantId,
     number: u64,
 }
 
 impl Load {
-    /// A stream of a seed.
-    pub fn new(seed: u64) -> Self {
-        Load { random: Random::new(seed), number: 0 }
+    /// A stream of a seed, for a tenant.
+    pub fn new(seed: u64, tenant: &TenantId) -> Self {
+        Load { random: Random::new(seed), tenant: tenant.clone(), number: 0 }
     }
 
     /// The objects that the stream speaks of, to be sent first.
@@ -99,7 +101,7 @@ impl Load {
         let severity = if self.random.below(20) == 0 { "error" } else { "info" };
         let service = format!("service-{}", self.random.below(SERVICES));
         let id = format!("{:08x}-0000-4000-8000-{:012x}", self.random.bits() >> 32, self.number);
-        let document = json!({"tenant_id": "load", "source": "log", "event_type": "line", "ts": at.0, "severity": severity,
+        let document = json!({"tenant_id": self.tenant, "source": "log", "event_type": "line", "ts": at.0, "severity": severity,
             "entity": {"namespace": "load", "service": service}, "payload": {"message": format!("request {} took {} ms", self.number, self.random.below(900))},
             "ingest_id": id});
         (Format::JsonEnvelope, document.to_string().into_bytes())

@@ -55,7 +55,8 @@ pub async fn view(name: &str, options: ViewOptions) -> Result<()> {
     }
     match output {
         Output::Json => output::json(&rows, output),
-        Output::Ndjson | Output::Table => rows.iter().try_for_each(|row| output::json(row, Output::Ndjson)),
+        Output::Ndjson => rows.iter().try_for_each(|row| output::json(row, Output::Ndjson)),
+        Output::Table => output::rows(&rows),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is printed: data to stdout, for people or for programs.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::Result;
@@ -7,6 +8,7 @@ use comfy_table::Table;
 use schemas::answer::Answer;
 use schemas::view::{AlertRow, IncidentRow};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::cli::Output;
 
@@ -29,6 +31,27 @@ pub fn json(value: &impl Serialize, output: Output) -> Result<()> {
         serde_json::to_string_pretty(value)?
     };
     line(&text)
+}
+
+/// Rows of any view as a table: a column for each field that is not a list or an object.
+pub fn rows(rows: &[Value]) -> Result<()> {
+    let plain = |value: &Value| !value.is_object() && !value.is_array();
+    let fields = rows.iter().filter_map(Value::as_object).flatten();
+    let columns: BTreeSet<&String> =
+        fields.filter(|(_, value)| plain(value) && !value.is_null()).map(|(name, _)| name).collect();
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(columns.iter().map(|name| name.to_ascii_uppercase()));
+    for row in rows {
+        let cell = |name: &&String| match &row[name.as_str()] {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            value if plain(value) => value.to_string(),
+            _ => String::new(),
+        };
+        table.add_row(columns.iter().map(cell));
+    }
+    line(&table.to_string())
 }
 
 /// Incidents as a table.

@@ -14,7 +14,7 @@ const BROKEN: usize = 3;
 
 /// Lines of records and of three that nobody can read, then all of the first hundred again.
 fn lines() -> String {
-    let mut load = Load::new(3);
+    let mut load = Load::new(3, &TENANT.parse().unwrap());
     let at = now();
     let mut lines: Vec<String> =
         (0..RECORDS).map(|_| String::from_utf8(load.record(at).1).unwrap()).collect();

@@ -48,7 +48,8 @@ async fn measure(rounds: i64, events: i64, burst: u64) -> Result<()> {
     };
     let engine = Engine::start(config)?;
     let (input, reader) = (engine.input(), engine.reader());
-    let (mut load, tenant) = (Load::new(1), "load".parse::<TenantId>()?);
+    let tenant: TenantId = "load".parse()?;
+    let mut load = Load::new(1, &tenant);
     let step_ms = HORIZON_MS / events.max(1);
     let mut sent = 0;
     let mut place = 0;

@@ -144,7 +144,7 @@ async fn measure(log: &Log, tenant: &TenantId, events: usize, workers: usize) ->
     let mut engine = Engine::start(EngineConfig { workers, clock: Clock::Wall, ..EngineConfig::default() })?;
     let completed = engine.take_completed().context("a new engine has completions")?;
     let topic = topic("k8s-events", tenant);
-    let mut feed = Feed { load: Load::new(1), log, topic, tenant, reader: engine.reader(), sent: 0 };
+    let mut feed = Feed { load: Load::new(1, tenant), log, topic, tenant, reader: engine.reader(), sent: 0 };
     let objects: Vec<Vec<u8>> = feed.load.objects().into_iter().map(|(_, bytes)| bytes).collect();
     feed.append(objects).await?;
     let source = Source::start(log.reader(tenant)?, None, engine.input(), completed, |letter| {
