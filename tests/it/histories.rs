@@ -38,7 +38,7 @@ fn number(variable: &str, default: u64) -> u64 {
 fn views_equal_the_twin_on_random_histories() {
     let one = number("KGROOT_TEST_SEED", u64::MAX);
     let seeds: Vec<u64> =
-        if one == u64::MAX { (0..number("KGROOT_TEST_HISTORIES", 200)).collect() } else { vec![one] };
+        if one == u64::MAX { (0..number("KGROOT_TEST_HISTORIES", 500)).collect() } else { vec![one] };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut compared = 0;
     for seed in seeds {
