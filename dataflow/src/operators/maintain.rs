@@ -8,7 +8,7 @@
 //!         nothing until it expires.
 //!
 //! The same as differential's `reduce` over a total order of epochs that complete one after the other, without its
-//! history: no trace, no batches, one map. `tests` compare the two on random updates.
+//! history: no trace, no batches, one map. `maintain/tests.rs` compares the two on random updates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
@@ -20,6 +20,9 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::types::{Ticks, Updates};
+
+#[cfg(test)]
+mod tests;
 
 /// What the clocked logic says of one key: its output, and when to look again without new input.
 pub(crate) struct Maintained<O> {

@@ -1,0 +1,85 @@
+//! `maintain` against differential's own `reduce`: the same changes at the same epochs, on random updates.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, mpsc};
+
+use differential_dataflow::Hashable;
+use differential_dataflow::consolidation::consolidate_updates;
+use differential_dataflow::input::Input;
+use schemas::time::{Diff, Epoch};
+
+use super::maintain;
+
+const KEYS: u64 = 5;
+const VALUES: u64 = 4;
+const EPOCHS: Epoch = 12;
+const UPDATES: u64 = 9;
+
+/// A key with its greatest value and how many values it has.
+type Derived = (u64, (u64, Diff));
+/// Changes of one worker: true for those of `reduce`.
+type Change = (bool, (Derived, Epoch, Diff));
+
+/// Insertions, and retractions of what is there, by epoch.
+fn updates(seed: u64) -> Vec<((u64, u64), Epoch, Diff)> {
+    let mut present: BTreeMap<(u64, u64), Diff> = BTreeMap::new();
+    let mut updates = Vec::new();
+    for number in 0..EPOCHS * UPDATES {
+        let draw = (seed, number).hashed();
+        let row = (draw % KEYS, draw / KEYS % VALUES);
+        let count = present.entry(row).or_default();
+        let diff = if 0 < *count && draw / 1_000 % 2 == 0 { -1 } else { 1 };
+        *count += diff;
+        updates.push((row, number / UPDATES, diff));
+    }
+    updates
+}
+
+/// Net changes by `maintain` and by `reduce`.
+fn changes(seed: u64, workers: usize) -> [Vec<(Derived, Epoch, Diff)>; 2] {
+    let (sender, receiver) = mpsc::channel::<Change>();
+    let sender = Mutex::new(sender);
+    let ended = timely::execute(timely::Config::process(workers), move |worker| {
+        let sender = sender.lock().map(|sender| sender.clone()).expect("no worker holds it while it fails");
+        let mut input = worker.dataflow::<Epoch, _, _>(|scope| {
+            let (input, rows) = scope.new_collection::<(u64, u64), Diff>();
+            let maintained = maintain(rows.clone(), "Maintain", |key: &u64, values: &BTreeMap<u64, Diff>| {
+                let greatest = values.last_key_value().map(|(value, _)| *value);
+                greatest.map(|value| (*key, (value, values.values().sum()))).into_iter().collect()
+            });
+            let reduced = rows.reduce(|_key, values, output| {
+                if let Some((value, _)) = values.last() {
+                    output.push(((**value, values.iter().map(|(_, count)| *count).sum::<Diff>()), 1));
+                }
+            });
+            let other = sender.clone();
+            maintained.inspect(move |change| sender.send((false, *change)).expect("the test listens"));
+            reduced.inspect(move |change| other.send((true, *change)).expect("the test listens"));
+            input
+        });
+        if worker.index() == 0 {
+            for ((key, value), epoch, diff) in updates(seed) {
+                input.advance_to(epoch);
+                input.update((key, value), diff);
+            }
+        }
+    });
+    drop(ended.expect("threads can be started"));
+    let mut found = [Vec::new(), Vec::new()];
+    for (by_reduce, change) in receiver {
+        found[usize::from(by_reduce)].push(change);
+    }
+    found.iter_mut().for_each(consolidate_updates);
+    found
+}
+
+#[test]
+fn maintain_changes_what_reduce_changes() {
+    for seed in 0..60 {
+        for workers in [1, 2, 4] {
+            let [maintained, reduced] = changes(seed, workers);
+            assert!(!reduced.is_empty(), "seed {seed} changes nothing");
+            assert_eq!(maintained, reduced, "seed {seed}, {workers} workers");
+        }
+    }
+}
