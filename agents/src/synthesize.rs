@@ -63,7 +63,7 @@ pub(crate) fn answer(
         as_of: AnswerAsOf {
             epoch: known.as_of.epoch,
             event_time: known.as_of.event_time,
-            settled: false,
+            settled: settled(question, resolved, known),
             freshness_ms: known.as_of.freshness_ms,
         },
         summary,
@@ -75,6 +75,13 @@ pub(crate) fn answer(
         cost: Cost::default(),
         latency_ms: 0.0,
     }
+}
+
+/// Nothing that may still arrive can lie in the scope: it ends before the earliest event that would be accepted.
+fn settled(question: &Question, resolved: &Resolved, known: &Known) -> bool {
+    let last = resolved.incidents.iter().map(|incident| incident.last_at).max();
+    let end = question.time_window.map(|window| window.to).into_iter().chain(last).max();
+    end.is_some_and(|end| end < known.as_of.settled_before)
 }
 
 fn hypothesis(rank: u32, incident: &IncidentRow, root: &Hypothesis, known: &Known) -> AnswerHypothesis {

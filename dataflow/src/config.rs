@@ -1,5 +1,9 @@
 //! What the engine is told at start. Every state is bounded by one of these.
 
+use schemas::ids::{Digest, hash128};
+
+use crate::control::record::Generation;
+
 /// Whose clock `now` is, as it is sealed with each epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
@@ -19,6 +23,9 @@ pub struct EngineConfig {
     /// How long an event is live after its event time, in milliseconds. Kinds that rules look for further back
     /// live as long as the longest such rule.
     pub horizon_ms: i64,
+    /// How late an event may come, by the sealed clock, in milliseconds; at most the horizon (wall clock only: a
+    /// replay takes the past as it is). What is older than this is settled.
+    pub lateness_ms: i64,
     /// An event dated further than this beyond `now` is rejected (wall clock only).
     pub future_ms: i64,
     /// Repeats of one kind on one entity that lie further apart than this are separate episodes.
@@ -29,12 +36,25 @@ pub struct EngineConfig {
     pub epochs_readable: u64,
 }
 
+impl EngineConfig {
+    /// What results are compared within: the same program with the same configuration gives the same views. The number
+    /// of workers is not part of it.
+    pub fn generation(&self) -> Generation {
+        let clock = u8::from(self.clock == Clock::Event);
+        let numbers = [self.horizon_ms, self.lateness_ms, self.future_ms, self.gap_ms];
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let code = Digest(hash128(&[env!("KGROOT_CODE").as_bytes()]));
+        Generation { code, config: Digest(hash128(&[&[clock], &bytes])) }
+    }
+}
+
 impl Default for EngineConfig {
     fn default() -> Self {
         EngineConfig {
             workers: 1,
             clock: Clock::Wall,
             horizon_ms: 6 * 3_600_000,
+            lateness_ms: 3 * 3_600_000,
             future_ms: 300_000,
             gap_ms: 600_000,
             epochs_in_flight_max: 8,

@@ -9,6 +9,7 @@ use std::thread::{JoinHandle, Thread};
 
 use differential_dataflow::Config;
 use schemas::error::Reject;
+use schemas::ids::Digest;
 use schemas::read::ViewReader;
 use schemas::time::{Epoch, EventTime};
 use timely::WorkerConfig;
@@ -16,8 +17,11 @@ use timely::communication::WorkerGuards;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::arrival::Arrival;
+use crate::capture::Captured;
 use crate::config::EngineConfig;
-use crate::seal::Sealer;
+use crate::retained::Retained;
+use crate::seal::{Mark, SealedBatch, Sealer};
+use crate::types::Tick;
 use crate::views::{Note, ViewThread};
 use crate::worker::{self, Command};
 
@@ -33,6 +37,7 @@ pub struct Engine {
     input: EngineInput,
     reader: ViewReader,
     completed: Option<mpsc::UnboundedReceiver<Completed>>,
+    captured: Option<std_mpsc::Receiver<Kept>>,
     workers: Option<WorkerGuards<()>>,
     views: Option<JoinHandle<()>>,
 }
@@ -42,9 +47,28 @@ pub struct Engine {
 pub struct Completed {
     /// The epoch.
     pub epoch: Epoch,
-    /// What was refused in it, by position; positions are those of its arrivals.
+    /// What was refused in it, by position; positions are those of its arrivals. An epoch that brings back a snapshot
+    /// names what was refused before.
     pub rejects: Vec<Reject>,
+    /// What all views of all tenants come to.
+    pub views: Digest,
 }
+
+/// What becomes one epoch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// In the order in which they are numbered.
+    pub arrivals: Vec<Arrival>,
+    /// The clock reading to seal with them; with [`crate::config::Clock::Event`] the greater of it and every event time
+    /// so far is taken, and `EventTime(0)` is a good value to pass.
+    pub now: EventTime,
+    /// What is retained as of the epoch goes to [`Engine::take_captured`].
+    pub capture: bool,
+}
+
+/// What one worker retains as of a captured epoch; opaque but to the snapshot that it goes into.
+#[derive(Debug)]
+pub struct Kept(pub(crate) Captured);
 
 /// Where batches go in. Cheap to clone; each batch becomes one epoch.
 #[derive(Clone, Debug)]
@@ -91,11 +115,13 @@ impl Engine {
             .name("kgroot-views".to_owned())
             .spawn(move || views.run(noted, requested))
             .map_err(|error| EngineError::Config(format!("could not start the view thread: {error}")))?;
-        let (guards, workers) = start_workers(&config, &notes)?;
+        let (kept, captured) = std_mpsc::channel();
+        let (guards, workers) = start_workers(&config, &notes, &kept)?;
         let sealing = Mutex::new(Sealing { sealer: Sealer::new(&config), workers, notes });
         let input = EngineInput { shared: Arc::new(Shared { sealing, room }) };
         let (workers, views) = (Some(guards), Some(views));
-        Ok(Engine { input, reader: ViewReader::new(requests), completed: Some(completed), workers, views })
+        let (completed, captured) = (Some(completed), Some(captured));
+        Ok(Engine { input, reader: ViewReader::new(requests), completed, captured, workers, views })
     }
 
     /// A handle to feed it.
@@ -111,6 +137,11 @@ impl Engine {
     /// Epochs as they complete, in order. `Some` once: there is one consumer. Without a consumer they are dropped.
     pub fn take_completed(&mut self) -> Option<mpsc::UnboundedReceiver<Completed>> {
         self.completed.take()
+    }
+
+    /// What the workers retain, one after the other, as of the epochs that were captured. `Some` once.
+    pub fn take_captured(&mut self) -> Option<std_mpsc::Receiver<Kept>> {
+        self.captured.take()
     }
 
     /// Lets everything sealed complete, then stops the threads. Blocks: call it outside async tasks.
@@ -148,40 +179,47 @@ impl Drop for Engine {
 }
 
 impl EngineInput {
-    /// Seals a batch into the next epoch, in the order given. Waits while too many epochs are in flight.
-    ///
-    /// `now` is the clock reading to seal with it; with [`crate::config::Clock::Event`] the greater of it and every
-    /// event time so far is taken, and `EventTime(0)` is a good value to pass.
-    pub async fn seal(&self, batch: Vec<Arrival>, now: EventTime) -> Result<Epoch, EngineError> {
-        self.seal_with(batch, now, |_| ()).await
+    /// Seals arrivals into the next epoch, in the order given. Waits while too many epochs are in flight.
+    pub async fn seal(&self, arrivals: Vec<Arrival>, now: EventTime) -> Result<Epoch, EngineError> {
+        let mark = self.seal_batch(Batch { arrivals, now, capture: false }).await?;
+        Ok(mark.epoch)
     }
 
-    /// As [`EngineInput::seal`]; `minted` is called with the epoch before any worker can complete it.
-    pub async fn seal_with(
+    /// As [`EngineInput::seal`]; gives where sealing then stands.
+    pub async fn seal_batch(&self, batch: Batch) -> Result<Mark, EngineError> {
+        let Batch { arrivals, now, capture } = batch;
+        self.hand_over(capture, |sealer| sealer.seal(arrivals, now)).await
+    }
+
+    /// Begins with what a snapshot retained, in the epoch that it was taken of. Only for an engine that has sealed
+    /// nothing.
+    pub(crate) async fn resume(&self, mark: &Mark, retained: Vec<Retained>) -> Result<Mark, EngineError> {
+        self.hand_over(false, |sealer| sealer.resume(mark, retained)).await
+    }
+
+    async fn hand_over(
         &self,
-        batch: Vec<Arrival>,
-        now: EventTime,
-        minted: impl FnOnce(Epoch),
-    ) -> Result<Epoch, EngineError> {
+        capture: bool,
+        seal: impl FnOnce(&mut Sealer) -> SealedBatch,
+    ) -> Result<Mark, EngineError> {
         let permit = self.shared.room.acquire().await.map_err(|_| EngineError::Stopped)?;
         let mut sealing = self.shared.sealing.lock().map_err(|_| EngineError::Stopped)?;
-        let seal = sealing.sealer.seal(batch, now);
-        let (epoch, now) = (seal.epoch, seal.now);
-        minted(epoch);
-        let note = Note::Sealed { epoch, now, event_time: seal.event_time, tenants: seal.tenants };
+        let SealedBatch { epoch, now, event_time, tenants, rows } = seal(&mut sealing.sealer);
+        let note = Note::Sealed { epoch, now, event_time, tenants };
         sealing.notes.send(note).map_err(|_| EngineError::Stopped)?;
         let peers = sealing.workers.len();
         let mut shares: Vec<Vec<_>> = (0..peers).map(|_| Vec::new()).collect();
-        for (index, row) in seal.rows.into_iter().enumerate() {
+        for (index, row) in rows.into_iter().enumerate() {
             shares[index % peers].push(row);
         }
+        let tick = Tick { now, capture };
         for ((worker, thread), rows) in sealing.workers.iter().zip(shares) {
-            worker.send(Command::Seal { epoch, now, rows }).map_err(|_| EngineError::Stopped)?;
+            worker.send(Command::Seal { epoch, tick, rows }).map_err(|_| EngineError::Stopped)?;
             thread.unpark();
         }
         // Given back by the view thread when the epoch is complete.
         permit.forget();
-        Ok(epoch)
+        Ok(sealing.sealer.mark())
     }
 }
 
@@ -202,6 +240,11 @@ fn check(config: &EngineConfig) -> Result<(), EngineError> {
         Some(format!("workers is {}; use 1 to {WORKERS_MAX}", config.workers))
     } else if config.gap_ms < crate::operators::episodes::SLOT_MS {
         Some(format!("gap is {} ms; use at least one minute", config.gap_ms))
+    } else if config.lateness_ms < 1 || config.horizon_ms < config.lateness_ms {
+        Some(format!(
+            "lateness is {} ms; use 1 ms up to the horizon of {} ms",
+            config.lateness_ms, config.horizon_ms
+        ))
     } else if config.horizon_ms < config.gap_ms {
         Some(format!("horizon is {} ms, shorter than the gap of {} ms", config.horizon_ms, config.gap_ms))
     } else if config.epochs_in_flight_max == 0 {
@@ -214,12 +257,16 @@ fn check(config: &EngineConfig) -> Result<(), EngineError> {
 
 type Workers = (WorkerGuards<()>, Vec<(Sender<Command>, Thread)>);
 
-fn start_workers(config: &EngineConfig, notes: &mpsc::UnboundedSender<Note>) -> Result<Workers, EngineError> {
+fn start_workers(
+    config: &EngineConfig,
+    notes: &mpsc::UnboundedSender<Note>,
+    kept: &Sender<Kept>,
+) -> Result<Workers, EngineError> {
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..config.workers).map(|_| std_mpsc::channel()).unzip();
     let receivers = Mutex::new(receivers.into_iter().map(Some).collect::<Vec<_>>());
     let (threads, started) = std_mpsc::channel();
     let threads = Mutex::new(threads);
-    let (worker_config, notes) = (config.clone(), notes.clone());
+    let (worker_config, notes, kept) = (config.clone(), notes.clone(), kept.clone());
     let communication = match config.workers {
         1 => timely::CommunicationConfig::Thread,
         workers => timely::CommunicationConfig::Process(workers),
@@ -236,11 +283,11 @@ fn start_workers(config: &EngineConfig, notes: &mpsc::UnboundedSender<Note>) -> 
             // The engine may have given up already; then the commands end at once as well.
             let _started = threads.send((index, std::thread::current()));
         }
-        let notes = notes.clone();
-        // The view thread outlives the workers.
-        worker::run(worker, &worker_config, &commands, move |progress| {
-            let _delivered = notes.send(Note::Progress(progress));
-        });
+        let (notes, kept) = (notes.clone(), kept.clone());
+        // The view thread outlives the workers; what is captured is dropped where nobody takes it.
+        let publish = move |progress| drop(notes.send(Note::Progress(progress)));
+        let capture = move |captured| drop(kept.send(Kept(captured)));
+        worker::run(worker, &worker_config, &commands, publish, capture);
     })
     .map_err(EngineError::Config)?;
     let mut handles: Vec<(usize, Thread)> = started.iter().take(config.workers).collect();

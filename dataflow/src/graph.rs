@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use schemas::catalogue::{Catalogue, Class};
 use schemas::ids::{EntityId, Tenant};
-use schemas::time::Diff;
+use schemas::time::{Diff, EventTime};
 use schemas::view::{EntityRow, RelationRow, Row, ViewName};
 
 use crate::config::EngineConfig;
@@ -29,8 +29,10 @@ use crate::operators::incidents::incidents;
 use crate::operators::links::links;
 use crate::operators::links::ways::Ways;
 use crate::operators::objects::{ObjectRow, objects};
+use crate::operators::reached::{Reached, reached};
 use crate::operators::templates::templates;
 use crate::operators::topology::topology;
+use crate::retained::Retained;
 use crate::rows::{Edge, Episode};
 use crate::types::{Ticks, Updates};
 
@@ -41,14 +43,24 @@ pub(crate) enum Published {
     Row(Tenant, ViewName, Box<Row>),
     /// Deliveries of one source with one outcome, counted by multiplicity.
     Count(Tenant, String, Outcome),
+    /// Greatest event time admitted of a source.
+    Reached(Tenant, String, EventTime),
 }
 
-/// Builds the computation; the result is everything that the views contain.
+/// What the computation comes to.
+pub(crate) struct Built<'scope> {
+    /// Everything that the views contain.
+    pub(crate) views: Updates<'scope, Published>,
+    /// What a snapshot holds, at the epochs that are captured.
+    pub(crate) retained: Updates<'scope, Retained>,
+}
+
+/// Builds the computation.
 pub(crate) fn build<'scope>(
     arrivals: Updates<'scope, Sealed>,
     ticks: Ticks<'scope>,
     config: &EngineConfig,
-) -> Updates<'scope, Published> {
+) -> Built<'scope> {
     let admitted = admit(arrivals, ticks.clone(), config);
     let live = admitted.clone().flat_map(|row| match row {
         Admitted::Live(key, event) => Some((key, event)),
@@ -65,6 +77,14 @@ pub(crate) fn build<'scope>(
         ObjectRow::Latest(tenant, cite, state) => Some((tenant, (cite, state))),
         _ => None,
     });
+    let reached = reached(
+        admitted.clone().flat_map(|row| match row {
+            Admitted::Reached(tenant, source, at) => Some(((tenant, source), at)),
+            _ => None,
+        }),
+        ticks.clone(),
+    );
+    let retained = retained(admitted.clone(), objects.clone(), reached.clone());
     let known = objects.concat(findings(latest.clone()));
 
     let anomalies =
@@ -89,11 +109,37 @@ pub(crate) fn build<'scope>(
         .concat(edges.map(relation))
         .concat(episodes.flat_map(episode))
         .concat(incidents.map(|(tenant, found)| row(tenant, view_of(&found), found)));
-    rows.concat(admitted.flat_map(|admitted| match admitted {
+    let accounts = admitted.flat_map(|admitted| match admitted {
         Admitted::Reject(tenant, reject) => Some(row(tenant, ViewName::Rejects, Row::Reject(reject))),
         Admitted::Count(tenant, source, outcome) => Some(Published::Count(tenant, source, outcome)),
-        Admitted::Live(..) | Admitted::Version(..) => None,
-    }))
+        _ => None,
+    });
+    let reached = reached.flat_map(|reached| match reached {
+        Reached::Now(tenant, source, at) => Some(Published::Reached(tenant, source, at)),
+        Reached::Retained(_) => None,
+    });
+    Built { views: rows.concat(accounts).concat(reached), retained }
+}
+
+/// The three places that keep something of the past which no input brings back.
+fn retained<'scope>(
+    admitted: Updates<'scope, Admitted>,
+    objects: Updates<'scope, ObjectRow>,
+    reached: Updates<'scope, Reached>,
+) -> Updates<'scope, Retained> {
+    let of_admission = admitted.flat_map(|row| match row {
+        Admitted::Retained(kept) => Some(kept),
+        _ => None,
+    });
+    let of_objects = objects.flat_map(|row| match row {
+        ObjectRow::Retained(kept) => Some(kept),
+        _ => None,
+    });
+    let of_sources = reached.flat_map(|row| match row {
+        Reached::Retained(kept) => Some(kept),
+        Reached::Now(..) => None,
+    });
+    of_admission.concat(of_objects).concat(of_sources)
 }
 
 fn row(tenant: Tenant, view: ViewName, row: Row) -> Published {

@@ -1,7 +1,9 @@
-//! Sources: where records come from, and how they become sealed epochs.
+//! Sources: where records come from, how they are decoded, and whose turn it is.
 
+pub(crate) mod decode;
 pub mod embedded;
 pub mod kafka;
 pub mod log;
-mod registry;
+pub mod registry;
+pub mod share;
 pub mod source;

@@ -5,14 +5,19 @@
 //! the rest of the program holds ([`engine`]). What the views contain is defined in docs/semantics.md.
 
 pub mod arrival;
+mod capture;
 pub mod config;
+pub mod control;
 pub mod engine;
 mod graph;
 pub mod ingest;
 mod operators;
 mod publish;
+mod retained;
 mod rows;
-mod seal;
+pub mod seal;
+pub mod shard;
+pub mod snapshot;
 mod types;
 mod views;
 mod worker;

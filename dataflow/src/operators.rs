@@ -10,5 +10,6 @@ pub(crate) mod incidents;
 pub(crate) mod links;
 pub(crate) mod maintain;
 pub(crate) mod objects;
+pub(crate) mod reached;
 pub(crate) mod templates;
 pub(crate) mod topology;

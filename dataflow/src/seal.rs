@@ -1,8 +1,10 @@
 //! Sealing: arrivals get an order and an epoch. Pure; the engine drives it.
 //!
-//! What is sealed is all that the computation ever sees: the epoch, its `now`, and the arrivals in order. In this
-//! version the seal lives in memory; the durable control log takes its place behind the same interface.
+//! What is sealed is all that the computation ever sees: the epoch, its `now`, and the arrivals in order. Where the
+//! program must come back from a crash, the shard (`shard.rs`) makes the same facts durable first; a replay of files
+//! seals in memory only.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use schemas::catalogue::Catalogue;
@@ -10,23 +12,40 @@ use schemas::error::{DecodeError, Reject, RejectCode};
 use schemas::fact::Fact;
 use schemas::ids::{EventId, EventKey, TenantId, hash64, hash128};
 use schemas::time::{Epoch, EventTime};
-use schemas::view::{EventRow, RejectRow};
+use schemas::view::EventRow;
+use serde::{Deserialize, Serialize};
 
 use crate::arrival::{Arrival, EventArrival};
 use crate::config::{Clock, EngineConfig};
 use crate::operators::admit::{Delivery, EventDelivery, Sealed};
+use crate::retained::Retained;
 use crate::rows::EventBody;
+
+/// Where sealing stands after an epoch: with what is retained, all that is needed to go on from there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Its clock reading, in milliseconds.
+    pub now_ms: i64,
+    /// Greatest believable event time, in milliseconds.
+    pub event_time_ms: i64,
+    /// Arrivals numbered so far.
+    pub seq: u64,
+    /// Tenants seen so far.
+    pub tenants: Arc<BTreeSet<TenantId>>,
+}
 
 /// One sealed epoch.
 #[derive(Debug)]
-pub(crate) struct Seal {
+pub(crate) struct SealedBatch {
     /// The epoch.
     pub(crate) epoch: Epoch,
     /// Its clock reading.
     pub(crate) now: EventTime,
     /// Greatest believable event time so far.
     pub(crate) event_time: EventTime,
-    /// Tenants that appear in it.
+    /// Tenants that appear in it for the first time.
     pub(crate) tenants: Vec<TenantId>,
     /// Its arrivals.
     pub(crate) rows: Vec<Sealed>,
@@ -44,6 +63,7 @@ pub(crate) struct Sealer {
     seq: u64,
     now: EventTime,
     event_time: EventTime,
+    tenants: Arc<BTreeSet<TenantId>>,
 }
 
 impl Sealer {
@@ -66,11 +86,35 @@ impl Sealer {
             seq: 0,
             now: EventTime(0),
             event_time: EventTime(0),
+            tenants: Arc::default(),
         }
     }
 
+    /// Where sealing stands.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            epoch: self.epoch,
+            now_ms: self.now.0,
+            event_time_ms: self.event_time.0,
+            seq: self.seq,
+            tenants: Arc::clone(&self.tenants),
+        }
+    }
+
+    /// Goes on from a mark; the batch brings back, in the mark's epoch, what was retained then.
+    pub(crate) fn resume(&mut self, mark: &Mark, retained: Vec<Retained>) -> SealedBatch {
+        self.epoch = mark.epoch;
+        self.now = EventTime(mark.now_ms);
+        self.event_time = EventTime(mark.event_time_ms);
+        self.seq = mark.seq;
+        self.tenants = Arc::clone(&mark.tenants);
+        let rows = retained.into_iter().map(brought_back).collect();
+        let tenants = mark.tenants.iter().cloned().collect();
+        SealedBatch { epoch: self.epoch, now: self.now, event_time: self.event_time, tenants, rows }
+    }
+
     /// Seals a batch into the next epoch.
-    pub(crate) fn seal(&mut self, batch: Vec<Arrival>, now: EventTime) -> Seal {
+    pub(crate) fn seal(&mut self, batch: Vec<Arrival>, now: EventTime) -> SealedBatch {
         self.epoch += 1;
         self.now = self.now.max(now);
         let mut tenants: Vec<TenantId> = Vec::new();
@@ -81,7 +125,8 @@ impl Sealer {
                 Arrival::Event(event) => &event.envelope.tenant_id,
                 Arrival::Reject(reject) => &reject.tenant,
             };
-            if !tenants.contains(tenant) {
+            if !self.tenants.contains(tenant) {
+                Arc::make_mut(&mut self.tenants).insert(tenant.clone());
                 tenants.push(tenant.clone());
             }
             match arrival {
@@ -92,7 +137,7 @@ impl Sealer {
         if self.clock == Clock::Event {
             self.now = self.now.max(self.event_time);
         }
-        Seal { epoch: self.epoch, now: self.now, event_time: self.event_time, tenants, rows }
+        SealedBatch { epoch: self.epoch, now: self.now, event_time: self.event_time, tenants, rows }
     }
 
     fn event(&mut self, event: EventArrival, rows: &mut Vec<Sealed>) {
@@ -148,7 +193,7 @@ impl Sealer {
             expiry: envelope.ts.plus_ms(lifetime_ms),
             body: Arc::new(EventBody { row, facts }),
             objects,
-            reject_as: RejectRow { reject },
+            reject_as: reject,
         }
     }
 }
@@ -176,9 +221,24 @@ fn content(envelope: &schemas::envelope::Envelope) -> u128 {
 }
 
 fn rejected(seq: u64, reject: Reject) -> Sealed {
-    let tenant = reject.tenant.key();
-    let place = reject.position.to_string();
-    // Only for routing: rejects of one topic spread over the workers.
-    let id = EventId(u128::from(hash64(&[place.as_bytes()])));
-    Sealed { seq, tenant, id, delivery: Delivery::Reject(Box::new(RejectRow { reject })) }
+    let (tenant, id) = (reject.tenant.key(), route_of(&reject));
+    Sealed { seq, tenant, id, delivery: Delivery::Reject(Box::new(reject)) }
+}
+
+/// Only for routing: rejects of one topic spread over the workers.
+fn route_of(reject: &Reject) -> EventId {
+    EventId(u128::from(hash64(&[reject.position.to_string().as_bytes()])))
+}
+
+/// What was retained, on its way back to the keeper that it came from.
+fn brought_back(kept: Retained) -> Sealed {
+    let id = match &kept {
+        Retained::Event { id, .. } | Retained::Withdrawal { id, .. } => *id,
+        Retained::Reject { reject, .. } => route_of(reject),
+        // Whoever takes these passes them on.
+        Retained::Count { .. } | Retained::Reached { .. } | Retained::Version { .. } => {
+            EventId(u128::from(kept.hash()))
+        }
+    };
+    Sealed { seq: 0, tenant: kept.tenant(), id, delivery: Delivery::Retained(Box::new(kept)) }
 }

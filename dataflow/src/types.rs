@@ -2,10 +2,20 @@
 
 use differential_dataflow::VecCollection;
 use schemas::time::{Diff, Epoch, EventTime};
+use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 
 /// A changing multiset of rows.
 pub(crate) type Updates<'scope, D> = VecCollection<'scope, Epoch, D, Diff>;
 
-/// The sealed `now` of each epoch, on every worker.
-pub(crate) type Ticks<'scope> = StreamVec<'scope, Epoch, EventTime>;
+/// What every worker is told of an epoch beside its arrivals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Tick {
+    /// The sealed clock reading.
+    pub(crate) now: EventTime,
+    /// What is retained as of this epoch goes into a snapshot.
+    pub(crate) capture: bool,
+}
+
+/// The tick of each epoch, on every worker.
+pub(crate) type Ticks<'scope> = StreamVec<'scope, Epoch, Tick>;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use schemas::error::Reject;
-use schemas::ids::{Tenant, TenantId};
+use schemas::ids::{Digest, Tenant, TenantId, hash_of};
 use schemas::read::{AsOf, ReadRequest, SUBSCRIBE_BACKLOG_MAX, Status};
 use schemas::time::{Diff, Epoch, EventTime};
 use schemas::view::{Row, ViewName};
@@ -54,6 +54,7 @@ struct SealedEpoch {
 pub(crate) struct ViewThread {
     clock: Clock,
     readable: u64,
+    lateness_ms: i64,
     room: Arc<Semaphore>,
     completions: mpsc::UnboundedSender<Completed>,
     /// Upper of each worker.
@@ -64,6 +65,11 @@ pub(crate) struct ViewThread {
     sealed: BTreeMap<Epoch, SealedEpoch>,
     /// Latest complete epoch; 0 before the first.
     latest: Epoch,
+    /// Epoch with which the views began: 0, or that of the snapshot that brought them back.
+    first: Epoch,
+    /// Digest of all views: the sum of what every change so far hashes to, so that it depends on neither the order of
+    /// changes nor the workers that made them.
+    digest: u128,
     store: Store,
     subscriptions: Subscriptions,
     waiting: BTreeMap<Epoch, Vec<oneshot::Sender<AsOf>>>,
@@ -79,12 +85,15 @@ impl ViewThread {
         ViewThread {
             clock: config.clock,
             readable: config.epochs_readable,
+            lateness_ms: config.lateness_ms,
             room,
             completions,
             uppers: vec![0; config.workers],
             pending: BTreeMap::new(),
             sealed: BTreeMap::from([(0, before)]),
             latest: 0,
+            first: 0,
+            digest: 0,
             store: Store::default(),
             subscriptions: Subscriptions::default(),
             waiting: BTreeMap::new(),
@@ -146,9 +155,17 @@ impl ViewThread {
     fn complete(&mut self, epoch: Epoch) {
         let changes = self.pending.remove(&epoch).unwrap_or_default();
         let rejects = rejects(&changes);
+        for (published, diff) in &changes {
+            // Two's complement: a retraction takes away what the insertion added.
+            let weight = i128::from(*diff).cast_unsigned();
+            self.digest = self.digest.wrapping_add(hash_of(published).wrapping_mul(weight));
+        }
         let changed = self.store.apply(epoch, changes);
+        if self.latest == 0 {
+            self.first = if epoch == 1 { 0 } else { epoch };
+        }
         self.latest = epoch;
-        let since = epoch.saturating_sub(self.readable);
+        let since = self.since();
         self.store.compact(since);
         self.sealed = self.sealed.split_off(&since);
         self.subscriptions.send(epoch, &changed);
@@ -158,23 +175,30 @@ impl ViewThread {
             let _told = reply.send(self.as_of(epoch));
         }
         // Dropped when nobody consumes completions.
-        let _consumed = self.completions.send(Completed { epoch, rejects });
+        let _consumed = self.completions.send(Completed { epoch, rejects, views: Digest(self.digest) });
         self.room.add_permits(1);
     }
 
     fn since(&self) -> Epoch {
-        self.latest.saturating_sub(self.readable)
+        self.latest.saturating_sub(self.readable).max(self.first)
     }
 
     fn as_of(&self, epoch: Epoch) -> AsOf {
         let sealed = self.sealed.get(&epoch);
+        let now = sealed.map_or(EventTime(0), |sealed| sealed.now);
+        let settled_before = match self.clock {
+            Clock::Wall => now.plus_ms(-self.lateness_ms),
+            // A replay takes the past as it comes.
+            Clock::Event => EventTime(0),
+        };
         let age = sealed.filter(|_| self.clock == Clock::Wall).map(|sealed| sealed.sealed_at.elapsed());
         AsOf {
             epoch,
             since: self.since(),
             upper: self.latest + 1,
             event_time: sealed.map_or(EventTime(0), |sealed| sealed.event_time),
-            now: sealed.map_or(EventTime(0), |sealed| sealed.now),
+            now,
+            settled_before,
             freshness_ms: age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
         }
     }
@@ -212,7 +236,7 @@ impl ViewThread {
 fn rejects(changes: &[(Published, Diff)]) -> Vec<Reject> {
     let added = changes.iter().filter(|(_, diff)| 0 < *diff).filter_map(|(published, _)| match published {
         Published::Row(_, ViewName::Rejects, row) => match row.as_ref() {
-            Row::Reject(row) => Some(row.reject.clone()),
+            Row::Reject(row) => Some(row.clone()),
             _ => None,
         },
         _ => None,

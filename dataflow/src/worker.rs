@@ -4,14 +4,16 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use differential_dataflow::input::Input;
-use schemas::time::{Diff, Epoch, EventTime};
+use schemas::time::{Diff, Epoch};
 use timely::dataflow::operators::vec::Input as TicksInput;
 use timely::worker::Worker;
 
+use crate::capture::{Captured, capture};
 use crate::config::EngineConfig;
-use crate::graph;
+use crate::graph::{self, Built};
 use crate::operators::admit::Sealed;
 use crate::publish::{Progress, publish};
+use crate::types::Tick;
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -20,8 +22,8 @@ pub(crate) enum Command {
     Seal {
         /// The epoch.
         epoch: Epoch,
-        /// Its clock reading.
-        now: EventTime,
+        /// Its clock reading, and whether it is captured.
+        tick: Tick,
         /// This worker's share.
         rows: Vec<Sealed>,
     },
@@ -38,21 +40,24 @@ pub(crate) fn run(
     config: &EngineConfig,
     commands: &Receiver<Command>,
     send: impl Fn(Progress) + 'static,
+    captured: impl Fn(Captured) + 'static,
 ) {
     let index = worker.index();
     let (mut arrivals, mut ticks) = worker.dataflow::<Epoch, _, _>(|scope| {
         let (arrivals, sealed) = scope.new_collection::<Sealed, Diff>();
-        let (ticks, nows) = scope.new_input::<EventTime>();
-        publish(graph::build(sealed, nows, config), index, send);
+        let (ticks, told) = scope.new_input::<Tick>();
+        let Built { views, retained } = graph::build(sealed, told.clone(), config);
+        publish(views, index, send);
+        capture(retained, told, captured);
         (arrivals, ticks)
     });
     // Epoch 0 is before the first seal.
     loop {
         match commands.try_recv() {
-            Ok(Command::Seal { epoch, now, rows }) => {
+            Ok(Command::Seal { epoch, tick, rows }) => {
                 arrivals.advance_to(epoch);
                 ticks.advance_to(epoch);
-                ticks.send(now);
+                ticks.send(tick);
                 for row in rows {
                     arrivals.update(row, 1);
                 }

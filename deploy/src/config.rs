@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use dataflow::config::{Clock, EngineConfig};
+use dataflow::ingest::share::Quota;
 use schemas::ids::TenantId;
 use schemas::time::parse_duration_ms;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,10 @@ pub struct Config {
     pub server: ServerConfig,
     /// The engine.
     pub engine: EngineSection,
+    /// What must outlive the process.
+    pub state: StateSection,
+    /// What a tenant may take.
+    pub quota: QuotaSection,
     /// Where events come from when there is no Kafka.
     pub log: LogSection,
     /// Where events come from.
@@ -38,6 +43,37 @@ pub struct LogSection {
     pub path: String,
     /// How long records are kept, such as `24h`; at least the horizon.
     pub retention: String,
+}
+
+/// What must outlive the process.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateSection {
+    /// Folder of snapshots.
+    pub path: String,
+    /// Name of the shard: its control log in Kafka is the topic `kgroot-control-{shard}`.
+    pub shard: String,
+    /// Between two snapshots, such as `5m`.
+    pub snapshot_every: String,
+}
+
+/// What a tenant may take.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaSection {
+    /// Records a second of each tenant; 0 for no limit.
+    pub records_per_s: u64,
+}
+
+/// What must outlive the process, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateConfig {
+    /// Folder of snapshots.
+    pub path: PathBuf,
+    /// Name of the shard.
+    pub shard: String,
+    /// Between two snapshots.
+    pub snapshot_every_ms: i64,
 }
 
 /// Which event log is read.
@@ -77,6 +113,8 @@ pub struct EngineSection {
     pub workers: usize,
     /// How long events stay live, such as `6h`.
     pub horizon: String,
+    /// How late an event may come, such as `3h`; at most the horizon.
+    pub lateness: String,
     /// Silence that separates two episodes, such as `10m`.
     pub gap: String,
     /// How far in the future an event may be dated, such as `5m`.
@@ -100,8 +138,20 @@ impl Default for Config {
         let text = str::to_owned;
         Config {
             server: ServerConfig { listen: text("127.0.0.1:8000") },
-            engine: EngineSection { workers: 1, horizon: text("6h"), gap: text("10m"), future: text("5m") },
-            log: LogSection { path: text("kgroot-data"), retention: text("24h") },
+            engine: EngineSection {
+                workers: 1,
+                horizon: text("6h"),
+                lateness: text("3h"),
+                gap: text("10m"),
+                future: text("5m"),
+            },
+            state: StateSection {
+                path: text("kgroot-data/state"),
+                shard: text("main"),
+                snapshot_every: text("5m"),
+            },
+            quota: QuotaSection { records_per_s: 0 },
+            log: LogSection { path: text("kgroot-data/log"), retention: text("24h") },
             kafka: KafkaSection { brokers: String::new(), registry: String::new(), tenants: Vec::new() },
         }
     }
@@ -134,6 +184,7 @@ pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
         serde_json::from_value(merged).map_err(|error| bad(format!("configuration: {error}")))?;
     config.engine()?;
     config.event_log()?;
+    config.state()?;
     Ok(config)
 }
 
@@ -148,10 +199,33 @@ impl Config {
             workers: self.engine.workers,
             clock: Clock::Wall,
             horizon_ms: ms("horizon", &self.engine.horizon)?,
+            lateness_ms: ms("lateness", &self.engine.lateness)?,
             gap_ms: ms("gap", &self.engine.gap)?,
             future_ms: ms("future", &self.engine.future)?,
             ..EngineConfig::default()
         })
+    }
+
+    /// What a tenant may take.
+    pub fn quota(&self) -> Quota {
+        Quota { records_per_s: self.quota.records_per_s }
+    }
+
+    /// What must outlive the process.
+    pub fn state(&self) -> Result<StateConfig> {
+        let bad = |line: String| Failure::of(Cause::Config, line);
+        // The rules of a tenant's name are those of a part of a topic's name.
+        let shard: TenantId = self.state.shard.parse().map_err(|_| {
+            bad(format!("state.shard is {:?}; use 1 to 64 of a-z, 0-9 and '-'", self.state.shard))
+        })?;
+        let snapshot_every_ms = parse_duration_ms(&self.state.snapshot_every)
+            .map_err(|error| bad(format!("state.snapshot_every: {error}")))?;
+        if snapshot_every_ms < 1_000 {
+            let every = &self.state.snapshot_every;
+            return Err(bad(format!("state.snapshot_every is {every}; use at least 1s")));
+        }
+        let path = PathBuf::from(&self.state.path);
+        Ok(StateConfig { path, shard: shard.to_string(), snapshot_every_ms })
     }
 
     /// Which event log is read.

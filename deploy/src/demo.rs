@@ -59,7 +59,7 @@ pub async fn run(options: DemoOptions) -> Result<()> {
         return Ok(());
     }
     next_steps(&options.listen);
-    serve::api(started, &options.listen, None).await
+    serve::api(started, &options.listen).await
 }
 
 /// Onset of the last symptom or alert of the recording.

@@ -94,8 +94,5 @@ pub async fn alerts(reader: &ViewReader, tenant: &TenantId) -> Result<Vec<AlertR
 /// Refused records.
 pub async fn rejects(reader: &ViewReader, tenant: &TenantId) -> Result<Vec<Reject>> {
     let (rows, ..) = reader.scan(Query::all(tenant, ViewName::Rejects), 100_000).await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| if let Row::Reject(row) = row { Some(row.reject) } else { None })
-        .collect())
+    Ok(rows.into_iter().filter_map(|row| if let Row::Reject(row) = row { Some(row) } else { None }).collect())
 }

@@ -1,18 +1,23 @@
-//! The event log of a configuration: what is read, where records are appended, where dead letters go.
+//! The event log of a configuration: what is read, where decisions stand, where dead letters go, where records are
+//! appended.
 
 use std::sync::Arc;
 
 use anyhow::Result;
 use axum::http::StatusCode;
+use dataflow::control::kafka::KafkaControl;
+use dataflow::control::log::ControlLog;
 use dataflow::ingest::embedded::EmbeddedLog;
 use dataflow::ingest::kafka::KafkaLog;
 use dataflow::ingest::log::{EventLog, LogError};
+use dataflow::ingest::registry::{ConfluentRegistry, SchemaRegistry};
 use dataflow::ingest::source::now;
 use query_api::{Append, Appender, Problem};
-use schemas::dead_letter::DeadLetter;
+use schemas::dead_letter::DeadLetterSink;
 use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
-use schemas::topic::topic;
+use schemas::topic::{FAMILIES, topic};
+use sinks::control_topic::ControlTopic;
 use sinks::dead_letter::DeadLetters;
 use sinks::producer::Producer;
 
@@ -23,48 +28,83 @@ use crate::exit::{Cause, Failure};
 pub struct Opened {
     /// The reading side.
     pub log: Box<dyn EventLog>,
+    /// Where decisions are made durable.
+    pub control: Box<dyn ControlLog>,
     /// Where Avro schemas are.
-    pub registry: Option<String>,
+    pub registry: Option<Box<dyn SchemaRegistry>>,
     /// Takes dead letters.
-    pub bury: Box<dyn Fn(&DeadLetter) -> Result<(), String> + Send>,
+    pub letters: Box<dyn DeadLetterSink>,
     /// Takes records.
     pub append: Appender,
 }
 
-/// Opens the log of a configuration.
-pub fn open(config: EventLogConfig) -> Result<Opened> {
+/// Opens the log of a configuration. Blocks: call it outside async tasks.
+pub fn open(config: EventLogConfig, shard: &str) -> Result<Opened> {
     match config {
         EventLogConfig::Embedded { path, retention_ms } => {
             let log = EmbeddedLog::open(&path, retention_ms).map_err(failure)?;
-            let letters = log.clone();
             Ok(Opened {
                 log: Box::new(log.reader(now)),
+                control: Box::new(log.control().map_err(failure)?),
                 registry: None,
-                bury: Box::new(move |letter| letters.bury(letter).map_err(|error| error.to_string())),
+                letters: Box::new(log.clone()),
                 append: embedded(log),
             })
         }
         EventLogConfig::Kafka { brokers, registry, tenants } => {
-            let log = KafkaLog::connect(&brokers, &tenants).map_err(failure)?;
-            let unreachable = |error: String| Failure::of(Cause::Unreachable, error);
-            let letters = DeadLetters::connect(&brokers).map_err(|error| unreachable(error.to_string()))?;
-            let producer = Producer::connect(&brokers).map_err(|error| {
-                unreachable(format!("producer for {brokers}: {error}; check kafka.brokers"))
-            })?;
-            Ok(Opened {
-                log: Box::new(log),
-                registry,
-                bury: Box::new(move |letter| letters.send(letter).map_err(|error| error.to_string())),
-                append: kafka(producer, tenants),
-            })
+            open_kafka(&brokers, registry, tenants, shard)
         }
     }
 }
 
-fn failure(error: LogError) -> anyhow::Error {
+fn open_kafka(
+    brokers: &str,
+    registry: Option<String>,
+    tenants: Vec<TenantId>,
+    shard: &str,
+) -> Result<Opened> {
+    let unreachable = |error: String| Failure::of(Cause::Unreachable, error);
+    let log = KafkaLog::connect(brokers, &tenants).map_err(failure)?;
+    let topics = tenants.iter().flat_map(|tenant| FAMILIES.iter().map(move |family| topic(family, tenant)));
+    let topics: Vec<String> = topics.collect();
+    let letters = DeadLetters::connect(brokers, &topics).map_err(|error| unreachable(error.to_string()))?;
+    let producer = Producer::connect(brokers)
+        .map_err(|error| unreachable(format!("producer for {brokers}: {error}; check kafka.brokers")))?;
+    let registry = match registry {
+        Some(url) => Some(Box::new(ConfluentRegistry::at(&url)?) as Box<dyn SchemaRegistry>),
+        None => None,
+    };
+    let control = control(brokers, shard)?;
+    Ok(Opened {
+        log: Box::new(log),
+        control: Box::new(control),
+        registry,
+        letters: Box::new(letters),
+        append: kafka(producer, tenants),
+    })
+}
+
+/// The control topic of a shard: written by `sinks`, read by the engine.
+pub fn control(brokers: &str, shard: &str) -> Result<KafkaControl> {
+    let name = format!("kgroot-control-{shard}");
+    let topic = ControlTopic::open(brokers, &name)
+        .map_err(|error| Failure::of(Cause::Unreachable, error.to_string()))?;
+    let topic = Arc::new(topic);
+    let forgetting = Arc::clone(&topic);
+    let append = Box::new(move |record: &[u8]| topic.append(record).map_err(|error| error.to_string()));
+    let forget = Box::new(move |before| forgetting.forget(before).map_err(|error| error.to_string()));
+    KafkaControl::connect(brokers, &name, append, forget).map_err(failure)
+}
+
+/// A failure with the exit code of a log that cannot be used.
+pub fn failure(error: LogError) -> anyhow::Error {
     let cause = match error {
         LogError::Unreachable { .. } => Cause::Unreachable,
-        LogError::Open { .. } | LogError::Storage(_) | LogError::Damaged(_) => Cause::Input,
+        LogError::Open { .. }
+        | LogError::Storage(_)
+        | LogError::Damaged(_)
+        | LogError::Gone { .. }
+        | LogError::Unknown(_) => Cause::Input,
     };
     Failure::of(cause, error.to_string())
 }

@@ -14,6 +14,8 @@ pub enum Cause {
     Unreachable,
     /// Invalid configuration: 78.
     Config,
+    /// The shard stopped and said why: 70. A supervisor may start it again.
+    State,
 }
 
 /// A failure with its cause: what, where, what to do.
@@ -45,6 +47,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         Some(Cause::Usage) => 2,
         Some(Cause::Unreachable) => 69,
         Some(Cause::Config) => 78,
+        Some(Cause::State) => 70,
         Some(Cause::Input) | None => 1,
     })
 }

@@ -12,4 +12,5 @@ pub mod output;
 pub mod replay;
 pub mod rules;
 pub mod serve;
+pub mod source;
 pub mod telemetry;

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -43,17 +44,25 @@ pub struct Api {
     investigator: Investigator,
     appender: Option<Appender>,
     metrics: Option<PrometheusHandle>,
+    ready: Arc<AtomicBool>,
 }
 
 impl Api {
-    /// An API over a reader. Without an appender nothing can be sent to it, as over a recording.
+    /// An API over a reader. Without an appender nothing can be sent to it, as over a recording. `ready` is set once
+    /// recovery is over.
     pub fn new(
         reader: ViewReader,
         investigator: Investigator,
         appender: Option<Appender>,
         metrics: Option<PrometheusHandle>,
+        ready: Arc<AtomicBool>,
     ) -> Self {
-        Api { reader, investigator, appender, metrics }
+        Api { reader, investigator, appender, metrics, ready }
+    }
+
+    /// Whether what was sealed before the start is in the views.
+    pub(crate) fn ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn append(

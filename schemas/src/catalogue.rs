@@ -183,25 +183,17 @@ impl fmt::Debug for Kind {
     }
 }
 
-// The id for people; the index between workers and processes, which run one binary.
+// Always the id: a snapshot is read by later versions, whose catalogue gives another index to the same kind.
 impl Serialize for Kind {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.serialize_str(self.id())
-        } else {
-            self.0.serialize(serializer)
-        }
+        serializer.serialize_str(self.id())
     }
 }
 
 impl<'de> Deserialize<'de> for Kind {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            let id = String::deserialize(deserializer)?;
-            let kind = Catalogue::built_in().kind(&id);
-            kind.ok_or_else(|| serde::de::Error::custom(format!("unknown kind {id:?}")))
-        } else {
-            u16::deserialize(deserializer).map(Kind)
-        }
+        let id = String::deserialize(deserializer)?;
+        let kind = Catalogue::built_in().kind(&id);
+        kind.ok_or_else(|| serde::de::Error::custom(format!("unknown kind {id:?}")))
     }
 }

@@ -5,6 +5,10 @@ use crate::error::Reject;
 /// Suffix of dead-letter topics.
 pub const SUFFIX: &str = ".dlq";
 
+/// Headers that together say which record a letter is about.
+pub const POSITION_HEADERS: [&str; 4] =
+    ["x-original-topic", "x-original-partition", "x-original-offset", "x-original-item"];
+
 /// The original record and why it was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -14,6 +18,15 @@ pub struct DeadLetter {
     pub key: Vec<u8>,
     /// Value of the original record.
     pub value: Vec<u8>,
+}
+
+/// Where dead letters go. A letter is known by the position that it is about.
+pub trait DeadLetterSink: Send {
+    /// Writes a letter, unless it stands there already. An error says what to do; the same letter is then sent again.
+    fn send(&mut self, letter: &DeadLetter) -> Result<(), String>;
+
+    /// Every letter sent is durable when it returns.
+    fn flush(&mut self) -> Result<(), String>;
 }
 
 impl DeadLetter {

@@ -155,6 +155,11 @@ hash_id!(
     IncidentId, "inc_", u64, "an incident id (inc_ and 16 hex digits)", 16
 );
 
+hash_id!(
+    /// What something comes to: the sealed input of an epoch, the views as of one, the bytes of a file.
+    Digest, "dig_", u128, "a digest (dig_ and 32 hex digits)", 32
+);
+
 /// 64-bit content hash of parts; parts are length-prefixed, so no two different lists hash alike by concatenation.
 pub fn hash64(parts: &[&[u8]]) -> u64 {
     xxh3_64(&framed(parts))
@@ -163,6 +168,13 @@ pub fn hash64(parts: &[&[u8]]) -> u64 {
 /// 128-bit content hash of parts, framed as in [`hash64`].
 pub fn hash128(parts: &[&[u8]]) -> u128 {
     xxh3_128(&framed(parts))
+}
+
+/// 128-bit hash of a value's own fields: the same on every worker and in every run of one binary.
+pub fn hash_of(value: &impl std::hash::Hash) -> u128 {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    value.hash(&mut hasher);
+    hasher.digest128()
 }
 
 fn framed(parts: &[&[u8]]) -> Vec<u8> {

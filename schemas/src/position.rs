@@ -17,6 +17,28 @@ pub struct SourcePosition {
     pub item: u32,
 }
 
+impl SourcePosition {
+    /// The partition that the record stands in.
+    pub fn partition(&self) -> Partition {
+        Partition { topic: self.topic.clone(), number: self.partition }
+    }
+}
+
+/// A partition of a topic: what a log keeps in order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Partition {
+    /// Topic name.
+    pub topic: String,
+    /// Number in the topic, from 0.
+    pub number: i32,
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.topic, self.number)
+    }
+}
+
 impl fmt::Display for SourcePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}[{}]@{}", self.topic, self.partition, self.offset)?;

@@ -67,7 +67,7 @@ pub enum Row {
     /// Of `alerts`.
     Alert(AlertRow),
     /// Of `rejects`.
-    Reject(RejectRow),
+    Reject(Reject),
     /// Of `coverage`.
     Coverage(CoverageRow),
 }
@@ -257,14 +257,6 @@ pub struct AlertRow {
     pub title: String,
 }
 
-/// A refused record.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct RejectRow {
-    /// Why, and where it came from.
-    #[serde(flatten)]
-    pub reject: Reject,
-}
-
 /// What became of the events of one source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CoverageRow {
@@ -276,6 +268,8 @@ pub struct CoverageRow {
     pub duplicate: u64,
     /// Refused deliveries, by code, in code order.
     pub rejected: Vec<(crate::error::RejectCode, u64)>,
+    /// Greatest event time among the distinct valid events; how far the source has come.
+    pub reached: Option<EventTime>,
 }
 
 impl Row {
@@ -294,7 +288,7 @@ impl Row {
             }
             Row::Incident(row) => row.incident_id.to_string(),
             Row::Alert(row) => row.incident_id.to_string(),
-            Row::Reject(row) => row.reject.position.to_string(),
+            Row::Reject(row) => row.position.to_string(),
             Row::Coverage(row) => row.source.clone(),
         }
     }
@@ -309,7 +303,7 @@ impl Row {
             Row::Chain(row) => Some((row.root.onset, row.symptom.last)),
             Row::Incident(row) => Some((row.started_at, row.last_at)),
             Row::Alert(row) => Some((row.raised_at, row.raised_at)),
-            Row::Reject(row) => row.reject.at.map(|at| (at, at)),
+            Row::Reject(row) => row.at.map(|at| (at, at)),
             Row::Entity(_) | Row::Coverage(_) => None,
         }
     }

@@ -26,7 +26,7 @@ async fn served() -> (String, dataflow::engine::Engine) {
                 .map_err(|error| Problem::unprocessable("question", error.to_string()))
         })
     });
-    let api = router(Api::new(engine.reader(), investigator, None, None));
+    let api = router(Api::new(engine.reader(), investigator, None, None, Arc::new(true.into())));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = axum::serve(listener, api);

@@ -1,6 +1,6 @@
 //! One suite over both event logs: the contract of `dataflow::ingest::log`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use dataflow::ingest::embedded::EmbeddedLog;
 use dataflow::ingest::kafka::KafkaLog;
 use dataflow::ingest::log::{EventLog, LogError, LogRecord};
 use schemas::ids::TenantId;
+use schemas::position::Partition;
 use schemas::time::EventTime;
 use sinks::producer::Producer;
 
@@ -24,19 +25,48 @@ fn values(count: usize, salt: u8) -> Vec<Vec<u8>> {
     (0..count).map(|index| vec![salt, 0, 255, u8::try_from(index % 256).unwrap(), b'\n']).collect()
 }
 
-fn read(log: &mut dyn EventLog, count: usize) -> Vec<LogRecord> {
-    let begun = Instant::now();
-    let mut found = Vec::new();
-    log.discover().unwrap();
-    while found.len() < count {
-        assert!(begun.elapsed() < PATIENCE, "{} of {count} records", found.len());
-        match log.poll(Duration::from_millis(200)).unwrap() {
-            Some(record) => found.push(record),
-            // A broker makes a topic on its own time.
-            None => log.discover().unwrap(),
-        }
+/// A log that is read to its end, partitions that appear included.
+struct Reader {
+    log: Box<dyn EventLog>,
+    assigned: BTreeSet<Partition>,
+}
+
+impl Reader {
+    fn of(log: Box<dyn EventLog>) -> Self {
+        Reader { log, assigned: BTreeSet::new() }
     }
-    found
+
+    fn discover(&mut self) {
+        let found = self.log.partitions().unwrap();
+        let fresh = found.into_iter().filter(|partition| self.assigned.insert(partition.clone()));
+        let fresh: Vec<Partition> = fresh.collect();
+        let places = fresh
+            .into_iter()
+            .map(|partition| (partition.clone(), self.log.bounds(&partition).unwrap().oldest));
+        let places: BTreeMap<Partition, i64> = places.collect();
+        self.log.assign(&places).unwrap();
+    }
+
+    fn at_hand(&mut self) -> Vec<LogRecord> {
+        let read = self.assigned.iter().flat_map(|partition| self.log.read(partition, 100).unwrap());
+        read.collect()
+    }
+
+    fn read(&mut self, count: usize) -> Vec<LogRecord> {
+        let begun = Instant::now();
+        let mut found = Vec::new();
+        while found.len() < count {
+            assert!(begun.elapsed() < PATIENCE, "{} of {count} records", found.len());
+            let read = self.at_hand();
+            if read.is_empty() {
+                // A broker makes a topic on its own time.
+                self.discover();
+                self.log.wait(Duration::from_millis(50));
+            }
+            found.extend(read);
+        }
+        found
+    }
 }
 
 /// Values by topic and partition, with the offsets checked to grow.
@@ -67,8 +97,8 @@ fn suite(subject: &Subject<'_>) {
     };
     (subject.append)(&topic("otel"), &values(700, 1));
     (subject.append)(&topic("prometheus"), &values(3, 2));
-    let mut log = (subject.open)();
-    let mut first = read(log.as_mut(), 703);
+    let mut log = Reader::of((subject.open)());
+    let mut first = log.read(703);
     assert_eq!(of_topic(&first, &topic("otel")), sorted(values(700, 1)));
     assert_eq!(of_topic(&first, &topic("prometheus")), values(3, 2));
     assert!(
@@ -78,12 +108,22 @@ fn suite(subject: &Subject<'_>) {
     (subject.append)(&topic("argo-logs"), &values(5, 3));
     (subject.append)(&format!("{}.dlq", topic("otel")), &values(1, 4));
     (subject.append)(&topic("otel"), &values(2, 5));
-    first.extend(read(log.as_mut(), 7));
-    assert!(log.poll(Duration::from_millis(50)).unwrap().is_none(), "a record came that nobody sent");
+    first.extend(log.read(7));
+    log.log.wait(Duration::from_millis(50));
+    assert!(log.at_hand().is_empty(), "a record came that nobody sent");
     // Whoever opens it again reads the same, in the same order of each partition.
     drop(log);
-    let mut again = (subject.open)();
-    assert_eq!(by_partition(&read(again.as_mut(), 710)), by_partition(&first));
+    let mut again = Reader::of((subject.open)());
+    assert_eq!(by_partition(&again.read(710)), by_partition(&first));
+    // From any offset on, and no further than it is asked to.
+    let partition = Partition { topic: topic("otel"), number: first[0].position.partition };
+    let bounds = again.log.bounds(&partition).unwrap();
+    assert_eq!(bounds.oldest, 0);
+    let mut late = Reader::of((subject.open)());
+    late.log.assign(&BTreeMap::from([(partition.clone(), bounds.end - 2)])).unwrap();
+    late.assigned.insert(partition);
+    let tail: Vec<i64> = late.read(2).iter().map(|record| record.position.offset).collect();
+    assert_eq!(tail, [bounds.end - 2, bounds.end - 1]);
 }
 
 struct Folder(PathBuf);
@@ -122,8 +162,8 @@ fn the_embedded_log_keeps_the_contract() {
     let locked = EmbeddedLog::open(&folder.0, 1_000).map(|_| ()).unwrap_err();
     assert!(matches!(locked, LogError::Open { .. }), "{locked}");
     drop(shared);
-    let mut reopened = open().reader(|| NOW);
-    assert_eq!(read(&mut reopened, 710).len(), 710);
+    let mut reopened = Reader::of(Box::new(open().reader(|| NOW)));
+    assert_eq!(reopened.read(710).len(), 710);
 }
 
 #[test]
@@ -131,8 +171,8 @@ fn records_beyond_the_retention_are_removed_and_offsets_go_on() {
     let folder = Folder::new("retention");
     let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
     log.append("otel-t", EventTime(NOW.0 - 2_000), &values(4, 1)).unwrap();
-    let mut reader = log.reader(|| NOW);
-    assert_eq!(read(&mut reader, 1)[0].position.offset, 3, "the last one remembers the offset");
+    let mut reader = Reader::of(Box::new(log.reader(|| NOW)));
+    assert_eq!(reader.read(1)[0].position.offset, 3, "the last one remembers the offset");
     drop((reader, log));
     let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
     assert_eq!(log.append("otel-t", NOW, &values(1, 2)).unwrap(), 4);

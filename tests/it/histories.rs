@@ -15,6 +15,7 @@ use tests::twin::{Constants, Epoch, Views, views};
 const HORIZON_MS: i64 = 30 * 60_000;
 const GAP_MS: i64 = 2 * 60_000;
 const FUTURE_MS: i64 = 5 * 60_000;
+const LATENESS_MS: i64 = 20 * 60_000;
 
 fn config(workers: usize, clock: Clock) -> EngineConfig {
     EngineConfig {
@@ -23,6 +24,7 @@ fn config(workers: usize, clock: Clock) -> EngineConfig {
         horizon_ms: HORIZON_MS,
         gap_ms: GAP_MS,
         future_ms: FUTURE_MS,
+        lateness_ms: LATENESS_MS,
         ..EngineConfig::default()
     }
 }
@@ -57,6 +59,7 @@ async fn compare(seed: u64, workers: usize, clock: Clock, epochs: &[Epoch]) -> u
         horizon_ms: HORIZON_MS,
         gap_ms: GAP_MS,
         future_ms: (clock == Clock::Wall).then_some(FUTURE_MS),
+        lateness_ms: (clock == Clock::Wall).then_some(LATENESS_MS),
     };
     let mut sealed: Vec<Epoch> = Vec::new();
     let mut compared = 0;
@@ -96,7 +99,7 @@ async fn check(seed: u64, workers: usize, epoch: u64, reader: &ViewReader, expec
 fn plain(row: Row) -> Row {
     match row {
         Row::Reject(mut row) => {
-            row.reject.error.detail.clear();
+            row.error.detail.clear();
             Row::Reject(row)
         }
         other => other,

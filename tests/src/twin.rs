@@ -24,6 +24,8 @@ pub struct Constants {
     pub horizon_ms: i64,
     /// `FUTURE` in milliseconds; `None` with the event clock.
     pub future_ms: Option<i64>,
+    /// `LATENESS` in milliseconds; `None` with the event clock.
+    pub lateness_ms: Option<i64>,
     /// `GAP` in milliseconds.
     pub gap_ms: i64,
 }

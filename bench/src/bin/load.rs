@@ -6,22 +6,20 @@
 
 use std::collections::VecDeque;
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bench::load::Load;
 use dataflow::config::{Clock, EngineConfig};
 use dataflow::engine::Engine;
-use dataflow::ingest::embedded::EmbeddedLog;
-use dataflow::ingest::kafka::KafkaLog;
-use dataflow::ingest::log::EventLog;
-use dataflow::ingest::source::{Source, now};
+use dataflow::ingest::share::Quota;
+use dataflow::ingest::source::now;
+use deploy::config::{EventLogConfig, StateConfig};
+use deploy::{event_log, source};
+use query_api::{Append, Appender};
 use schemas::ids::TenantId;
 use schemas::read::{Query, ViewReader};
-use schemas::topic::topic;
 use schemas::view::{Row, ViewName};
-use sinks::producer::Producer;
 
 /// As in `kgroot`.
 #[global_allocator]
@@ -36,6 +34,10 @@ const TICK: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(5);
 /// Longer than any run.
 const RETENTION_MS: i64 = 86_400_000;
+/// As often as `kgroot run` does by default.
+const SNAPSHOT_EVERY_MS: i64 = 300_000;
+/// Topic family of the load.
+const FAMILY: &str = "k8s-events";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -49,66 +51,27 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     // A tenant of its own for each run: a broker keeps what earlier runs sent.
     let tenant: TenantId = format!("load-{}", std::process::id()).parse()?;
-    let log = Log::open(arguments.next(), &tenant)?;
-    let document = runtime.block_on(measure(&log, &tenant, events, workers))?;
-    log.close()?;
+    let folder = std::env::temp_dir().join(format!("kgroot-{tenant}"));
+    let log = match arguments.next() {
+        None => EventLogConfig::Embedded { path: folder.join("log"), retention_ms: RETENTION_MS },
+        Some(brokers) => EventLogConfig::Kafka { brokers, registry: None, tenants: vec![tenant.clone()] },
+    };
+    let state = StateConfig {
+        path: folder.join("state"),
+        shard: tenant.to_string(),
+        snapshot_every_ms: SNAPSHOT_EVERY_MS,
+    };
+    let document = runtime.block_on(measure(log, state, &tenant, events, workers))?;
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)?;
+    }
     writeln!(std::io::stdout(), "{document}")?;
     Ok(())
 }
 
-enum Log {
-    Embedded { log: EmbeddedLog, folder: PathBuf },
-    Kafka { producer: Producer, brokers: String },
-}
-
-impl Log {
-    fn open(brokers: Option<String>, tenant: &TenantId) -> Result<Self> {
-        let Some(brokers) = brokers else {
-            let folder = std::env::temp_dir().join(format!("kgroot-{tenant}"));
-            return Ok(Log::Embedded { log: EmbeddedLog::open(&folder, RETENTION_MS)?, folder });
-        };
-        Ok(Log::Kafka { producer: Producer::connect(&brokers)?, brokers })
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Log::Embedded { .. } => "embedded",
-            Log::Kafka { .. } => "kafka",
-        }
-    }
-
-    fn reader(&self, tenant: &TenantId) -> Result<Box<dyn EventLog>> {
-        Ok(match self {
-            Log::Embedded { log, .. } => Box::new(log.reader(now)),
-            Log::Kafka { brokers, .. } => Box::new(KafkaLog::connect(brokers, std::slice::from_ref(tenant))?),
-        })
-    }
-
-    async fn append(&self, topic: &str, records: &[Vec<u8>]) -> Result<()> {
-        match self {
-            Log::Embedded { log, .. } => {
-                tokio::task::block_in_place(|| log.append(topic, now(), records))?;
-            }
-            Log::Kafka { producer, .. } => {
-                producer.append(topic, records).await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn close(self) -> Result<()> {
-        if let Log::Embedded { log, folder } = self {
-            drop(log);
-            std::fs::remove_dir_all(folder)?;
-        }
-        Ok(())
-    }
-}
-
 struct Feed<'a> {
     load: Load,
-    log: &'a Log,
-    topic: String,
+    append: Appender,
     tenant: &'a TenantId,
     reader: ViewReader,
     sent: u64,
@@ -116,7 +79,9 @@ struct Feed<'a> {
 
 impl Feed<'_> {
     async fn append(&mut self, records: Vec<Vec<u8>>) -> Result<()> {
-        self.log.append(&self.topic, &records).await
+        let append = Append { tenant: self.tenant.clone(), family: FAMILY, records };
+        let appended = (self.append)(append).await;
+        appended.map(drop).map_err(|problem| anyhow::anyhow!("{problem:?}"))
     }
 
     async fn append_load(&mut self, count: usize) -> Result<()> {
@@ -167,16 +132,23 @@ async fn accepted(reader: &ViewReader, tenant: &TenantId) -> u64 {
     rows.iter().map(|row| if let Row::Coverage(row) = row { row.accepted + row.duplicate } else { 0 }).sum()
 }
 
-async fn measure(log: &Log, tenant: &TenantId, events: usize, workers: usize) -> Result<serde_json::Value> {
-    let mut engine = Engine::start(EngineConfig { workers, clock: Clock::Wall, ..EngineConfig::default() })?;
-    let completed = engine.take_completed().context("a new engine has completions")?;
-    let topic = topic("k8s-events", tenant);
-    let mut feed = Feed { load: Load::new(1, tenant), log, topic, tenant, reader: engine.reader(), sent: 0 };
+async fn measure(
+    log: EventLogConfig,
+    state: StateConfig,
+    tenant: &TenantId,
+    events: usize,
+    workers: usize,
+) -> Result<serde_json::Value> {
+    let path = if matches!(log, EventLogConfig::Kafka { .. }) { "kafka" } else { "embedded" };
+    let config = EngineConfig { workers, clock: Clock::Wall, ..EngineConfig::default() };
+    let mut engine = Engine::start(config.clone())?;
+    let shard = state.shard.clone();
+    let opened = tokio::task::spawn_blocking(move || event_log::open(log, &shard)).await??;
+    let quota = Quota { records_per_s: 0 };
+    let (source, append) = source::start(&mut engine, (opened, &config), (&state, quota), || (), || ())?;
+    let mut feed = Feed { load: Load::new(1, tenant), append, tenant, reader: engine.reader(), sent: 0 };
     let objects: Vec<Vec<u8>> = feed.load.objects().into_iter().map(|(_, bytes)| bytes).collect();
     feed.append(objects).await?;
-    let source = Source::start(log.reader(tenant)?, None, engine.input(), completed, |letter| {
-        Err(format!("the load refused a record of its own: {}", letter.reject.error))
-    })?;
     feed.counted(1).await?;
     let objects = accepted(&feed.reader, tenant).await;
 
@@ -192,12 +164,12 @@ async fn measure(log: &Log, tenant: &TenantId, events: usize, workers: usize) ->
     let mut freshness_ms = feed.open_loop(objects, per_tick).await?;
     freshness_ms.sort_by(f64::total_cmp);
     let at = |share: f64| freshness_ms[((freshness_ms.len() - 1) as f64 * share) as usize].round();
-    let figures = serde_json::json!({"path": log.name(), "events": events, "workers": workers,
+    let figures = serde_json::json!({"path": path, "events": events, "workers": workers,
         "events_per_s": per_second.round(), "append_s": appended.as_secs_f64(),
         "freshness_at_half_ms": {"p50": at(0.5), "p99": at(0.99)}});
     tokio::task::spawn_blocking(move || {
-        source.stop();
-        engine.shutdown()
+        source.stop()?;
+        engine.shutdown().map_err(anyhow::Error::from)
     })
     .await??;
     Ok(figures)

@@ -3,23 +3,22 @@
 //! Records live under `topic 0x00 offset(8, big endian)`, so that a scan of a topic is its order. An append is
 //! acknowledged when it is synchronized to the disk. Dead letters live beside them under the position of the refused
 //! record: reading the log again writes the same letters again, never more. Records older than the retention are
-//! removed, except the last of each topic, which remembers the offset.
+//! removed, except the last of each topic, which remembers the offset. The control log lives in a keyspace of its own.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use schemas::dead_letter::DeadLetter;
-use schemas::position::SourcePosition;
+use schemas::dead_letter::{DeadLetter, DeadLetterSink};
+use schemas::position::{Partition, SourcePosition};
 use schemas::time::EventTime;
 use schemas::topic::tenant_of;
 
-use super::log::{EventLog, LogError, LogRecord};
+use super::log::{Bounds, EventLog, LogError, LogRecord};
+use crate::control::log::ControlLog;
 
-/// Records taken from one topic before the others have their turn.
-const TURN: usize = 256;
 /// Records removed at a time, so that appends do not wait long.
 const REMOVED_MAX: usize = 10_000;
 /// Between the topic and the offset of a key; no topic contains it.
@@ -35,19 +34,25 @@ struct Store {
     database: Database,
     records: Keyspace,
     letters: Keyspace,
+    control: Keyspace,
     retention_ms: i64,
     /// Next offset of each topic. Held while appending: offsets are dense, and visible in order.
     next: Mutex<BTreeMap<String, i64>>,
     grown: Condvar,
 }
 
-/// A reader of all topics, each from its oldest record.
+/// A reader of all topics.
 pub struct EmbeddedReader {
     log: EmbeddedLog,
     clock: fn() -> EventTime,
-    /// Next offset to read; a topic that is absent has not been discovered.
+    /// Next offset to read of each topic.
     places: BTreeMap<String, i64>,
-    ready: VecDeque<LogRecord>,
+}
+
+/// The control log beside the records.
+pub struct EmbeddedControl {
+    log: EmbeddedLog,
+    next: i64,
 }
 
 impl EmbeddedLog {
@@ -57,9 +62,11 @@ impl EmbeddedLog {
         let database = Database::builder(path).open().map_err(failed)?;
         let records = database.keyspace("records", KeyspaceCreateOptions::default).map_err(failed)?;
         let letters = database.keyspace("dead-letters", KeyspaceCreateOptions::default).map_err(failed)?;
+        let control = database.keyspace("control", KeyspaceCreateOptions::default).map_err(failed)?;
         let next = Mutex::new(offsets(&records)?);
         let grown = Condvar::new();
-        Ok(EmbeddedLog { store: Arc::new(Store { database, records, letters, retention_ms, next, grown }) })
+        let store = Store { database, records, letters, control, retention_ms, next, grown };
+        Ok(EmbeddedLog { store: Arc::new(store) })
     }
 
     /// Appends records to a topic, all or none; they are on the disk when it returns. Gives the first offset.
@@ -78,15 +85,6 @@ impl EmbeddedLog {
         Ok(first)
     }
 
-    /// Keeps a dead letter: one for each refused position.
-    pub fn bury(&self, letter: &DeadLetter) -> Result<(), LogError> {
-        let place = format!("{}\0{}", letter.topic(), letter.reject.position);
-        let reason: BTreeMap<_, _> = letter.headers().into_iter().collect();
-        let reason = serde_json::to_vec(&reason).unwrap_or_default();
-        let length = u32::try_from(reason.len()).unwrap_or(u32::MAX).to_be_bytes();
-        Ok(self.store.letters.insert(place, [&length[..], &reason, &letter.value].concat())?)
-    }
-
     /// Reasons (as JSON) and original bytes of the dead letters of a topic `{topic}.dlq`.
     pub fn dead_letters(&self, topic: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, LogError> {
         let mut letters = Vec::new();
@@ -101,9 +99,16 @@ impl EmbeddedLog {
         Ok(letters)
     }
 
-    /// A reader from the oldest records on. `clock` tells what is older than the retention.
+    /// A reader. `clock` tells what is older than the retention.
     pub fn reader(&self, clock: fn() -> EventTime) -> EmbeddedReader {
-        EmbeddedReader { log: self.clone(), clock, places: BTreeMap::new(), ready: VecDeque::new() }
+        EmbeddedReader { log: self.clone(), clock, places: BTreeMap::new() }
+    }
+
+    /// The control log of the one shard.
+    pub fn control(&self) -> Result<EmbeddedControl, LogError> {
+        let last = self.store.control.iter().next_back().map(|guard| guard.key()).transpose()?;
+        let next = last.and_then(|key| offset_of(&key)).map_or(0, |last| last + 1);
+        Ok(EmbeddedControl { log: self.clone(), next })
     }
 
     fn next(&self) -> MutexGuard<'_, BTreeMap<String, i64>> {
@@ -153,43 +158,86 @@ impl EmbeddedLog {
 }
 
 impl EventLog for EmbeddedReader {
-    fn discover(&mut self) -> Result<(), LogError> {
+    fn partitions(&mut self) -> Result<Vec<Partition>, LogError> {
         let topics = self.log.next().clone();
-        for (topic, end) in topics {
-            self.log.forget(&topic, end, (self.clock)())?;
-            self.places.entry(topic).or_insert(0);
+        for (topic, end) in &topics {
+            self.log.forget(topic, *end, (self.clock)())?;
         }
+        let read = topics.into_keys().filter(|topic| tenant_of(topic).is_some());
+        Ok(read.map(|topic| Partition { topic, number: 0 }).collect())
+    }
+
+    fn bounds(&mut self, partition: &Partition) -> Result<Bounds, LogError> {
+        let end = self.log.next().get(&partition.topic).copied().unwrap_or(0);
+        let first = self.log.read(&partition.topic, 0, 1)?;
+        Ok(Bounds { oldest: first.first().map_or(end, |record| record.position.offset), end })
+    }
+
+    fn assign(&mut self, places: &BTreeMap<Partition, i64>) -> Result<(), LogError> {
+        self.places.extend(places.iter().map(|(partition, place)| (partition.topic.clone(), *place)));
         Ok(())
     }
 
-    fn poll(&mut self, wait: Duration) -> Result<Option<LogRecord>, LogError> {
-        if self.ready.is_empty() {
-            self.fill()?;
+    fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError> {
+        let Some(place) = self.places.get_mut(&partition.topic) else { return Ok(Vec::new()) };
+        let found = self.log.read(&partition.topic, *place, limit)?;
+        if let Some(last) = found.last() {
+            *place = last.position.offset + 1;
         }
-        if self.ready.is_empty() {
-            let places = &self.places;
-            let idle = |next: &mut BTreeMap<String, i64>| {
-                !places.iter().any(|(topic, place)| next.get(topic).is_some_and(|end| place < end))
-            };
-            let next = self.log.next();
-            // A poisoned or an expired wait both end in another look.
-            drop(self.log.store.grown.wait_timeout_while(next, wait, idle));
-            self.fill()?;
-        }
-        Ok(self.ready.pop_front())
+        Ok(found)
+    }
+
+    fn wait(&mut self, at_most: Duration) {
+        let places = &self.places;
+        let idle = |next: &mut BTreeMap<String, i64>| {
+            !places.iter().any(|(topic, place)| next.get(topic).is_some_and(|end| place < end))
+        };
+        let next = self.log.next();
+        // A poisoned or an expired wait both end in another look.
+        drop(self.log.store.grown.wait_timeout_while(next, at_most, idle));
     }
 }
 
-impl EmbeddedReader {
-    fn fill(&mut self) -> Result<(), LogError> {
-        for (topic, place) in &mut self.places {
-            let found = self.log.read(topic, *place, TURN)?;
-            if let Some(last) = found.last() {
-                *place = last.position.offset + 1;
-            }
-            self.ready.extend(found);
+impl DeadLetterSink for EmbeddedLog {
+    /// One letter for each refused position, however often it is sent.
+    fn send(&mut self, letter: &DeadLetter) -> Result<(), String> {
+        let place = format!("{}\0{}", letter.topic(), letter.reject.position);
+        let reason: BTreeMap<_, _> = letter.headers().into_iter().collect();
+        let reason = serde_json::to_vec(&reason).unwrap_or_default();
+        let length = u32::try_from(reason.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let bytes = [&length[..], &reason, &letter.value].concat();
+        self.store.letters.insert(place, bytes).map_err(|error| error.to_string())
+    }
+
+    fn flush(&mut self) -> Result<(), String> {
+        self.store.database.persist(PersistMode::SyncData).map_err(|error| error.to_string())
+    }
+}
+
+impl ControlLog for EmbeddedControl {
+    fn append(&mut self, record: &[u8]) -> Result<i64, LogError> {
+        let mut batch = self.log.store.database.batch().durability(Some(PersistMode::SyncData));
+        batch.insert(&self.log.store.control, self.next.to_be_bytes(), record);
+        batch.commit()?;
+        self.next += 1;
+        Ok(self.next - 1)
+    }
+
+    fn read(&mut self, from: i64) -> Result<Vec<(i64, Vec<u8>)>, LogError> {
+        let mut found = Vec::new();
+        for guard in self.log.store.control.range(from.to_be_bytes()..) {
+            let (key, value) = guard.into_inner()?;
+            found.push((offset_of(&key).unwrap_or(-1), value.to_vec()));
         }
-        Ok(())
+        Ok(found)
+    }
+
+    fn forget(&mut self, before: i64) -> Result<(), LogError> {
+        let mut batch = self.log.store.database.batch();
+        for guard in self.log.store.control.range(..before.to_be_bytes()) {
+            batch.remove(&self.log.store.control, guard.key()?);
+        }
+        Ok(batch.commit()?)
     }
 }
 

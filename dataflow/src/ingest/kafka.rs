@@ -1,109 +1,209 @@
-//! Kafka as a log: partitions assigned explicitly, read from their beginning, paused by not polling.
+//! Kafka as an event log: partitions assigned explicitly, each with a queue of its own, so that what is read of one never
+//! waits for another; a partition that is not read is not fetched beyond its queue.
 
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientConfig, Offset, Timestamp, TopicPartitionList};
 use schemas::ids::TenantId;
-use schemas::position::SourcePosition;
+use schemas::position::{Partition, SourcePosition};
 use schemas::time::EventTime;
-use schemas::topic::{FAMILIES, topic};
+use schemas::topic::{FAMILIES, tenant_of, topic};
 
-use super::log::{EventLog, LogError, LogRecord};
+use super::log::{Bounds, EventLog, LogError, LogRecord};
 
 /// How long the brokers may take to answer a request for metadata.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes that the client fetches ahead, over all partitions.
+const QUEUED_KILOBYTES: &str = "65536";
 
 /// A consumer of all topics of some tenants.
 pub struct KafkaLog {
     brokers: String,
-    consumer: BaseConsumer,
-    topics: Vec<(String, TenantId)>,
-    assigned: Vec<(String, i32)>,
+    consumer: Arc<BaseConsumer>,
+    topics: Vec<String>,
+    queues: BTreeMap<Partition, PartitionQueue<DefaultConsumerContext>>,
+    /// Records that came before their partition had its queue.
+    early: BTreeMap<Partition, VecDeque<LogRecord>>,
+    signal: Arc<Signal>,
+}
+
+/// Says that a queue is no longer empty.
+#[derive(Default)]
+struct Signal {
+    ready: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Signal {
+    fn raise(&self) {
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, at_most: Duration) {
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(ready, at_most, |ready| !*ready);
+        let (mut ready, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        *ready = false;
+    }
+}
+
+/// A consumer that is never part of a group: partitions are assigned, and offsets are kept by the control log.
+pub(crate) fn consumer(brokers: &str) -> Result<BaseConsumer, LogError> {
+    let unreachable = |source: KafkaError| LogError::Unreachable { brokers: brokers.to_owned(), source };
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        // librdkafka wants a name all the same.
+        .set("group.id", "kgroot")
+        .set("enable.auto.commit", "false")
+        // What is gone is an error, never a gap.
+        .set("auto.offset.reset", "error")
+        .set("queued.max.messages.kbytes", QUEUED_KILOBYTES)
+        .create()
+        .map_err(unreachable)
 }
 
 impl KafkaLog {
-    /// Connects and assigns what there is; topics that appear later are taken up by [`EventLog::discover`].
+    /// Connects; nothing is assigned yet.
     pub fn connect(brokers: &str, tenants: &[TenantId]) -> Result<Self, LogError> {
-        let unreachable = |source: KafkaError| LogError::Unreachable { brokers: brokers.to_owned(), source };
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            // Never joined: partitions are assigned. librdkafka wants a name all the same.
-            .set("group.id", "kgroot")
-            .set("enable.auto.commit", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("queued.max.messages.kbytes", "65536")
-            .create()
-            .map_err(unreachable)?;
-        let topics = tenants
-            .iter()
-            .flat_map(|tenant| FAMILIES.iter().map(move |family| (topic(family, tenant), tenant.clone())))
-            .collect();
-        let mut log = KafkaLog { brokers: brokers.to_owned(), consumer, topics, assigned: Vec::new() };
-        log.discover()?;
+        let names = |tenant| FAMILIES.iter().map(move |family| topic(family, tenant));
+        let mut log = KafkaLog {
+            brokers: brokers.to_owned(),
+            consumer: Arc::new(consumer(brokers)?),
+            topics: tenants.iter().flat_map(names).collect(),
+            queues: BTreeMap::new(),
+            early: BTreeMap::new(),
+            signal: Arc::default(),
+        };
+        log.partitions()?;
         Ok(log)
     }
 
-    /// Assigns partitions that are not assigned yet, from their beginning; keeps the place of the others.
-    fn assign(&mut self) -> Result<(), KafkaError> {
-        let metadata = self.consumer.fetch_metadata(None, METADATA_TIMEOUT)?;
-        let mut fresh = Vec::new();
-        for topic in metadata.topics().iter().filter(|topic| topic.error().is_none()) {
-            let ours = self.topics.iter().any(|(name, _)| name == topic.name());
-            let partitions =
-                topic.partitions().iter().map(|partition| (topic.name().to_owned(), partition.id()));
-            fresh.extend(partitions.filter(|place| ours && !self.assigned.contains(place)));
+    fn unreachable(&self, source: KafkaError) -> LogError {
+        LogError::Unreachable { brokers: self.brokers.clone(), source }
+    }
+
+    /// Serves the client, and keeps records that came before their partition had its queue.
+    fn serve(&mut self) -> Result<(), LogError> {
+        while let Some(polled) = self.consumer.poll(Duration::ZERO) {
+            match polled {
+                Ok(message) => {
+                    let record = record(&message);
+                    let early = self.early.entry(partition_of(&message)).or_default();
+                    early.extend(record);
+                }
+                Err(error) => heed(&error, None)?,
+            }
         }
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        let mut list = TopicPartitionList::new();
-        for (topic, partition) in &fresh {
-            list.add_partition_offset(topic, *partition, Offset::Beginning)?;
-        }
-        self.consumer.incremental_assign(&list)?;
-        self.assigned.extend(fresh);
         Ok(())
     }
 }
 
 impl EventLog for KafkaLog {
-    fn discover(&mut self) -> Result<(), LogError> {
-        self.assign().map_err(|source| LogError::Unreachable { brokers: self.brokers.clone(), source })
-    }
-
-    fn poll(&mut self, wait: Duration) -> Result<Option<LogRecord>, LogError> {
-        let Some(polled) = self.consumer.poll(wait) else { return Ok(None) };
-        match polled {
-            Ok(message) => {
-                let known = self.topics.iter().find(|(name, _)| name == message.topic());
-                let Some((_, tenant)) = known else { return Ok(None) };
-                let position = SourcePosition {
-                    topic: message.topic().to_owned(),
-                    partition: message.partition(),
-                    offset: message.offset(),
-                    item: 0,
-                };
-                let appended = match message.timestamp() {
-                    Timestamp::CreateTime(ms) | Timestamp::LogAppendTime(ms) => EventTime::from_ms(ms).ok(),
-                    Timestamp::NotAvailable => None,
-                };
-                let bytes = |part: Option<&[u8]>| part.unwrap_or_default().to_vec();
-                Ok(Some(LogRecord {
-                    tenant: tenant.clone(),
-                    position,
-                    appended,
-                    key: bytes(message.key()),
-                    value: bytes(message.payload()),
-                }))
-            }
-            Err(error) => {
-                // librdkafka reconnects by itself; a partition is not skipped.
-                tracing::warn!(%error, "kafka consumer");
-                Ok(None)
+    fn partitions(&mut self) -> Result<Vec<Partition>, LogError> {
+        let metadata = self.consumer.fetch_metadata(None, METADATA_TIMEOUT);
+        let metadata = metadata.map_err(|source| self.unreachable(source))?;
+        let mut found = Vec::new();
+        for topic in metadata.topics().iter().filter(|topic| topic.error().is_none()) {
+            let numbers = topic.partitions().iter().map(|partition| partition.id());
+            if self.topics.iter().any(|name| name == topic.name()) {
+                found.extend(numbers.map(|number| Partition { topic: topic.name().to_owned(), number }));
             }
         }
+        Ok(found)
     }
+
+    fn bounds(&mut self, partition: &Partition) -> Result<Bounds, LogError> {
+        let found = self.consumer.fetch_watermarks(&partition.topic, partition.number, METADATA_TIMEOUT);
+        let (oldest, end) = found.map_err(|source| self.unreachable(source))?;
+        Ok(Bounds { oldest, end })
+    }
+
+    fn assign(&mut self, places: &BTreeMap<Partition, i64>) -> Result<(), LogError> {
+        let mut list = TopicPartitionList::new();
+        for (partition, place) in places {
+            let added = list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(*place));
+            added.map_err(|source| self.unreachable(source))?;
+        }
+        self.consumer.incremental_assign(&list).map_err(|source| self.unreachable(source))?;
+        for partition in places.keys() {
+            let Some(mut queue) = self.consumer.split_partition_queue(&partition.topic, partition.number)
+            else {
+                return Err(LogError::Gone { partition: partition.clone(), wanted: places[partition] });
+            };
+            let signal = Arc::clone(&self.signal);
+            queue.set_nonempty_callback(move || signal.raise());
+            self.queues.insert(partition.clone(), queue);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError> {
+        self.serve()?;
+        let mut found = Vec::new();
+        if let Some(early) = self.early.get_mut(partition) {
+            found.extend(early.drain(..early.len().min(limit)));
+            if early.is_empty() {
+                self.early.remove(partition);
+            }
+        }
+        let Some(queue) = self.queues.get(partition) else { return Ok(found) };
+        while found.len() < limit {
+            match queue.poll(Duration::ZERO) {
+                None => break,
+                Some(Ok(message)) => found.extend(record(&message)),
+                Some(Err(error)) => heed(&error, Some(partition))?,
+            }
+        }
+        if found.len() == limit {
+            // There may be more, and the client tells only of a queue that was empty.
+            self.signal.raise();
+        }
+        Ok(found)
+    }
+
+    fn wait(&mut self, at_most: Duration) {
+        if self.early.is_empty() {
+            self.signal.wait(at_most);
+        }
+    }
+}
+
+/// What the client complains of: records that are gone end the reading; for the rest it tries again by itself.
+fn heed(error: &KafkaError, partition: Option<&Partition>) -> Result<(), LogError> {
+    use RDKafkaErrorCode::{AutoOffsetReset, OffsetOutOfRange};
+    let gone = matches!(error, KafkaError::MessageConsumption(AutoOffsetReset | OffsetOutOfRange));
+    if gone && let Some(partition) = partition {
+        return Err(LogError::Gone { partition: partition.clone(), wanted: -1 });
+    }
+    tracing::warn!(%error, "kafka consumer");
+    Ok(())
+}
+
+fn partition_of(message: &BorrowedMessage<'_>) -> Partition {
+    Partition { topic: message.topic().to_owned(), number: message.partition() }
+}
+
+/// The record of a message; none if its topic is nobody's.
+fn record(message: &BorrowedMessage<'_>) -> Option<LogRecord> {
+    let tenant = tenant_of(message.topic())?;
+    let position = SourcePosition {
+        topic: message.topic().to_owned(),
+        partition: message.partition(),
+        offset: message.offset(),
+        item: 0,
+    };
+    let appended = match message.timestamp() {
+        Timestamp::CreateTime(ms) | Timestamp::LogAppendTime(ms) => EventTime::from_ms(ms).ok(),
+        Timestamp::NotAvailable => None,
+    };
+    let bytes = |part: Option<&[u8]>| part.unwrap_or_default().to_vec();
+    let (key, value) = (bytes(message.key()), bytes(message.payload()));
+    Some(LogRecord { tenant, position, appended, key, value })
 }

@@ -1,19 +1,20 @@
-//! The contract of an event log: partitions of records, each at an offset that grows, read in that order.
+//! The contract of an event log: partitions of records, each at an offset that grows.
 //!
 //! 1. A record that was acknowledged to its producer is read, whatever happens to the process.
 //! 2. Records of a partition are read in the order of their offsets; none is skipped, none comes twice.
-//! 3. Reading begins at the oldest record that is kept.
-//! 4. A topic that appears later is read once [`EventLog::discover`] was called.
+//! 3. Reading begins where [`EventLog::assign`] says; what is not there any more is an error, never a gap.
+//! 4. The same offset holds the same bytes, always.
 //! 5. The value is the bytes that the producer sent.
 //!
-//! Two implementors: [`super::kafka::KafkaLog`] and [`super::embedded::EmbeddedLog`]. One suite tests both
-//! (`tests/it/event_log.rs`).
+//! Implementors: [`super::kafka::KafkaLog`] and [`super::embedded::EmbeddedReader`], which one suite tests
+//! (`tests/it/event_log.rs`), and the simulated one of the proving ground.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::error::KafkaError;
 use schemas::ids::TenantId;
-use schemas::position::SourcePosition;
+use schemas::position::{Partition, SourcePosition};
 use schemas::time::EventTime;
 
 /// A record of a log.
@@ -31,13 +32,31 @@ pub struct LogRecord {
     pub value: Vec<u8>,
 }
 
+/// What a partition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Offset of the oldest record that is kept; `end` when none is.
+    pub oldest: i64,
+    /// Offset that the next record will get.
+    pub end: i64,
+}
+
 /// Where records are read from.
 pub trait EventLog: Send {
-    /// Takes up topics and partitions that are new, from their oldest record.
-    fn discover(&mut self) -> Result<(), LogError>;
+    /// The partitions that exist and are read here.
+    fn partitions(&mut self) -> Result<Vec<Partition>, LogError>;
 
-    /// The next record, if one comes in time.
-    fn poll(&mut self, wait: Duration) -> Result<Option<LogRecord>, LogError>;
+    /// What a partition holds now.
+    fn bounds(&mut self, partition: &Partition) -> Result<Bounds, LogError>;
+
+    /// Begins to read partitions, each at an offset. They were not assigned before.
+    fn assign(&mut self, places: &BTreeMap<Partition, i64>) -> Result<(), LogError>;
+
+    /// The next records of an assigned partition that are at hand, at most `limit`, none if none is.
+    fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError>;
+
+    /// Waits until records may be at hand, or until the time is over.
+    fn wait(&mut self, at_most: Duration);
 }
 
 /// Why a log cannot be read or written, by what can be done about it.
@@ -65,4 +84,17 @@ pub enum LogError {
     /// A stored record is not one: the files were changed from outside.
     #[error("event log: the record at {0} is damaged; restore the folder, or start a new one")]
     Damaged(SourcePosition),
+    /// Records that were not read yet are gone.
+    #[error(
+        "{partition}: offset {wanted} is not there any more; the log was truncated or its retention is too short"
+    )]
+    Gone {
+        /// Partition.
+        partition: Partition,
+        /// Offset that was to be read.
+        wanted: i64,
+    },
+    /// A record was appended and it is not known whether the log has it.
+    #[error("control log: {0}; whether the record was taken is not known")]
+    Unknown(String),
 }

@@ -3,29 +3,33 @@
 //! Input   sealed arrivals, and the sealed `now` of each epoch.
 //! Output  live events (inserted when admitted, retracted when they expire or are withdrawn), object versions (never
 //!         retracted by age: an object's last state stands however old it is), rejects (retracted a horizon after
-//!         they arrived), and counts per source.
+//!         they arrived), counts per source, and how far each source has come. At an epoch that is captured, also
+//!         what it keeps, once, for a snapshot.
 //! Ties    arrivals are taken in the order of sealing; the first content of an idempotency key wins.
 //! State   one entry per idempotency key until the event expires; one per withdrawal until it expires; one calendar
-//!         entry each. See docs/semantics.md, section 1.
+//!         entry each; one number per source and outcome. What a snapshot retained comes back as a delivery of its
+//!         own, before any other. See docs/semantics.md, section 1.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, Hashable};
-use schemas::error::{DecodeError, RejectCode};
+use schemas::error::{DecodeError, Reject, RejectCode};
 use schemas::ids::{EventId, EventKey, Tenant};
 use schemas::object::ObjectState;
 use schemas::position::SourcePosition;
 use schemas::time::{Diff, Epoch, EventTime};
-use schemas::view::RejectRow;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::config::{Clock, EngineConfig};
-use crate::operators::maintain::{Calendar, pop_complete, sealed_now, stash_rows, stash_ticks};
+use crate::operators::maintain::{Calendar, pop_complete, sealed_tick, stash_rows, stash_ticks};
+use crate::retained::Retained;
 use crate::rows::{Cite, EventBody};
 use crate::types::{Ticks, Updates};
+
+mod retain;
 
 /// An arrival as it was sealed, routed to the keeper of `id`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,7 +49,9 @@ pub(crate) enum Delivery {
     /// The event that withdraws `id` was delivered; `at` and `expiry` are that event's.
     Withdrawal { at: EventTime, expiry: EventTime },
     /// A data error found before sealing.
-    Reject(Box<RejectRow>),
+    Reject(Box<Reject>),
+    /// A snapshot retained it.
+    Retained(Box<Retained>),
 }
 
 /// An event as it arrived.
@@ -58,7 +64,7 @@ pub(crate) struct EventDelivery {
     pub(crate) expiry: EventTime,
     pub(crate) body: Arc<EventBody>,
     pub(crate) objects: Vec<Arc<ObjectState>>,
-    pub(crate) reject_as: RejectRow,
+    pub(crate) reject_as: Reject,
 }
 
 /// A live event.
@@ -97,9 +103,13 @@ pub(crate) enum Admitted {
     /// A version of an object.
     Version(Tenant, Version),
     /// A refused delivery.
-    Reject(Tenant, RejectRow),
+    Reject(Tenant, Reject),
     /// One delivery, counted for its source.
     Count(Tenant, String, Outcome),
+    /// Greatest event time admitted of a source in an epoch.
+    Reached(Tenant, String, EventTime),
+    /// Kept as of an epoch that is captured; never retracted.
+    Retained(Retained),
 }
 
 struct Remembered {
@@ -114,7 +124,8 @@ struct Keeper {
     events: BTreeMap<(Tenant, EventId), Remembered>,
     withdrawals: BTreeMap<(Tenant, EventId), EventTime>,
     calendar: BTreeSet<(EventTime, (Tenant, EventId))>,
-    rejects: BTreeSet<(EventTime, (Tenant, RejectRow))>,
+    rejects: BTreeSet<(EventTime, (Tenant, Reject))>,
+    counts: BTreeMap<(Tenant, String, Outcome), u64>,
 }
 
 /// Applies the rules of admission.
@@ -140,9 +151,11 @@ pub(crate) fn admit<'scope>(
                     let epoch = *capability.time();
                     let arrivals = stash.remove(&epoch).map(|(_, rows)| rows).unwrap_or_default();
                     let mut session = output.session(&capability);
-                    keeper.step(&config, sealed_now(&ticked), arrivals, |row, diff| {
-                        session.give((row, epoch, diff))
-                    });
+                    let tick = sealed_tick(&ticked);
+                    keeper.step(&config, tick.now, arrivals, |row, diff| session.give((row, epoch, diff)));
+                    if tick.capture {
+                        keeper.retain(|kept| session.give((Admitted::Retained(kept), epoch, 1)));
+                    }
                 }
             }
         })
@@ -159,10 +172,17 @@ impl Keeper {
     ) {
         arrivals.sort();
         let mut touched = BTreeSet::new();
+        let mut reached: BTreeMap<(Tenant, String), EventTime> = BTreeMap::new();
         for (sealed, _) in arrivals {
             let name = (sealed.tenant, sealed.id);
             match sealed.delivery {
-                Delivery::Reject(row) => self.reject(config, now, sealed.tenant, *row, "unknown", &mut emit),
+                Delivery::Retained(kept) => {
+                    self.restore(*kept, &mut emit);
+                    touched.insert(name);
+                }
+                Delivery::Reject(reject) => {
+                    self.reject(config, now, sealed.tenant, *reject, "unknown", &mut emit);
+                }
                 Delivery::Withdrawal { at, expiry } => {
                     let in_time = refusal(config, now, at, expiry).is_none();
                     if in_time {
@@ -173,10 +193,17 @@ impl Keeper {
                     }
                 }
                 Delivery::Event(delivery) => {
-                    self.deliver(config, now, name, sealed.seq, delivery, &mut emit);
+                    let (source, at) = (delivery.body.row.source.clone(), delivery.body.row.at);
+                    if self.deliver(config, now, name, sealed.seq, delivery, &mut emit) {
+                        let latest = reached.entry((name.0, source)).or_insert(at);
+                        *latest = at.max(*latest);
+                    }
                     touched.insert(name);
                 }
             }
+        }
+        for ((tenant, source), at) in reached {
+            emit(Admitted::Reached(tenant, source, at), 1);
         }
         while let Some((_, name)) = self.calendar.pop_first_if_due(now) {
             touched.insert(name);
@@ -189,6 +216,7 @@ impl Keeper {
         }
     }
 
+    /// True when the event was admitted.
     fn deliver(
         &mut self,
         config: &EngineConfig,
@@ -197,21 +225,24 @@ impl Keeper {
         seq: u64,
         delivery: Arc<EventDelivery>,
         emit: &mut impl FnMut(Admitted, Diff),
-    ) {
+    ) -> bool {
         let source = delivery.body.row.source.clone();
         if let Some(error) = refusal(config, now, delivery.body.row.at, delivery.expiry) {
-            return self.refuse(config, now, name.0, &delivery, error, emit);
+            self.refuse(config, now, name.0, &delivery, error, emit);
+            return false;
         }
         match self.events.get(&name).filter(|known| now < known.delivery.expiry) {
             Some(known) if known.delivery.content == delivery.content => {
-                emit(Admitted::Count(name.0, source, Outcome::Duplicate), 1);
+                self.count(name.0, source, Outcome::Duplicate, emit);
+                false
             }
             Some(known) => {
                 let error = conflict(&known.delivery.body.row.position, name.1);
                 self.refuse(config, now, name.0, &delivery, error, emit);
+                false
             }
             None => {
-                emit(Admitted::Count(name.0, source, Outcome::Admitted), 1);
+                self.count(name.0, source, Outcome::Admitted, emit);
                 self.calendar.insert((delivery.expiry, name));
                 let fresh = Remembered { delivery, seq, live: false, objects_live: false };
                 // An expired predecessor was settled when it expired, or is about to be replaced in this very epoch.
@@ -225,8 +256,20 @@ impl Keeper {
                         emit_versions(name, fresh, 1, emit);
                     }
                 }
+                true
             }
         }
+    }
+
+    fn count(
+        &mut self,
+        tenant: Tenant,
+        source: String,
+        outcome: Outcome,
+        emit: &mut impl FnMut(Admitted, Diff),
+    ) {
+        *self.counts.entry((tenant, source.clone(), outcome.clone())).or_default() += 1;
+        emit(Admitted::Count(tenant, source, outcome), 1);
     }
 
     /// Brings the outputs of one key to what its entries say as of `now`.
@@ -260,9 +303,8 @@ impl Keeper {
         error: DecodeError,
         emit: &mut impl FnMut(Admitted, Diff),
     ) {
-        let mut row = delivery.reject_as.clone();
-        row.reject.error = error;
-        self.reject(config, now, tenant, row, &delivery.body.row.source, emit);
+        let reject = Reject { error, ..delivery.reject_as.clone() };
+        self.reject(config, now, tenant, reject, &delivery.body.row.source, emit);
     }
 
     fn reject(
@@ -270,22 +312,21 @@ impl Keeper {
         config: &EngineConfig,
         now: EventTime,
         tenant: Tenant,
-        row: RejectRow,
+        reject: Reject,
         source: &str,
         emit: &mut impl FnMut(Admitted, Diff),
     ) {
-        let outcome = Outcome::Rejected(row.reject.error.code);
-        emit(Admitted::Count(tenant, source.to_owned(), outcome), 1);
+        self.count(tenant, source.to_owned(), Outcome::Rejected(reject.error.code), emit);
         // Equal rejects are one row: the later arrival of the same one extends it.
         let until = now.plus_ms(config.horizon_ms);
-        emit(Admitted::Reject(tenant, row.clone()), 1);
-        if !self.rejects.insert((until, (tenant, row.clone()))) {
-            emit(Admitted::Reject(tenant, row), -1);
+        emit(Admitted::Reject(tenant, reject.clone()), 1);
+        if !self.rejects.insert((until, (tenant, reject.clone()))) {
+            emit(Admitted::Reject(tenant, reject), -1);
         }
     }
 }
 
-/// Rules 2 and 3: too far in the future, or expired before it arrived.
+/// Rules 2 and 3: too far in the future, or too late.
 fn refusal(config: &EngineConfig, now: EventTime, at: EventTime, expiry: EventTime) -> Option<DecodeError> {
     if config.clock == Clock::Wall && now.plus_ms(config.future_ms) < at {
         let detail = format!(
@@ -294,9 +335,11 @@ fn refusal(config: &EngineConfig, now: EventTime, at: EventTime, expiry: EventTi
         );
         return Some(DecodeError::new(RejectCode::InFuture, detail));
     }
-    if expiry <= now {
-        let detail =
-            format!("dated {at}, older than the horizon as of {now}; replay it with the event clock instead");
+    let late = config.clock == Clock::Wall && at.plus_ms(config.lateness_ms) <= now;
+    if late || expiry <= now {
+        let detail = format!(
+            "dated {at}, later than allowed as of {now}; see engine.lateness, or replay it by itself"
+        );
         return Some(DecodeError::new(RejectCode::TooLate, detail));
     }
     None

@@ -44,7 +44,7 @@ fn state(tenant: Tenant, event: &LiveEvent, signal: &Signal) -> (Subject, Occurr
 pub(crate) fn derived<'scope>(objects: Updates<'scope, ObjectRow>) -> Updates<'scope, (Subject, Occurrence)> {
     objects.flat_map(|row| match row {
         ObjectRow::Occurrence(tenant, entity, kind, row) => Some((subject(tenant, &entity, kind), row)),
-        ObjectRow::Edge(..) | ObjectRow::Latest(..) => None,
+        ObjectRow::Edge(..) | ObjectRow::Latest(..) | ObjectRow::Retained(_) => None,
     })
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn asserted<'scope>(objects: Updates<'scope, ObjectRow>) -> Updates<'
         ObjectRow::Edge(tenant, (from, relation, to), claim) => {
             Some((edge_key(tenant, &from, relation, &to), claim))
         }
-        ObjectRow::Occurrence(..) | ObjectRow::Latest(..) => None,
+        ObjectRow::Occurrence(..) | ObjectRow::Latest(..) | ObjectRow::Retained(_) => None,
     })
 }
 

@@ -18,7 +18,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::operators::incidents::group::{Judgment, Neighborhood, judge};
 use crate::operators::links::ways::Ways;
-use crate::operators::maintain::{Calendar, pop_complete, sealed_now, stash_rows, stash_ticks};
+use crate::operators::maintain::{Calendar, pop_complete, sealed_tick, stash_rows, stash_ticks};
 use crate::rows::{Episode, Link};
 use crate::types::{Ticks, Updates};
 
@@ -87,7 +87,7 @@ pub(crate) fn incidents<'scope>(
                     |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
                 while let Some((capability, ticked)) = pop_complete(&mut nows, complete) {
                     let epoch = *capability.time();
-                    let now = sealed_now(&ticked);
+                    let now = sealed_tick(&ticked).now;
                     let parts = stash.remove(&epoch).map(|(_, rows)| rows).unwrap_or_default();
                     let mut dirty = apply(&mut tenants, parts);
                     while let Some((_, (tenant, group))) = calendar.pop_first_if_due(now) {

@@ -5,7 +5,8 @@
 //! Ties    none: `logic` sees the values in their order.
 //! State   per key its values and its last output. The clocked form forgets values that `logic` removes and looks
 //!         at a key again when its wake-up time comes: a calendar queue, so that a row that merely grows old costs
-//!         nothing until it expires.
+//!         nothing until it expires. At an epoch that is captured it also gives out what it keeps, once: no output
+//!         row, but what a snapshot retains (docs/adr/0009).
 //!
 //! The same as differential's `reduce` over a total order of epochs that complete one after the other, without its
 //! history: no trace, no batches, one map. `maintain/tests.rs` compares the two on random updates.
@@ -19,7 +20,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::types::{Ticks, Updates};
+use crate::types::{Tick, Ticks, Updates};
 
 #[cfg(test)]
 mod tests;
@@ -89,25 +90,27 @@ where
 }
 
 /// Maintains `logic` of each key's values and the sealed `now`. `logic` may remove values that have expired for good;
-/// input rows removed that way must not be retracted later.
-pub(crate) fn maintain_clocked<'scope, K, V, O, L>(
+/// input rows removed that way must not be retracted later. `retain` tells a value that is kept, to a snapshot.
+pub(crate) fn maintain_clocked<'scope, K, V, O, L, R>(
     input: Updates<'scope, (K, V)>,
     ticks: Ticks<'scope>,
     name: &str,
     logic: L,
+    retain: R,
 ) -> Updates<'scope, O>
 where
     K: ExchangeData + Hash,
     V: ExchangeData,
     O: ExchangeData,
     L: Fn(&K, &mut BTreeMap<V, Diff>, EventTime) -> Maintained<O> + 'static,
+    R: Fn(&K, &V, Diff) -> O + 'static,
 {
     let route = Exchange::new(|((key, _), _, _): &((K, V), Epoch, Diff)| key.hashed());
     input
         .inner
         .binary_frontier(ticks, route, Pipeline, name, move |_capability, _info| {
             let mut stash: Stash<(K, V)> = BTreeMap::new();
-            let mut nows: Stash<EventTime> = BTreeMap::new();
+            let mut nows: Stash<Tick> = BTreeMap::new();
             let mut groups: BTreeMap<K, Group<V, O>> = BTreeMap::new();
             let mut calendar: BTreeSet<(EventTime, K)> = BTreeSet::new();
             move |(input, frontier), (ticks, tick_frontier), output| {
@@ -117,7 +120,7 @@ where
                     |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
                 while let Some((capability, ticked)) = pop_complete(&mut nows, complete) {
                     let epoch = *capability.time();
-                    let now = sealed_now(&ticked);
+                    let Tick { now, capture } = sealed_tick(&ticked);
                     let rows = stash.remove(&epoch).map(|(_, rows)| rows).unwrap_or_default();
                     let mut dirty = apply(&mut groups, rows);
                     while let Some((_, key)) = calendar.pop_first_if_due(now) {
@@ -142,6 +145,12 @@ where
                         }
                         if group.values.is_empty() {
                             groups.remove(&key);
+                        }
+                    }
+                    if capture {
+                        for (key, group) in &groups {
+                            let kept = group.values.iter();
+                            session.give_iterator(kept.map(|(value, n)| (retain(key, value, *n), epoch, 1)));
                         }
                     }
                 }
@@ -178,20 +187,20 @@ pub(crate) fn stash_rows<D>(
 
 /// Files the tick of an epoch; every worker feeds its own, one an epoch.
 pub(crate) fn stash_ticks(
-    nows: &mut Stash<EventTime>,
+    nows: &mut Stash<Tick>,
     capability: Option<Capability<Epoch>>,
-    ticks: &mut Vec<EventTime>,
+    ticks: &mut Vec<Tick>,
 ) {
     let Some(capability) = capability else { return };
     let epoch = *capability.time();
     let (_, stashed) = nows.entry(epoch).or_insert_with(|| (capability, Vec::new()));
-    stashed.extend(ticks.drain(..).map(|now| (now, 1)));
+    stashed.extend(ticks.drain(..).map(|tick| (tick, 1)));
 }
 
-/// The `now` of an epoch's ticks.
-pub(crate) fn sealed_now(ticks: &[(EventTime, Diff)]) -> EventTime {
+/// The tick of an epoch.
+pub(crate) fn sealed_tick(ticks: &[(Tick, Diff)]) -> Tick {
     match ticks.last() {
-        Some((now, _)) => *now,
+        Some((tick, _)) => *tick,
         None => panic!("an epoch was stashed without its tick"),
     }
 }

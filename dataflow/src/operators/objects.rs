@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::operators::admit::Version;
 use crate::operators::maintain::{Maintained, maintain_clocked};
+use crate::retained::Retained;
 use crate::rows::{Cite, EdgeClaim, Occurrence};
 use crate::types::{Ticks, Updates};
 
@@ -35,6 +36,8 @@ pub(crate) enum ObjectRow {
     Occurrence(Tenant, Entity, Kind, Occurrence),
     /// The state in which the object is now.
     Latest(Tenant, Cite, Arc<ObjectState>),
+    /// Kept as of an epoch that is captured; never retracted.
+    Retained(Retained),
 }
 
 /// The key of an object: its entity, and its uid where several objects share an entity (the quotas of a namespace; a
@@ -55,7 +58,7 @@ pub(crate) fn objects<'scope>(
     horizon_ms: i64,
 ) -> Updates<'scope, ObjectRow> {
     let keyed = versions.map(|(tenant, version)| ((tenant, object_key(&version.state)), version));
-    maintain_clocked(keyed, ticks, "Objects", move |(tenant, _), versions, now| {
+    let logic = move |(tenant, _): &(Tenant, u64), versions: &mut BTreeMap<Version, Diff>, now| {
         let wake = forget(versions, now, horizon_ms);
         let distinct = distinct(versions);
         let mut output = Vec::new();
@@ -66,6 +69,9 @@ pub(crate) fn objects<'scope>(
             output.push(ObjectRow::Latest(*tenant, last.cite, Arc::clone(&last.state)));
         }
         Maintained { output, wake }
+    };
+    maintain_clocked(keyed, ticks, "Objects", logic, |(tenant, _), version, copies| {
+        ObjectRow::Retained(Retained::Version { tenant: *tenant, version: version.clone(), copies })
     })
 }
 

@@ -29,7 +29,7 @@ struct Cell {
 struct TenantViews {
     id: TenantId,
     views: BTreeMap<ViewName, BTreeMap<Arc<str>, Cell>>,
-    coverage: BTreeMap<String, BTreeMap<Outcome, u64>>,
+    coverage: BTreeMap<String, CoverageRow>,
 }
 
 /// All views of all tenants.
@@ -56,8 +56,15 @@ impl Store {
             let (tenant, view, changes) = match published {
                 Published::Row(tenant, view, row) => (tenant, view, vec![(*row, diff)]),
                 Published::Count(tenant, source, outcome) => {
-                    (tenant, ViewName::Coverage, self.count(tenant, source, outcome, diff))
+                    let count = |row: &mut CoverageRow| account(row, &outcome, diff);
+                    (tenant, ViewName::Coverage, self.cover(tenant, source, count))
                 }
+                // A retraction is followed by the greater time that replaces it.
+                Published::Reached(tenant, source, at) if 0 < diff => {
+                    let reach = |row: &mut CoverageRow| row.reached = row.reached.max(Some(at));
+                    (tenant, ViewName::Coverage, self.cover(tenant, source, reach))
+                }
+                Published::Reached(..) => continue,
             };
             for (row, diff) in changes {
                 let key: Arc<str> = row.key().into();
@@ -87,15 +94,29 @@ impl Store {
         changed
     }
 
-    /// Adds to the counts of a source; gives the row that went and the one that came.
-    fn count(&mut self, tenant: Tenant, source: String, outcome: Outcome, diff: Diff) -> Vec<(Row, Diff)> {
+    /// Changes what is known of a source; gives the row that went and the one that came.
+    fn cover(
+        &mut self,
+        tenant: Tenant,
+        source: String,
+        change: impl FnOnce(&mut CoverageRow),
+    ) -> Vec<(Row, Diff)> {
         let Some(views) = self.tenants.get_mut(&tenant) else {
             panic!("a delivery was counted for a tenant that was never sealed")
         };
-        let counts = views.coverage.entry(source.clone()).or_default();
-        let before = (!counts.is_empty()).then(|| (coverage(&source, counts), -1));
-        *counts.entry(outcome).or_default() += diff.unsigned_abs();
-        before.into_iter().chain([(coverage(&source, counts), 1)]).collect()
+        let before = views.coverage.get(&source).cloned();
+        let new = || CoverageRow {
+            source: source.clone(),
+            accepted: 0,
+            duplicate: 0,
+            rejected: vec![],
+            reached: None,
+        };
+        let mut after = before.clone().unwrap_or_else(new);
+        change(&mut after);
+        views.coverage.insert(source, after.clone());
+        let before = before.map(|row| (Row::Coverage(row), -1));
+        before.into_iter().chain([(Row::Coverage(after), 1)]).collect()
     }
 
     /// Forgets what was shown before an epoch.
@@ -214,15 +235,15 @@ impl Cell {
     }
 }
 
-fn coverage(source: &str, counts: &BTreeMap<Outcome, u64>) -> Row {
-    let rejected = counts.iter().filter_map(|(outcome, count)| match outcome {
-        Outcome::Rejected(code) => Some((*code, *count)),
-        Outcome::Admitted | Outcome::Duplicate => None,
-    });
-    Row::Coverage(CoverageRow {
-        source: source.to_owned(),
-        accepted: counts.get(&Outcome::Admitted).copied().unwrap_or(0),
-        duplicate: counts.get(&Outcome::Duplicate).copied().unwrap_or(0),
-        rejected: rejected.collect(),
-    })
+/// Counts deliveries with one outcome.
+fn account(row: &mut CoverageRow, outcome: &Outcome, diff: Diff) {
+    let count = diff.unsigned_abs();
+    match outcome {
+        Outcome::Admitted => row.accepted += count,
+        Outcome::Duplicate => row.duplicate += count,
+        Outcome::Rejected(code) => match row.rejected.binary_search_by_key(code, |(known, _)| *known) {
+            Ok(at) => row.rejected[at].1 += count,
+            Err(at) => row.rejected.insert(at, (*code, count)),
+        },
+    }
 }

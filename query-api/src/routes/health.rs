@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 
 use crate::problem::{Problem, ProblemDocument};
@@ -26,10 +27,14 @@ pub(crate) async fn livez() -> &'static str {
     "ok"
 }
 
-/// The engine answers.
+/// The engine answers, and what was sealed before the start is in the views.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, body = Ready), (status = 503, body = ProblemDocument)))]
 pub(crate) async fn readyz(State(api): State<Api>) -> Result<Json<Ready>, Problem> {
     let status = api.status().await?;
+    if !api.ready() {
+        let detail = format!("recovering: the views are those of epoch {}; try again", status.as_of.epoch);
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "recovering", detail));
+    }
     let rows = status.rows.iter().map(|(view, count)| (view.to_string(), *count)).collect();
     Ok(Json(Ready { status: "ready", epoch: status.as_of.epoch, tenants: status.tenants.len(), rows }))
 }

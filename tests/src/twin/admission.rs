@@ -10,7 +10,7 @@ use schemas::fact::{Fact, Signal};
 use schemas::ids::{EventId, Tenant, TenantId};
 use schemas::object::ObjectState;
 use schemas::time::EventTime;
-use schemas::view::{CoverageRow, EventRow, RejectRow, Row, ViewName};
+use schemas::view::{CoverageRow, EventRow, Row, ViewName};
 
 use super::{Constants, Epoch, add};
 
@@ -56,12 +56,15 @@ pub(super) struct Claim {
     pub(super) event: EventId,
 }
 
+/// Accepted, duplicate, rejected by code, and the greatest event time accepted.
+type Coverage = (u64, u64, BTreeMap<RejectCode, u64>, Option<EventTime>);
+
 #[derive(Default)]
 pub(super) struct Admission {
     pub(super) current: Vec<Event>,
     pub(super) versions: Vec<Version>,
     rejects: BTreeSet<Reject>,
-    coverage: BTreeMap<String, (u64, u64, BTreeMap<RejectCode, u64>)>,
+    coverage: BTreeMap<String, Coverage>,
 }
 
 pub(super) fn occurrence(signal: &Signal, seq: u64, event: EventId, standing: bool) -> Occurrence {
@@ -137,7 +140,9 @@ pub(super) fn run(tenant: &TenantId, epochs: &[Epoch], constants: Constants) -> 
             let expiry = at.plus_ms(lifetime_ms(event, constants.horizon_ms));
             let code = if constants.future_ms.is_some_and(|future| now.plus_ms(future) < at) {
                 Some(RejectCode::InFuture)
-            } else if expiry <= now {
+            } else if expiry <= now
+                || constants.lateness_ms.is_some_and(|lateness| at.plus_ms(lateness) <= now)
+            {
                 Some(RejectCode::TooLate)
             } else {
                 None
@@ -159,6 +164,7 @@ pub(super) fn run(tenant: &TenantId, epochs: &[Epoch], constants: Constants) -> 
                 Some(_) => refuse(rejected(event, RejectCode::IdempotencyConflict), &source, &mut admission),
                 None => {
                     counts.0 += 1;
+                    counts.3 = counts.3.max(Some(at));
                     let event = Event { seq, arrival: EventArrival::clone(event) };
                     admitted.push(Remembered { event, expiry, objects_withdrawn: false });
                 }
@@ -274,9 +280,9 @@ impl Admission {
             );
         }
         for reject in &self.rejects {
-            add(rows, ViewName::Rejects, Row::Reject(RejectRow { reject: reject.clone() }));
+            add(rows, ViewName::Rejects, Row::Reject(reject.clone()));
         }
-        for (source, (accepted, duplicate, rejected)) in &self.coverage {
+        for (source, (accepted, duplicate, rejected, reached)) in &self.coverage {
             let rejected = rejected.iter().map(|(code, count)| (*code, *count)).collect();
             add(
                 rows,
@@ -286,6 +292,7 @@ impl Admission {
                     accepted: *accepted,
                     duplicate: *duplicate,
                     rejected,
+                    reached: *reached,
                 }),
             );
         }

@@ -1,0 +1,58 @@
+//! What admission gives to a snapshot, and takes back from one.
+
+use std::sync::Arc;
+
+use schemas::time::Diff;
+
+use super::{Admitted, Keeper, Remembered};
+use crate::retained::Retained;
+
+impl Keeper {
+    /// Takes back what a snapshot retained. Live rows follow when the key is settled.
+    pub(super) fn restore(&mut self, kept: Retained, emit: &mut impl FnMut(Admitted, Diff)) {
+        match kept {
+            Retained::Event { tenant, id, seq, objects_live, delivery } => {
+                self.calendar.insert((delivery.expiry, (tenant, id)));
+                let remembered = Remembered { delivery, seq, live: false, objects_live };
+                self.events.insert((tenant, id), remembered);
+            }
+            Retained::Withdrawal { tenant, id, until } => {
+                self.withdrawals.insert((tenant, id), until);
+                self.calendar.insert((until, (tenant, id)));
+            }
+            Retained::Reject { tenant, until, reject } => {
+                emit(Admitted::Reject(tenant, reject.clone()), 1);
+                self.rejects.insert((until, (tenant, reject)));
+            }
+            Retained::Count { tenant, source, outcome, count } => {
+                *self.counts.entry((tenant, source.clone(), outcome.clone())).or_default() += count;
+                emit(Admitted::Count(tenant, source, outcome), Diff::try_from(count).unwrap_or(Diff::MAX));
+            }
+            Retained::Reached { tenant, source, at } => emit(Admitted::Reached(tenant, source, at), 1),
+            Retained::Version { tenant, version, copies } => emit(Admitted::Version(tenant, version), copies),
+        }
+    }
+
+    /// Gives out everything that a snapshot must hold of this operator.
+    pub(super) fn retain(&self, mut give: impl FnMut(Retained)) {
+        for ((tenant, id), entry) in &self.events {
+            give(Retained::Event {
+                tenant: *tenant,
+                id: *id,
+                seq: entry.seq,
+                objects_live: entry.objects_live,
+                delivery: Arc::clone(&entry.delivery),
+            });
+        }
+        for ((tenant, id), until) in &self.withdrawals {
+            give(Retained::Withdrawal { tenant: *tenant, id: *id, until: *until });
+        }
+        for (until, (tenant, reject)) in &self.rejects {
+            give(Retained::Reject { tenant: *tenant, until: *until, reject: reject.clone() });
+        }
+        for ((tenant, source, outcome), count) in &self.counts {
+            let (source, outcome) = (source.clone(), outcome.clone());
+            give(Retained::Count { tenant: *tenant, source, outcome, count: *count });
+        }
+    }
+}

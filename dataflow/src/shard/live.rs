@@ -1,0 +1,232 @@
+//! A round: take records that are at hand, tenant by tenant; decode; seal; hand to the engine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::error::{DecodeError, RejectCode};
+use schemas::ids::TenantId;
+use schemas::position::Partition;
+use schemas::time::EventTime;
+use schemas::topic::tenant_of;
+
+use super::{
+    DISCOVER_MS, EPOCH_RECORDS_MAX, EPOCH_WAIT, RETRY, Shard, ShardError, TICK_MS, input_digest,
+    record_digest,
+};
+use crate::arrival::Arrival;
+use crate::control::record::{ControlRecord, Seal, Take, Verdict};
+use crate::ingest::decode::{Outcome, refused};
+use crate::ingest::log::LogRecord;
+use crate::ingest::registry::RegistryAnswer;
+
+/// What decoding an epoch's records came to.
+#[derive(Default)]
+struct Decoded {
+    arrivals: Vec<Arrival>,
+    learned: BTreeMap<u32, String>,
+    verdicts: Vec<Verdict>,
+}
+
+impl Shard {
+    /// Seals an epoch if there are records, or if time must go on. Waits a little for records.
+    pub fn round(&mut self) -> Result<(), ShardError> {
+        self.take_completions()?;
+        self.advance_snapshot()?;
+        self.discover()?;
+        let (records, full) = self.gather()?;
+        let now = self.now();
+        if records.is_empty() && now.ms_since(self.sealed_at) < TICK_MS {
+            return Ok(());
+        }
+        // Behind by more than an epoch: time is that of the log, so that what waited there is not late for it.
+        let appended = records.iter().filter_map(|record| record.appended).max();
+        let reading = appended.filter(|_| full).map_or(now, |appended| appended.min(now));
+        self.sealed_at = now;
+        self.seal(records, reading.max(EventTime(self.mark.now_ms)))
+    }
+
+    /// Takes up partitions that are new, from their oldest record.
+    fn discover(&mut self) -> Result<(), ShardError> {
+        let now = self.now();
+        if self.discovered_at.is_some_and(|last| now.ms_since(last) < DISCOVER_MS) {
+            return Ok(());
+        }
+        self.discovered_at = Some(now);
+        let found = match self.log.partitions() {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "topics could not be listed");
+                return Ok(());
+            }
+        };
+        let mut fresh = BTreeMap::new();
+        for partition in found.into_iter().filter(|partition| !self.assigned.contains(partition)) {
+            match self.log.bounds(&partition) {
+                Ok(bounds) => {
+                    fresh.insert(partition, bounds.oldest);
+                }
+                Err(error) => tracing::warn!(%error, %partition, "cannot be read yet"),
+            }
+        }
+        if !fresh.is_empty() {
+            self.log.assign(&fresh)?;
+            self.assigned.extend(fresh.into_keys());
+        }
+        Ok(())
+    }
+
+    /// Records for one epoch, in the order of their positions, and whether there were as many as an epoch may have.
+    fn gather(&mut self) -> Result<(Vec<LogRecord>, bool), ShardError> {
+        let mut records = self.take_at_hand(EPOCH_RECORDS_MAX)?;
+        if records.len() < EPOCH_RECORDS_MAX {
+            self.log.wait(EPOCH_WAIT);
+            records.extend(self.take_at_hand(EPOCH_RECORDS_MAX - records.len())?);
+        }
+        let full = EPOCH_RECORDS_MAX <= records.len();
+        records.sort_by(|left, right| left.position.cmp(&right.position));
+        metrics::counter!("kgroot_source_records_total")
+            .increment(u64::try_from(records.len()).unwrap_or(u64::MAX));
+        Ok((records, full))
+    }
+
+    /// Each tenant's share first, then what is left to whoever has more.
+    fn take_at_hand(&mut self, limit: usize) -> Result<Vec<LogRecord>, ShardError> {
+        let mut by_tenant: BTreeMap<TenantId, Vec<Partition>> = BTreeMap::new();
+        for partition in &self.assigned {
+            if let Some(tenant) = tenant_of(&partition.topic) {
+                by_tenant.entry(tenant).or_default().push(partition.clone());
+            }
+        }
+        let tenants: Vec<TenantId> = by_tenant.keys().cloned().collect();
+        let now = self.now();
+        let mut taken = Vec::new();
+        let mut greedy: BTreeSet<&TenantId> = BTreeSet::new();
+        let turns = self.shares.divide(&tenants, limit, now);
+        for (tenant, share) in turns {
+            let found = self.take_of(&by_tenant[tenant], share)?;
+            self.shares.spend(tenant, found.len());
+            if found.len() == share && 0 < share {
+                greedy.insert(tenant);
+            }
+            taken.extend(found);
+        }
+        for tenant in greedy {
+            let left = limit.saturating_sub(taken.len()).min(self.shares.allowance(tenant, now));
+            let found = self.take_of(&by_tenant[tenant], left)?;
+            self.shares.spend(tenant, found.len());
+            taken.extend(found);
+        }
+        Ok(taken)
+    }
+
+    /// Records of one tenant, an equal part of each partition first.
+    fn take_of(&mut self, partitions: &[Partition], limit: usize) -> Result<Vec<LogRecord>, ShardError> {
+        let mut taken = Vec::new();
+        let part = (limit / partitions.len().max(1)).max(1);
+        for share in [part, limit] {
+            for partition in partitions {
+                let left = limit.saturating_sub(taken.len()).min(share);
+                if 0 < left {
+                    taken.extend(self.log.read(partition, left)?);
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    fn seal(&mut self, records: Vec<LogRecord>, now: EventTime) -> Result<(), ShardError> {
+        let Decoded { arrivals, learned, verdicts } = self.decode(&records, now)?;
+        let seal = Seal {
+            term: self.term,
+            epoch: self.mark.epoch + 1,
+            now_ms: now.0,
+            generation: self.policy.generation,
+            takes: takes(&records),
+            schemas: learned,
+            verdicts,
+            input: input_digest(&records),
+            views: std::mem::take(&mut self.untold),
+        };
+        self.commit(&ControlRecord::Seal(seal.clone()))?;
+        self.file_originals(seal.epoch, records);
+        let capture = self.snapshot_due();
+        self.feed(&seal, arrivals, capture)?;
+        if capture {
+            self.begin_snapshot();
+        }
+        Ok(())
+    }
+
+    /// Keeps the bytes of an epoch until it is complete: some of them may become dead letters.
+    pub(super) fn file_originals(&mut self, epoch: schemas::time::Epoch, records: Vec<LogRecord>) {
+        let originals = records.into_iter().map(|record| (record.position, (record.key, record.value)));
+        self.in_flight.insert(epoch, originals.collect());
+    }
+
+    /// Decodes records; asks the registry for schemas that are not known, and waits while it is away.
+    fn decode(&mut self, records: &[LogRecord], now: EventTime) -> Result<Decoded, ShardError> {
+        let mut decoded = Decoded::default();
+        let mut unknown: BTreeMap<u32, DecodeError> = BTreeMap::new();
+        for record in records {
+            loop {
+                let id = match self.decoder.decode(record, now) {
+                    Outcome::Arrived(arrivals) => {
+                        decoded.arrivals.extend(arrivals);
+                        break;
+                    }
+                    Outcome::Wants(id) => id,
+                };
+                if let Some(error) = unknown.get(&id) {
+                    let position = record.position.clone();
+                    decoded.verdicts.push(Verdict { position, error: error.clone() });
+                    decoded.arrivals.extend(refused(record, error.clone()));
+                    break;
+                }
+                match self.ask_registry(id)? {
+                    Ok(text) => {
+                        self.decoder.learn(id, &text);
+                        decoded.learned.insert(id, text);
+                    }
+                    Err(error) => {
+                        unknown.insert(id, error);
+                    }
+                }
+            }
+        }
+        Ok(decoded)
+    }
+
+    /// The registry's word on an id. While it is away, the record waits: it is neither lost nor refused.
+    fn ask_registry(&mut self, id: u32) -> Result<Result<String, DecodeError>, ShardError> {
+        loop {
+            let answer = match &mut self.registry {
+                Some(registry) => registry.schema(id),
+                None => RegistryAnswer::Unknown("no registry is configured".to_owned()),
+            };
+            match answer {
+                RegistryAnswer::Schema(text) => return Ok(Ok(text)),
+                RegistryAnswer::Unknown(detail) => {
+                    return Ok(Err(DecodeError::new(RejectCode::Schema, detail)));
+                }
+                RegistryAnswer::Away(error) => tracing::warn!(id, %error, "records wait for the registry"),
+            }
+            if self.stopping() {
+                return Err(ShardError::Stopped);
+            }
+            std::thread::park_timeout(RETRY);
+        }
+    }
+}
+
+/// What was taken of each partition, from records in the order of their positions.
+fn takes(records: &[LogRecord]) -> Vec<Take> {
+    let mut takes: Vec<Take> = Vec::new();
+    for record in records {
+        let (partition, offset) = (record.position.partition(), record.position.offset);
+        let (until, last) = (offset + 1, record_digest(record));
+        match takes.last_mut() {
+            Some(take) if take.partition == partition => (take.until, take.last) = (until, last),
+            _ => takes.push(Take { partition, from: offset, until, last }),
+        }
+    }
+    takes
+}

@@ -1,0 +1,169 @@
+//! Taking a snapshot: an epoch is captured, its rows are written on a thread of their own, letters up to it are durable, and
+//! then a control record names it. A snapshot that fails is tried again later; the shard goes on.
+
+use std::collections::BTreeSet;
+use std::thread::JoinHandle;
+
+use schemas::ids::Digest;
+use schemas::time::Epoch;
+
+use super::{Shard, ShardError};
+use crate::control::record::{ControlRecord, Place, SnapshotMark};
+use crate::retained::Retained;
+use crate::seal::Mark;
+use crate::snapshot::folder::{SnapshotError, SnapshotFolder};
+use crate::snapshot::format::Manifest;
+
+/// How far the taking of a snapshot is.
+#[derive(Default)]
+pub(super) enum Taking {
+    /// None is being taken.
+    #[default]
+    Idle,
+    /// An epoch is captured: rows come in, and what the views came to.
+    Capturing(Box<Capturing>),
+    /// Files are being written.
+    Writing(JoinHandle<Written>, Mark),
+}
+
+type Written = (SnapshotFolder, Result<Digest, SnapshotError>);
+
+/// A captured epoch.
+pub(super) struct Capturing {
+    mark: Mark,
+    places: Vec<Place>,
+    schemas: std::collections::BTreeMap<u32, String>,
+    rows: Vec<Retained>,
+    /// Workers that have not given their rows.
+    missing: usize,
+    views: Option<Digest>,
+}
+
+impl Taking {
+    /// An epoch is complete.
+    pub(super) fn completed(&mut self, epoch: Epoch, views: Digest) {
+        if let Taking::Capturing(capturing) = self
+            && capturing.mark.epoch == epoch
+        {
+            capturing.views = Some(views);
+        }
+    }
+}
+
+impl Shard {
+    /// Whether the next epoch is to be captured.
+    pub(super) fn snapshot_due(&self) -> bool {
+        let last = self.ledger.snapshots.back().map_or(self.began_ms, |mark| mark.mark.now_ms);
+        matches!(self.taking, Taking::Idle)
+            && self.policy.snapshot_every_ms <= self.mark.now_ms.saturating_sub(last.max(self.failed_ms))
+    }
+
+    /// The epoch that was just sealed is captured.
+    pub(super) fn begin_snapshot(&mut self) {
+        self.taking = Taking::Capturing(Box::new(Capturing {
+            mark: self.mark.clone(),
+            places: self.places.values().cloned().collect(),
+            schemas: self.decoder.known().clone(),
+            rows: Vec::new(),
+            missing: self.inside.workers,
+            views: None,
+        }));
+    }
+
+    /// Takes the next step of a snapshot, if it can be taken without waiting.
+    pub(super) fn advance_snapshot(&mut self) -> Result<(), ShardError> {
+        if let Taking::Capturing(capturing) = &mut self.taking {
+            while let Ok(kept) = self.inside.captured.try_recv() {
+                if kept.0.epoch == capturing.mark.epoch {
+                    capturing.rows.extend(kept.0.rows);
+                    capturing.missing -= 1;
+                }
+            }
+        }
+        match std::mem::take(&mut self.taking) {
+            Taking::Capturing(capturing) => self.write_snapshot(capturing),
+            Taking::Writing(writing, mark) if writing.is_finished() => self.end_snapshot(writing, mark),
+            other => {
+                self.taking = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn write_snapshot(&mut self, capturing: Box<Capturing>) -> Result<(), ShardError> {
+        let (Some(views), 0) = (capturing.views, capturing.missing) else {
+            self.taking = Taking::Capturing(capturing);
+            return Ok(());
+        };
+        let Some(mut folder) = self.folder.take() else { panic!("one snapshot is written at a time") };
+        let Capturing { mark, places, schemas, rows, .. } = *capturing;
+        let generation = self.policy.generation;
+        let manifest =
+            Manifest { mark: mark.clone(), generation, views, places, schemas, shards: Vec::new() };
+        let write = move || {
+            let written = folder.write(manifest, rows);
+            (folder, written)
+        };
+        let writing = std::thread::Builder::new().name("kgroot-snapshot".to_owned()).spawn(write);
+        self.taking = Taking::Writing(writing.map_err(ShardError::Start)?, mark);
+        Ok(())
+    }
+
+    fn end_snapshot(&mut self, writing: JoinHandle<Written>, mark: Mark) -> Result<(), ShardError> {
+        let Ok((folder, written)) = writing.join() else { panic!("the thread of a snapshot panicked") };
+        self.folder = Some(folder);
+        match written {
+            Ok(manifest) => {
+                // Letters of epochs before it will not be written again.
+                self.letters.flush()?;
+                let epoch = mark.epoch;
+                let record = SnapshotMark { term: self.term, mark, manifest };
+                self.commit(&ControlRecord::Snapshot(record))?;
+                tracing::info!(epoch, "snapshot");
+                self.remove_old_snapshots()
+            }
+            Err(error) => {
+                self.failed_ms = self.mark.now_ms;
+                metrics::counter!("kgroot_snapshot_failures_total").increment(1);
+                tracing::error!(%error, "no snapshot; it is tried again later");
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps what a recovery may need, and no more.
+    fn remove_old_snapshots(&mut self) -> Result<(), ShardError> {
+        let kept: BTreeSet<Epoch> = self.ledger.snapshots.iter().map(|mark| mark.mark.epoch).collect();
+        if let Some(folder) = &mut self.folder
+            && let Err(error) = folder.keep(&kept)
+        {
+            tracing::warn!(%error, "old snapshots stay");
+        }
+        if let Some(offset) = self.ledger.needed_from()
+            && let Err(error) = self.control.forget(offset)
+        {
+            tracing::warn!(%error, "old control records stay");
+        }
+        Ok(())
+    }
+
+    /// Waits for a snapshot that was begun. Its epoch is complete.
+    pub(super) fn finish_snapshot(&mut self) -> Result<(), ShardError> {
+        loop {
+            match std::mem::take(&mut self.taking) {
+                Taking::Idle => return Ok(()),
+                Taking::Writing(writing, mark) => self.end_snapshot(writing, mark)?,
+                Taking::Capturing(mut capturing) => {
+                    while 0 < capturing.missing {
+                        let Ok(kept) = self.inside.captured.recv() else { return Err(ShardError::Stopped) };
+                        if kept.0.epoch == capturing.mark.epoch {
+                            capturing.rows.extend(kept.0.rows);
+                            capturing.missing -= 1;
+                        }
+                    }
+                    self.write_snapshot(capturing)?;
+                }
+            }
+        }
+    }
+}
