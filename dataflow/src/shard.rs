@@ -34,6 +34,7 @@ use crate::ingest::share::{Quota, Shares};
 use crate::seal::Mark;
 use crate::snapshot::folder::SnapshotFolder;
 
+pub mod background;
 mod error;
 mod letters;
 mod live;
@@ -41,6 +42,8 @@ mod recover;
 mod snapshots;
 
 pub use error::ShardError;
+
+use background::Background;
 
 /// Records of one epoch at most: trades latency for throughput.
 const EPOCH_RECORDS_MAX: usize = 5_000;
@@ -65,6 +68,8 @@ pub struct Outside {
     pub registry: Option<Box<dyn SchemaRegistry>>,
     /// Refused records.
     pub letters: Box<dyn DeadLetterSink>,
+    /// What may take long.
+    pub background: Box<dyn Background>,
     /// The wall clock.
     pub clock: Box<dyn Fn() -> EventTime + Send>,
     /// Set by whoever wants the shard to end.
@@ -108,6 +113,7 @@ pub struct Shard {
     registry: Option<Box<dyn SchemaRegistry>>,
     clock: Box<dyn Fn() -> EventTime + Send>,
     stop: Arc<AtomicBool>,
+    background: Box<dyn Background>,
     inside: Inside,
     policy: ShardPolicy,
     runtime: tokio::runtime::Runtime,
@@ -193,25 +199,27 @@ impl Shard {
         self.taking.completed(epoch, views);
         // An epoch that brought back a snapshot has no records: its letters were written before.
         if let Some(originals) = self.in_flight.remove(&epoch) {
-            self.letters.write(rejects, &originals)?;
+            self.write_letters(rejects, &originals)?;
         }
         Ok(())
     }
 
-    /// Waits until every epoch sealed is complete, every letter written, and a snapshot that was begun is finished.
-    pub fn settle(&mut self) -> Result<(), ShardError> {
-        while let Some((last, _)) = self.in_flight.last_key_value() {
-            let last = *last;
+    /// Waits until every epoch sealed is complete.
+    pub fn catch_up(&mut self) -> Result<(), ShardError> {
+        while !self.in_flight.is_empty() {
             match self.inside.completed.blocking_recv() {
                 Some(completed) => self.complete(completed)?,
                 None => return Err(ShardError::Engine(crate::engine::EngineError::Stopped)),
             }
-            if !self.in_flight.contains_key(&last) {
-                break;
-            }
         }
+        self.await_captured()
+    }
+
+    /// Waits until every epoch sealed is complete, every letter written, and a snapshot that was begun is finished.
+    pub fn settle(&mut self) -> Result<(), ShardError> {
+        self.catch_up()?;
         self.finish_snapshot()?;
-        self.letters.flush()
+        self.flush_letters()
     }
 
     /// Where sealing stands.

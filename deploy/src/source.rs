@@ -7,6 +7,7 @@ use dataflow::config::EngineConfig;
 use dataflow::engine::Engine;
 use dataflow::ingest::share::Quota;
 use dataflow::ingest::source::{Source, now};
+use dataflow::shard::background::Threads;
 use dataflow::shard::{Inside, Outside, ShardPolicy};
 use dataflow::snapshot::disk::LocalDisk;
 use dataflow::snapshot::folder::SnapshotFolder;
@@ -31,6 +32,7 @@ pub fn start(
         snapshots: SnapshotFolder::new(&state.path, Box::new(LocalDisk)),
         registry: opened.registry,
         letters: opened.letters,
+        background: Box::new(Threads),
         clock: Box::new(now),
         stop: Arc::default(),
     };

@@ -1,4 +1,5 @@
 //! The oracle of the engine, and random histories to compare them on.
 
 pub mod history;
+pub mod prove;
 pub mod twin;

@@ -1,44 +1,55 @@
-//! Dead letters on their way out: in the order of epochs, on a thread of their own, so that a slow broker delays letters
-//! and not the views. The queue is bounded; when it is full, the shard waits.
+//! Dead letters on their way out: in the order of epochs, beside the shard, so that a slow broker delays letters and not the
+//! views. The queue is bounded; when it is full, the shard waits.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use schemas::dead_letter::{DeadLetter, DeadLetterSink};
 use schemas::error::Reject;
 use schemas::position::SourcePosition;
 
-use super::ShardError;
+use super::{Shard, ShardError};
 
 /// Letters that may wait.
 const LETTERS_MAX: usize = 10_000;
-/// Between two attempts to write a letter.
-const RETRY: Duration = Duration::from_millis(500);
+/// Before a letter that was not taken is sent again.
+const RETRY: Duration = Duration::from_millis(100);
 
-enum Note {
-    Letter(Box<DeadLetter>),
-    Flush(SyncSender<()>),
-}
+type Sink = Box<dyn DeadLetterSink>;
+/// The sink comes back with the letters that it did not take.
+type Written = (Sink, Vec<DeadLetter>);
 
-/// The way to the letters' thread.
+/// Letters that are not written yet, and who writes them.
 pub(super) struct Letters {
-    notes: SyncSender<Note>,
+    queue: VecDeque<DeadLetter>,
+    /// Absent while a batch is being written.
+    sink: Option<Sink>,
+    writing: Option<Receiver<Written>>,
 }
 
 impl Letters {
-    pub(super) fn start(sink: Box<dyn DeadLetterSink>, stop: Arc<AtomicBool>) -> std::io::Result<Self> {
-        let (notes, noted) = sync_channel(LETTERS_MAX);
-        let write = move || run(sink, &noted, &stop);
-        std::thread::Builder::new().name("kgroot-dead-letters".to_owned()).spawn(write)?;
-        Ok(Letters { notes })
+    pub(super) fn new(sink: Sink) -> Self {
+        Letters { queue: VecDeque::new(), sink: Some(sink), writing: None }
     }
 
+    fn done(&self) -> bool {
+        self.queue.is_empty() && self.writing.is_none()
+    }
+
+    fn take_back(&mut self, (sink, refused): Written) {
+        self.writing = None;
+        self.sink = Some(sink);
+        for letter in refused.into_iter().rev() {
+            self.queue.push_front(letter);
+        }
+    }
+}
+
+impl Shard {
     /// Hands over what was refused in an epoch, with the original bytes.
-    pub(super) fn write(
-        &self,
+    pub(super) fn write_letters(
+        &mut self,
         rejects: Vec<Reject>,
         originals: &BTreeMap<SourcePosition, (Vec<u8>, Vec<u8>)>,
     ) -> Result<(), ShardError> {
@@ -47,53 +58,68 @@ impl Letters {
             let (key, value) = originals.get(&place).cloned().unwrap_or_default();
             metrics::counter!("kgroot_source_rejects_total", "code" => reject.error.code.as_str())
                 .increment(1);
-            self.tell(Note::Letter(Box::new(DeadLetter { reject, key, value })))?;
+            self.letters.queue.push_back(DeadLetter { reject, key, value });
+        }
+        self.advance_letters()?;
+        while LETTERS_MAX < self.letters.queue.len() {
+            self.await_letters()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next step of writing letters, if it can be taken without waiting.
+    pub(super) fn advance_letters(&mut self) -> Result<(), ShardError> {
+        if let Some(written) = self.letters.writing.as_ref().and_then(|writing| writing.try_recv().ok()) {
+            self.letters.take_back(written);
+        }
+        if self.letters.queue.is_empty() {
+            return Ok(());
+        }
+        let Some(sink) = self.letters.sink.take() else { return Ok(()) };
+        let batch: Vec<DeadLetter> = self.letters.queue.drain(..).collect();
+        let (done, writing) = channel();
+        let job = move || {
+            // A shard that has ended takes nothing back.
+            let _taken = done.send(write(sink, batch));
+        };
+        self.background.spawn("kgroot-dead-letters", Box::new(job)).map_err(ShardError::Start)?;
+        self.letters.writing = Some(writing);
+        Ok(())
+    }
+
+    fn await_letters(&mut self) -> Result<(), ShardError> {
+        self.advance_letters()?;
+        let Some(writing) = &self.letters.writing else { return Ok(()) };
+        self.background.expect();
+        let Ok(written) = writing.recv() else { panic!("the writer of dead letters panicked") };
+        let refused = !written.1.is_empty();
+        self.letters.take_back(written);
+        if refused {
+            if self.stopping() {
+                return Err(ShardError::Letters("asked to stop while they could not be written".to_owned()));
+            }
+            self.background.pause(RETRY);
         }
         Ok(())
     }
 
     /// Waits until every letter handed over is durable.
-    pub(super) fn flush(&self) -> Result<(), ShardError> {
-        let (done, is_done) = sync_channel(1);
-        self.tell(Note::Flush(done))?;
-        is_done.recv().map_err(|_| ended())
-    }
-
-    fn tell(&self, note: Note) -> Result<(), ShardError> {
-        self.notes.send(note).map_err(|_| ended())
+    pub(super) fn flush_letters(&mut self) -> Result<(), ShardError> {
+        while !self.letters.done() {
+            self.await_letters()?;
+        }
+        Ok(())
     }
 }
 
-fn ended() -> ShardError {
-    ShardError::Letters("their thread has ended; see the log".to_owned())
-}
-
-fn run(mut sink: Box<dyn DeadLetterSink>, notes: &Receiver<Note>, stop: &AtomicBool) {
-    while let Ok(note) = notes.recv() {
-        let written = match &note {
-            Note::Letter(letter) => insist(stop, || sink.send(letter)),
-            Note::Flush(_) => insist(stop, || sink.flush()),
-        };
-        if !written {
-            return;
+/// Writes letters in order, up to the first that is not taken; what is given back may be durable nevertheless.
+fn write(mut sink: Sink, letters: Vec<DeadLetter>) -> Written {
+    let sent = letters.iter().try_for_each(|letter| sink.send(letter)).and_then(|()| sink.flush());
+    match sent {
+        Ok(()) => (sink, Vec::new()),
+        Err(error) => {
+            tracing::error!(%error, letters = letters.len(), "dead letters wait");
+            (sink, letters)
         }
-        if let Note::Flush(done) = note {
-            // Whoever waited has given up.
-            let _told = done.send(());
-        }
-    }
-}
-
-/// Tries until it works; false when the shard ends before.
-fn insist(stop: &AtomicBool, mut attempt: impl FnMut() -> Result<(), String>) -> bool {
-    loop {
-        match attempt() {
-            Ok(()) => return true,
-            Err(error) => tracing::error!(%error, "dead letters wait"),
-        }
-        if stop.load(Ordering::Relaxed) {
-            return false;
-        }
-        std::thread::park_timeout(RETRY);
     }
 }

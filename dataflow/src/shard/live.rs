@@ -31,6 +31,7 @@ impl Shard {
     pub fn round(&mut self) -> Result<(), ShardError> {
         self.take_completions()?;
         self.advance_snapshot()?;
+        self.advance_letters()?;
         self.discover()?;
         let (records, full) = self.gather()?;
         let now = self.now();
@@ -212,7 +213,7 @@ impl Shard {
             if self.stopping() {
                 return Err(ShardError::Stopped);
             }
-            std::thread::park_timeout(RETRY);
+            self.background.pause(RETRY);
         }
     }
 }

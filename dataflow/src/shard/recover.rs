@@ -28,11 +28,11 @@ const TERMS_MAX: usize = 100;
 impl Shard {
     /// Takes the shard over and brings the engine, which has sealed nothing yet, to where sealing stood.
     pub fn recover(outside: Outside, inside: Inside, policy: ShardPolicy) -> Result<Self, ShardError> {
-        let Outside { log, control, snapshots, registry, letters, clock, stop } = outside;
+        let Outside { log, control, snapshots, registry, letters, background, clock, stop } = outside;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let mut shard = Shard {
             decoder: Decoder::new(registry.is_some()),
-            letters: Letters::start(letters, std::sync::Arc::clone(&stop)).map_err(ShardError::Start)?,
+            letters: Letters::new(letters),
             runtime: runtime.map_err(ShardError::Start)?,
             shares: Shares::new(policy.quota),
             began_ms: clock().0,
@@ -42,6 +42,7 @@ impl Shard {
             registry,
             clock,
             stop,
+            background,
             inside,
             policy,
             ledger: Ledger::default(),
@@ -190,7 +191,7 @@ impl Shard {
                 Ok(bounds) => return Ok(bounds),
                 Err(error @ crate::ingest::log::LogError::Unreachable { .. }) if !self.stopping() => {
                     tracing::warn!(%error, %partition, "recovery waits for the log");
-                    std::thread::park_timeout(RETRY);
+                    self.background.pause(RETRY);
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -1,14 +1,15 @@
 //! Taking a snapshot: an epoch is captured, its rows are written on a thread of their own, letters up to it are durable, and
 //! then a control record names it. A snapshot that fails is tried again later; the shard goes on.
 
-use std::collections::BTreeSet;
-use std::thread::JoinHandle;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, channel};
 
 use schemas::ids::Digest;
 use schemas::time::Epoch;
 
 use super::{Shard, ShardError};
 use crate::control::record::{ControlRecord, Place, SnapshotMark};
+use crate::engine::Kept;
 use crate::retained::Retained;
 use crate::seal::Mark;
 use crate::snapshot::folder::{SnapshotError, SnapshotFolder};
@@ -23,7 +24,7 @@ pub(super) enum Taking {
     /// An epoch is captured: rows come in, and what the views came to.
     Capturing(Box<Capturing>),
     /// Files are being written.
-    Writing(JoinHandle<Written>, Mark),
+    Writing(Receiver<Written>, Mark),
 }
 
 type Written = (SnapshotFolder, Result<Digest, SnapshotError>);
@@ -32,7 +33,7 @@ type Written = (SnapshotFolder, Result<Digest, SnapshotError>);
 pub(super) struct Capturing {
     mark: Mark,
     places: Vec<Place>,
-    schemas: std::collections::BTreeMap<u32, String>,
+    schemas: BTreeMap<u32, String>,
     rows: Vec<Retained>,
     /// Workers that have not given their rows.
     missing: usize,
@@ -46,6 +47,16 @@ impl Taking {
             && capturing.mark.epoch == epoch
         {
             capturing.views = Some(views);
+        }
+    }
+}
+
+impl Capturing {
+    fn take(&mut self, kept: Kept) {
+        // What an earlier capture left behind is not wanted.
+        if kept.0.epoch == self.mark.epoch {
+            self.rows.extend(kept.0.rows);
+            self.missing -= 1;
         }
     }
 }
@@ -74,20 +85,31 @@ impl Shard {
     pub(super) fn advance_snapshot(&mut self) -> Result<(), ShardError> {
         if let Taking::Capturing(capturing) = &mut self.taking {
             while let Ok(kept) = self.inside.captured.try_recv() {
-                if kept.0.epoch == capturing.mark.epoch {
-                    capturing.rows.extend(kept.0.rows);
-                    capturing.missing -= 1;
-                }
+                capturing.take(kept);
             }
         }
         match std::mem::take(&mut self.taking) {
             Taking::Capturing(capturing) => self.write_snapshot(capturing),
-            Taking::Writing(writing, mark) if writing.is_finished() => self.end_snapshot(writing, mark),
-            other => {
-                self.taking = other;
-                Ok(())
+            Taking::Writing(writing, mark) => match writing.try_recv() {
+                Ok(written) => self.end_snapshot(written, mark),
+                Err(_) => {
+                    self.taking = Taking::Writing(writing, mark);
+                    Ok(())
+                }
+            },
+            Taking::Idle => Ok(()),
+        }
+    }
+
+    /// Waits for the rows of a captured epoch, which is complete.
+    pub(super) fn await_captured(&mut self) -> Result<(), ShardError> {
+        if let Taking::Capturing(capturing) = &mut self.taking {
+            while 0 < capturing.missing {
+                let Ok(kept) = self.inside.captured.recv() else { return Err(ShardError::Stopped) };
+                capturing.take(kept);
             }
         }
+        Ok(())
     }
 
     fn write_snapshot(&mut self, capturing: Box<Capturing>) -> Result<(), ShardError> {
@@ -100,22 +122,23 @@ impl Shard {
         let generation = self.policy.generation;
         let manifest =
             Manifest { mark: mark.clone(), generation, views, places, schemas, shards: Vec::new() };
-        let write = move || {
+        let (done, writing) = channel();
+        let job = move || {
             let written = folder.write(manifest, rows);
-            (folder, written)
+            // A shard that has ended takes nothing back.
+            let _taken = done.send((folder, written));
         };
-        let writing = std::thread::Builder::new().name("kgroot-snapshot".to_owned()).spawn(write);
-        self.taking = Taking::Writing(writing.map_err(ShardError::Start)?, mark);
+        self.background.spawn("kgroot-snapshot", Box::new(job)).map_err(ShardError::Start)?;
+        self.taking = Taking::Writing(writing, mark);
         Ok(())
     }
 
-    fn end_snapshot(&mut self, writing: JoinHandle<Written>, mark: Mark) -> Result<(), ShardError> {
-        let Ok((folder, written)) = writing.join() else { panic!("the thread of a snapshot panicked") };
+    fn end_snapshot(&mut self, (folder, written): Written, mark: Mark) -> Result<(), ShardError> {
         self.folder = Some(folder);
         match written {
             Ok(manifest) => {
                 // Letters of epochs before it will not be written again.
-                self.letters.flush()?;
+                self.flush_letters()?;
                 let epoch = mark.epoch;
                 let record = SnapshotMark { term: self.term, mark, manifest };
                 self.commit(&ControlRecord::Snapshot(record))?;
@@ -149,21 +172,11 @@ impl Shard {
 
     /// Waits for a snapshot that was begun. Its epoch is complete.
     pub(super) fn finish_snapshot(&mut self) -> Result<(), ShardError> {
-        loop {
-            match std::mem::take(&mut self.taking) {
-                Taking::Idle => return Ok(()),
-                Taking::Writing(writing, mark) => self.end_snapshot(writing, mark)?,
-                Taking::Capturing(mut capturing) => {
-                    while 0 < capturing.missing {
-                        let Ok(kept) = self.inside.captured.recv() else { return Err(ShardError::Stopped) };
-                        if kept.0.epoch == capturing.mark.epoch {
-                            capturing.rows.extend(kept.0.rows);
-                            capturing.missing -= 1;
-                        }
-                    }
-                    self.write_snapshot(capturing)?;
-                }
-            }
-        }
+        self.await_captured()?;
+        self.advance_snapshot()?;
+        let Taking::Writing(writing, mark) = std::mem::take(&mut self.taking) else { return Ok(()) };
+        self.background.expect();
+        let Ok(written) = writing.recv() else { panic!("the writer of a snapshot panicked") };
+        self.end_snapshot(written, mark)
     }
 }

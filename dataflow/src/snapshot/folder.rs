@@ -1,6 +1,6 @@
 //! Snapshots in a folder: each in a folder of its own, named after its epoch, that appears whole or not at all.
 //!
-//! Order   files are written and synchronized under a name that counts for nothing, read again and compared, then the
+//! Order   the folders above are synchronized; files are written and synchronized under a name that counts for nothing, read again and compared, then the
 //!         folder gets its name, and the folder above is synchronized. Only then may a control record name it.
 //! Repeat  a snapshot of the same epoch replaces an unfinished one.
 //! Limits  as many as the control log names; the rest is removed.
@@ -62,6 +62,7 @@ impl SnapshotFolder {
         let (target, folder) = (self.of(manifest.mark.epoch), self.unfinished(manifest.mark.epoch));
         self.clear(&folder)?;
         self.disk.create_folder(&folder).map_err(at(&folder))?;
+        self.sync_above()?;
         manifest.shards.clear();
         for (number, rows) in partition(rows).into_iter().enumerate() {
             let name = format!("shard-{number:02}");
@@ -80,6 +81,20 @@ impl SnapshotFolder {
         self.disk.rename(&folder, &target).map_err(at(&target))?;
         self.disk.sync_folder(&self.path).map_err(at(&self.path))?;
         Ok(digest(&bytes))
+    }
+
+    /// The folder of snapshots is itself an entry of a folder, and that of another: all may be new.
+    fn sync_above(&mut self) -> Result<(), SnapshotError> {
+        let above: Vec<PathBuf> = self.path.ancestors().skip(1).map(Path::to_owned).collect();
+        for path in above {
+            let path = if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
+            match self.disk.sync_folder(&path) {
+                // Where this process may not look, it made nothing.
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+                other => other.map_err(at(&path))?,
+            }
+        }
+        Ok(())
     }
 
     fn unfinished(&self, epoch: Epoch) -> PathBuf {

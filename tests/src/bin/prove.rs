@@ -1,0 +1,54 @@
+//! `cargo prove CHECK [--n N] [--seed S]`: tries a promise of the engine on many seeds.
+//!
+//! Failures go to standard error, each with the seed that shows it again; the last line on standard output is one JSON
+//! document. Exits 0 only when nothing failed.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use tests::prove::{Cases, Report, bitflips, failpoints, histories, simulate};
+
+/// Name, how many cases by default, and the check.
+const CHECKS: [(&str, u64, fn(Cases) -> Report); 4] = [
+    ("histories", 500, histories::prove),
+    ("simulate", 200, simulate::prove),
+    ("failpoints", 1, failpoints::prove),
+    ("bitflips", 65_536 * 8, bitflips::prove),
+];
+
+fn main() -> ExitCode {
+    match parse() {
+        Ok((check, cases)) => run(check, cases),
+        Err(line) => {
+            eprintln!("{line}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse() -> Result<(fn(Cases) -> Report, Cases), String> {
+    let names: Vec<&str> = CHECKS.iter().map(|(name, ..)| *name).collect();
+    let usage = format!("usage: cargo prove {} [--n N] [--seed S]", names.join("|"));
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().ok_or_else(|| usage.clone())?;
+    let (_, n, check) = CHECKS.iter().find(|(known, ..)| *known == name).ok_or_else(|| usage.clone())?;
+    let mut cases = Cases { n: *n, seed: 0 };
+    while let Some(option) = arguments.next() {
+        let value = arguments.next().and_then(|value| value.parse().ok()).ok_or_else(|| usage.clone())?;
+        match option.as_str() {
+            "--n" => cases.n = value,
+            "--seed" => cases.seed = value,
+            _ => return Err(usage),
+        }
+    }
+    Ok((*check, cases))
+}
+
+fn run(check: fn(Cases) -> Report, cases: Cases) -> ExitCode {
+    let report = check(cases);
+    for failure in &report.failures {
+        eprintln!("{failure}");
+    }
+    let written = writeln!(std::io::stdout(), "{}", report.document());
+    if report.failures.is_empty() && written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
