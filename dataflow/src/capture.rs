@@ -1,20 +1,20 @@
-//! What a snapshot holds, on its way out of the dataflow: worker by worker, as of the epochs that are captured.
+//! What a snapshot holds, on its way out of the dataflow, as of the epochs that are captured.
 //!
 //! Input   retained rows, and the ticks that say which epochs are captured.
-//! Output  one [`Captured`] per worker and captured epoch.
+//! Output  one [`Captured`] per captured epoch, from the first worker of all: snapshots are taken in one process.
 //! Ties    none: a snapshot sorts. State  rows of a captured epoch that is not complete.
 
 use std::collections::BTreeMap;
 
 use schemas::time::{Diff, Epoch};
-use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::frontier::MutableAntichain;
 
 use crate::retained::Retained;
 use crate::types::{Tick, Ticks, Updates};
 
-/// What one worker retains as of an epoch.
+/// What is retained as of an epoch.
 #[derive(Debug)]
 pub(crate) struct Captured {
     /// The epoch.
@@ -27,10 +27,11 @@ pub(crate) struct Captured {
 pub(crate) fn capture<'scope>(
     retained: Updates<'scope, Retained>,
     ticks: Ticks<'scope>,
+    worker: usize,
     send: impl Fn(Captured) + 'static,
 ) {
     let mut builder = OperatorBuilder::new("Capture".to_owned(), retained.inner.scope());
-    let mut rows = builder.new_input(retained.inner, Pipeline);
+    let mut rows = builder.new_input(retained.inner, Exchange::new(|_: &(Retained, Epoch, Diff)| 0));
     let mut ticks = builder.new_input(ticks, Pipeline);
     builder.build(move |_capabilities| {
         let mut stash: BTreeMap<Epoch, Vec<Retained>> = BTreeMap::new();
@@ -42,7 +43,8 @@ pub(crate) fn capture<'scope>(
             });
             ticks.for_each(|capability, ticks: &mut Vec<Tick>| {
                 let epoch = capability.least().copied();
-                if let Some(epoch) = epoch.filter(|_| ticks.drain(..).any(|tick| tick.capture)) {
+                let captured = ticks.drain(..).any(|tick| tick.capture) && worker == 0;
+                if let Some(epoch) = epoch.filter(|_| captured) {
                     stash.entry(epoch).or_default();
                 }
             });

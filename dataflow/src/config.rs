@@ -13,11 +13,22 @@ pub enum Clock {
     Event,
 }
 
+/// Several processes that compute together; every one has as many workers. Process 0 seals; the others follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Which of them this is, from 0.
+    pub process: usize,
+    /// Address (`host:port`) of each.
+    pub addresses: Vec<String>,
+}
+
 /// Engine configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// Worker threads.
+    /// Worker threads of this process.
     pub workers: usize,
+    /// The processes that compute together; `None` for one alone.
+    pub cluster: Option<Cluster>,
     /// Whose clock `now` is.
     pub clock: Clock,
     /// How long an event is live after its event time, in milliseconds. Kinds that rules look for further back
@@ -37,6 +48,11 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
+    /// Whether this process seals.
+    pub fn leads(&self) -> bool {
+        self.cluster.as_ref().is_none_or(|cluster| cluster.process == 0)
+    }
+
     /// What results are compared within: the same program with the same configuration gives the same views. The number
     /// of workers is not part of it.
     pub fn generation(&self) -> Generation {
@@ -52,6 +68,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         EngineConfig {
             workers: 1,
+            cluster: None,
             clock: Clock::Wall,
             horizon_ms: 6 * 3_600_000,
             lateness_ms: 3 * 3_600_000,

@@ -18,12 +18,12 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::arrival::Arrival;
 use crate::capture::Captured;
-use crate::config::EngineConfig;
+use crate::config::{Cluster, EngineConfig};
 use crate::retained::Retained;
 use crate::seal::{Mark, SealedBatch, Sealer};
-use crate::types::Tick;
+use crate::types::{Tick, Told};
 use crate::views::{Note, ViewThread};
-use crate::worker::{self, Command};
+use crate::worker::{self, Command, Exits};
 
 /// Requests that may wait at the view thread before readers wait.
 const READ_REQUESTS_MAX: usize = 1_024;
@@ -82,6 +82,8 @@ struct Shared {
     sealing: Mutex<Sealing>,
     /// One permit per epoch that may still be in flight.
     room: Arc<Semaphore>,
+    /// Whether this process seals.
+    leads: bool,
 }
 
 #[derive(Debug)]
@@ -100,6 +102,9 @@ pub enum EngineError {
     /// A worker ended; the process should be restarted.
     #[error("the engine has stopped")]
     Stopped,
+    /// Another process of the cluster seals.
+    #[error("this process follows: process 0 of the cluster seals")]
+    Follows,
 }
 
 impl Engine {
@@ -118,7 +123,7 @@ impl Engine {
         let (kept, captured) = std_mpsc::channel();
         let (guards, workers) = start_workers(&config, &notes, &kept)?;
         let sealing = Mutex::new(Sealing { sealer: Sealer::new(&config), workers, notes });
-        let input = EngineInput { shared: Arc::new(Shared { sealing, room }) };
+        let input = EngineInput { shared: Arc::new(Shared { sealing, room, leads: config.leads() }) };
         let (workers, views) = (Some(guards), Some(views));
         let (completed, captured) = (Some(completed), Some(captured));
         Ok(Engine { input, reader: ViewReader::new(requests), completed, captured, workers, views })
@@ -142,6 +147,11 @@ impl Engine {
     /// What the workers retain, one after the other, as of the epochs that were captured. `Some` once.
     pub fn take_captured(&mut self) -> Option<std_mpsc::Receiver<Kept>> {
         self.captured.take()
+    }
+
+    /// Waits until the computation ends: that of a process that follows ends when the one that seals stops.
+    pub fn wait(mut self) -> Result<(), EngineError> {
+        self.stop()
     }
 
     /// Lets everything sealed complete, then stops the threads. Blocks: call it outside async tasks.
@@ -202,11 +212,14 @@ impl EngineInput {
         capture: bool,
         seal: impl FnOnce(&mut Sealer) -> SealedBatch,
     ) -> Result<Mark, EngineError> {
+        if !self.shared.leads {
+            return Err(EngineError::Follows);
+        }
         let permit = self.shared.room.acquire().await.map_err(|_| EngineError::Stopped)?;
         let mut sealing = self.shared.sealing.lock().map_err(|_| EngineError::Stopped)?;
         let SealedBatch { epoch, now, event_time, tenants, rows } = seal(&mut sealing.sealer);
-        let note = Note::Sealed { epoch, now, event_time, tenants };
-        sealing.notes.send(note).map_err(|_| EngineError::Stopped)?;
+        let told = Told { epoch, now, event_time, tenants };
+        sealing.notes.send(Note::Sealed(told.clone())).map_err(|_| EngineError::Stopped)?;
         let peers = sealing.workers.len();
         let mut shares: Vec<Vec<_>> = (0..peers).map(|_| Vec::new()).collect();
         for (index, row) in rows.into_iter().enumerate() {
@@ -214,7 +227,8 @@ impl EngineInput {
         }
         let tick = Tick { now, capture };
         for ((worker, thread), rows) in sealing.workers.iter().zip(shares) {
-            worker.send(Command::Seal { epoch, tick, rows }).map_err(|_| EngineError::Stopped)?;
+            let told = told.clone();
+            worker.send(Command::Seal { told, tick, rows }).map_err(|_| EngineError::Stopped)?;
             thread.unpark();
         }
         // Given back by the view thread when the epoch is complete.
@@ -267,16 +281,24 @@ fn start_workers(
     let (threads, started) = std_mpsc::channel();
     let threads = Mutex::new(threads);
     let (worker_config, notes, kept) = (config.clone(), notes.clone(), kept.clone());
-    let communication = match config.workers {
-        1 => timely::CommunicationConfig::Thread,
-        workers => timely::CommunicationConfig::Process(workers),
+    let communication = match (&config.cluster, config.workers) {
+        (Some(Cluster { process, addresses }), threads) => timely::CommunicationConfig::Cluster {
+            threads,
+            process: *process,
+            addresses: addresses.clone(),
+            report: false,
+            zerocopy: false,
+        },
+        (None, 1) => timely::CommunicationConfig::Thread,
+        (None, workers) => timely::CommunicationConfig::Process(workers),
     };
     let mut worker = WorkerConfig::default();
     // Without it, what a burst has left behind is merged only when as much comes again.
     differential_dataflow::configure(&mut worker, &Config { idle_merge_effort: Some(IDLE_MERGE_EFFORT) });
     let timely_config = timely::Config { communication, worker };
     let guards = timely::execute(timely_config, move |worker| {
-        let index = worker.index();
+        // The index counts workers of all processes.
+        let index = worker.index() % worker_config.workers;
         let commands = receivers.lock().ok().and_then(|mut all| all.get_mut(index).and_then(Option::take));
         let Some(commands) = commands else { panic!("worker {index} was started twice") };
         if let Ok(threads) = threads.lock() {
@@ -285,9 +307,11 @@ fn start_workers(
         }
         let (notes, kept) = (notes.clone(), kept.clone());
         // The view thread outlives the workers; what is captured is dropped where nobody takes it.
-        let publish = move |progress| drop(notes.send(Note::Progress(progress)));
-        let capture = move |captured| drop(kept.send(Kept(captured)));
-        worker::run(worker, &worker_config, &commands, publish, capture);
+        let exits = Exits {
+            publish: Box::new(move |note| drop(notes.send(note))),
+            capture: Box::new(move |captured| drop(kept.send(Kept(captured)))),
+        };
+        worker::run(worker, &worker_config, &commands, exits);
     })
     .map_err(EngineError::Config)?;
     let mut handles: Vec<(usize, Thread)> = started.iter().take(config.workers).collect();

@@ -18,6 +18,8 @@ use schemas::ids::{EntityId, Tenant};
 use schemas::time::{Diff, EventTime};
 use schemas::view::{EntityRow, RelationRow, Row, ViewName};
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::EngineConfig;
 use crate::operators::admit::{Admitted, Outcome, Sealed, admit};
 use crate::operators::baselines::baselines;
@@ -37,7 +39,7 @@ use crate::rows::{Edge, Episode};
 use crate::types::{Ticks, Updates};
 
 /// A change of a view of one tenant.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Published {
     /// A row of a view.
     Row(Tenant, ViewName, Box<Row>),

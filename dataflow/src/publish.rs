@@ -1,24 +1,31 @@
-//! The way out of the dataflow: complete epochs, worker by worker, to the view thread.
+//! The way out of the dataflow: complete epochs to the view thread of each process.
 //!
-//! Input   changes of views.
-//! Output  one [`Progress`] per worker and epoch, in order, whether or not anything changed in it.
+//! Input   changes of views; what processes that follow are told of each epoch.
+//! Output  one [`Progress`] per epoch and worker, in order, whether or not anything changed in it; in a cluster from the first
+//!         worker of each process, to which all changes are sent: every process has all views, so that any can answer.
 //! Ties    none. State  changes of epochs that are not complete.
 
 use std::collections::BTreeMap;
 
+use differential_dataflow::AsCollection;
 use differential_dataflow::consolidation::consolidate;
 use schemas::time::{Diff, Epoch};
+use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Exchange;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::progress::frontier::MutableAntichain;
 
+use crate::config::EngineConfig;
 use crate::graph::Published;
-use crate::types::Updates;
+use crate::types::{Told, Updates};
+use crate::views::Note;
 
-/// What one worker has to say of one epoch.
+/// What is complete, and what changed.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    /// The worker.
+    /// Which of the workers that this process listens to.
     pub(crate) worker: usize,
     /// Every epoch before this one is complete on this worker.
     pub(crate) upper: Epoch,
@@ -26,35 +33,73 @@ pub(crate) struct Progress {
     pub(crate) changes: Vec<(Epoch, Vec<(Published, Diff)>)>,
 }
 
+/// A change on its way to the worker with a number.
+type Addressed = (u64, Published);
+
+/// Workers of a process whose progress its views wait for.
+pub(crate) fn publishers(config: &EngineConfig) -> usize {
+    if config.cluster.is_some() { 1 } else { config.workers }
+}
+
 /// Hands complete epochs to `send`.
 pub(crate) fn publish<'scope>(
     rows: Updates<'scope, Published>,
+    told: StreamVec<'scope, Epoch, Told>,
     worker: usize,
-    send: impl Fn(Progress) + 'static,
+    config: &EngineConfig,
+    send: impl Fn(Note) + 'static,
+) {
+    let (workers, leads) = (config.workers, config.leads());
+    let Some(cluster) = &config.cluster else {
+        let addressed = rows.map(|row| (0, row));
+        return complete(addressed, told, Some(worker), true, send);
+    };
+    let firsts: Vec<u64> = (0..cluster.addresses.len()).map(|process| (process * workers) as u64).collect();
+    let addressed = rows.inner.flat_map(move |(row, epoch, diff)| {
+        let to = |first: &u64| ((*first, row.clone()), epoch, diff);
+        firsts.iter().map(to).collect::<Vec<_>>()
+    });
+    let arrived = addressed.exchange(|((first, _), ..): &(Addressed, Epoch, Diff)| *first).as_collection();
+    let publisher = worker.is_multiple_of(workers).then_some(0);
+    complete(arrived, told.broadcast(), publisher, leads, send);
+}
+
+/// Collects changes until their epoch is complete; `publisher` is `None` on a worker that publishes nothing.
+fn complete<'scope>(
+    rows: Updates<'scope, Addressed>,
+    told: StreamVec<'scope, Epoch, Told>,
+    publisher: Option<usize>,
+    leads: bool,
+    send: impl Fn(Note) + 'static,
 ) {
     let mut builder = OperatorBuilder::new("Publish".to_owned(), rows.inner.scope());
     let mut input = builder.new_input(rows.inner, Pipeline);
+    let mut notes = builder.new_input(told, Pipeline);
     builder.build(move |_capabilities| {
         let mut stash: BTreeMap<Epoch, Vec<(Published, Diff)>> = BTreeMap::new();
-        let mut told: Epoch = 0;
+        let mut upper_told: Epoch = 0;
         move |frontiers: &[MutableAntichain<Epoch>]| {
-            input.for_each(|_capability, rows: &mut Vec<(Published, Epoch, Diff)>| {
-                for (row, epoch, diff) in rows.drain(..) {
+            notes.for_each(|_capability, told: &mut Vec<Told>| {
+                // The process that seals has told its own views already.
+                for told in told.drain(..).filter(|_| !leads && publisher.is_some()) {
+                    send(Note::Sealed(told));
+                }
+            });
+            input.for_each(|_capability, rows: &mut Vec<(Addressed, Epoch, Diff)>| {
+                for ((_, row), epoch, diff) in rows.drain(..) {
                     stash.entry(epoch).or_default().push((row, diff));
                 }
             });
-            let upper = frontiers.first().and_then(|frontier| frontier.frontier().first().copied());
-            let upper = upper.unwrap_or(Epoch::MAX);
-            if upper <= told {
-                return;
-            }
+            let uppers = frontiers.iter().map(|frontier| frontier.frontier().first().copied());
+            let upper = uppers.map(|upper| upper.unwrap_or(Epoch::MAX)).min().unwrap_or(Epoch::MAX);
+            let Some(worker) = publisher.filter(|_| upper_told < upper) else { return };
             let later = stash.split_off(&upper);
             let mut changes: Vec<_> = std::mem::replace(&mut stash, later).into_iter().collect();
             for (_, rows) in &mut changes {
                 consolidate(rows);
             }
-            told = upper;
-            send(Progress { worker, upper, changes });
+            upper_told = upper;
+            send(Note::Progress(Progress { worker, upper, changes }));
         }
     });
 }

@@ -40,6 +40,7 @@ mod letters;
 mod live;
 mod recover;
 mod snapshots;
+pub mod state;
 
 pub use error::ShardError;
 
@@ -81,15 +82,13 @@ pub struct Inside {
     input: EngineInput,
     completed: UnboundedReceiver<Completed>,
     captured: Receiver<Kept>,
-    /// How many workers give what is retained.
-    workers: usize,
 }
 
 impl Inside {
     /// Takes an engine's ends; `None` if somebody else has them.
-    pub fn of(engine: &mut Engine, workers: usize) -> Option<Self> {
+    pub fn of(engine: &mut Engine) -> Option<Self> {
         let (completed, captured) = (engine.take_completed()?, engine.take_captured()?);
-        Some(Inside { input: engine.input(), completed, captured, workers })
+        Some(Inside { input: engine.input(), completed, captured })
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use schemas::error::Reject;
-use schemas::ids::{Digest, Tenant, TenantId, hash_of};
+use schemas::ids::{Digest, Tenant, hash_of};
 use schemas::read::{AsOf, ReadRequest, SUBSCRIBE_BACKLOG_MAX, Status};
 use schemas::time::{Diff, Epoch, EventTime};
 use schemas::view::{Row, ViewName};
@@ -17,7 +17,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::config::{Clock, EngineConfig};
 use crate::engine::Completed;
 use crate::graph::Published;
-use crate::publish::Progress;
+use crate::publish::{Progress, publishers};
+use crate::types::Told;
 use crate::views::store::Store;
 use crate::views::subscriptions::Subscriptions;
 
@@ -28,16 +29,7 @@ mod subscriptions;
 #[derive(Debug)]
 pub(crate) enum Note {
     /// An epoch was sealed.
-    Sealed {
-        /// The epoch.
-        epoch: Epoch,
-        /// Its clock reading.
-        now: EventTime,
-        /// Greatest event time so far.
-        event_time: EventTime,
-        /// Tenants that appear in it.
-        tenants: Vec<TenantId>,
-    },
+    Sealed(Told),
     /// A worker has completed epochs.
     Progress(Progress),
     /// The engine stops.
@@ -88,7 +80,7 @@ impl ViewThread {
             lateness_ms: config.lateness_ms,
             room,
             completions,
-            uppers: vec![0; config.workers],
+            uppers: vec![0; publishers(config)],
             pending: BTreeMap::new(),
             sealed: BTreeMap::from([(0, before)]),
             latest: 0,
@@ -128,7 +120,7 @@ impl ViewThread {
 
     fn take(&mut self, note: Note) {
         match note {
-            Note::Sealed { epoch, now, event_time, tenants } => {
+            Note::Sealed(Told { epoch, now, event_time, tenants }) => {
                 self.store.introduce(tenants);
                 self.sealed.insert(epoch, SealedEpoch { now, event_time, sealed_at: Instant::now() });
             }

@@ -28,6 +28,8 @@ pub enum Command {
     Validate(ValidateOptions),
     /// Check the rule catalogue of this binary.
     Rules(RulesOptions),
+    /// Look at what must outlive the process: control log and snapshots.
+    State(StateOptions),
     /// Ask a running kgroot.
     Investigate(InvestigateOptions),
     /// Watch a view of a running kgroot: + came, - went.
@@ -72,15 +74,48 @@ pub struct DemoOptions {
     pub listen: String,
 }
 
-/// `kgroot run`.
-#[derive(Debug, Args)]
-pub struct RunOptions {
+/// Where a configuration comes from.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigOptions {
     /// Configuration file.
     #[arg(long)]
     pub config: Option<PathBuf>,
     /// Override one key: section.key=value.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+}
+
+/// `kgroot run`.
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    /// The configuration.
+    #[command(flatten)]
+    pub config: ConfigOptions,
+    /// Which process of a cluster this is, from 0; process 0 reads and seals.
+    #[arg(long, requires = "hosts")]
+    pub process: Option<usize>,
+    /// File with one `host:port` per line, by which the processes of a cluster reach each other.
+    #[arg(long, requires = "process")]
+    pub hosts: Option<PathBuf>,
+}
+
+/// `kgroot state`.
+#[derive(Debug, Args)]
+pub struct StateOptions {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: StateAction,
+}
+
+/// What to do with the state. None of it while `kgroot run` has the embedded log open.
+#[derive(Debug, Subcommand)]
+pub enum StateAction {
+    /// Say what is sealed, and which snapshots there are.
+    Inspect(ConfigOptions),
+    /// Read every snapshot and every control record.
+    Verify(ConfigOptions),
+    /// Remove snapshots and control records that no recovery needs.
+    Compact(ConfigOptions),
 }
 
 /// `kgroot validate`.

@@ -57,6 +57,23 @@ pub fn open(config: EventLogConfig, shard: &str) -> Result<Opened> {
     }
 }
 
+/// Only the way in for records: for a process that does not read.
+pub fn appender(config: EventLogConfig) -> Result<Appender> {
+    match config {
+        EventLogConfig::Embedded { .. } => {
+            Err(Failure::of(Cause::Config, "an embedded log belongs to the process that reads it"))
+        }
+        EventLogConfig::Kafka { brokers, tenants, .. } => Ok(kafka(producer(&brokers)?, tenants)),
+    }
+}
+
+fn producer(brokers: &str) -> Result<Producer> {
+    Producer::connect(brokers).map_err(|error| {
+        let line = format!("producer for {brokers}: {error}; check kafka.brokers");
+        Failure::of(Cause::Unreachable, line)
+    })
+}
+
 fn open_kafka(
     brokers: &str,
     registry: Option<String>,
@@ -68,8 +85,7 @@ fn open_kafka(
     let topics = tenants.iter().flat_map(|tenant| FAMILIES.iter().map(move |family| topic(family, tenant)));
     let topics: Vec<String> = topics.collect();
     let letters = DeadLetters::connect(brokers, &topics).map_err(|error| unreachable(error.to_string()))?;
-    let producer = Producer::connect(brokers)
-        .map_err(|error| unreachable(format!("producer for {brokers}: {error}; check kafka.brokers")))?;
+    let producer = producer(brokers)?;
     let registry = match registry {
         Some(url) => Some(Box::new(ConfluentRegistry::at(&url)?) as Box<dyn SchemaRegistry>),
         None => None,

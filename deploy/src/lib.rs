@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod demo;
 pub mod engine;
@@ -13,4 +14,5 @@ pub mod replay;
 pub mod rules;
 pub mod serve;
 pub mod source;
+pub mod state;
 pub mod telemetry;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use deploy::cli::{Arguments, Command};
-use deploy::{client, demo, exit, replay, rules, serve, telemetry};
+use deploy::{client, demo, exit, replay, rules, serve, state, telemetry};
 
 /// Gives memory back after a burst (docs/adr/0008).
 #[global_allocator]
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
             Command::Replay(options) => replay::run(options).await,
             Command::Validate(options) => serve::validate(&options),
             Command::Rules(options) => rules::run(&options),
+            Command::State(options) => state::run(options).await,
             Command::Investigate(options) => client::investigate(options).await,
             Command::Tap(options) => client::tap(options).await,
             Command::Incidents(options) => client::view("incidents", options).await,

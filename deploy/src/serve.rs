@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::http::StatusCode;
+use dataflow::config::EngineConfig;
 use dataflow::engine::Engine;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use query_api::{Api, Investigator, Problem, router};
 use schemas::read::ViewReader;
 
 use crate::cli::{RunOptions, ValidateOptions};
-use crate::config::load;
+use crate::config::{Config, load};
 use crate::exit::{Cause, Failure};
-use crate::{event_log, source};
+use crate::{cluster, event_log, source};
+
+/// How long requests may take to end when the process is asked to stop.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// `kgroot validate`.
 pub fn validate(options: &ValidateOptions) -> Result<()> {
@@ -23,11 +28,27 @@ pub fn validate(options: &ValidateOptions) -> Result<()> {
 
 /// `kgroot run`.
 pub async fn run(options: RunOptions) -> Result<()> {
-    let config = load(options.config.as_deref(), &options.set)?;
-    let (engine_config, state) = (config.engine()?, config.state()?);
+    let config = load(options.config.config.as_deref(), &options.config.set)?;
+    let cluster = cluster::of(&options)?;
+    if cluster.is_some() && config.kafka.brokers.is_empty() {
+        let line = "a cluster reads from Kafka; set kafka.brokers, or run one process";
+        return Err(Failure::of(Cause::Config, line));
+    }
+    cluster::share_fate();
+    let engine_config = EngineConfig { cluster, ..config.engine()? };
+    if engine_config.leads() {
+        lead(&config, engine_config).await
+    } else {
+        follow(&config, engine_config).await
+    }
+}
+
+/// Reads, seals, computes, answers.
+async fn lead(config: &Config, engine_config: EngineConfig) -> Result<()> {
+    let state = config.state()?;
     let (event_log, shard) = (config.event_log()?, state.shard.clone());
     let opened = tokio::task::spawn_blocking(move || event_log::open(event_log, &shard)).await??;
-    let mut engine = Engine::start(engine_config.clone()).context("start the engine")?;
+    let mut engine = start(&engine_config).await?;
     let ready = Arc::new(AtomicBool::new(false));
     let (ended, has_ended) = tokio::sync::oneshot::channel();
     let recovered = Arc::clone(&ready);
@@ -41,20 +62,61 @@ pub async fn run(options: RunOptions) -> Result<()> {
             let _told = ended.send(());
         },
     )?;
-    eprintln!("serving on http://{}", config.server.listen);
-    let until = async {
-        tokio::select! {
-            () = asked_to_stop() => {}
-            _ = has_ended => {}
-        }
-    };
     let api = Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready);
-    let served = serve(api, &config.server.listen, until).await;
+    let served = serve(api, &config.server.listen, or_asked_to_stop(has_ended)).await;
     let stopped = tokio::task::spawn_blocking(move || {
         let read = source.stop().map_err(|error| Failure::of(Cause::State, error.to_string()));
         read.and(engine.shutdown().context("stop the engine"))
     });
     served.and(stopped.await.context("stop")?)
+}
+
+/// Computes for the process that seals, and answers from all views.
+async fn follow(config: &Config, engine_config: EngineConfig) -> Result<()> {
+    let (event_log, engine) = (config.event_log()?, start(&engine_config).await?);
+    let append = tokio::task::spawn_blocking(move || event_log::appender(event_log)).await??;
+    let (reader, ready) = (engine.reader(), Arc::new(AtomicBool::new(false)));
+    let api =
+        Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready.clone());
+    let heard = async move {
+        // The first epoch brings back what was sealed before.
+        if reader.complete(1).await.is_ok() {
+            ready.store(true, Ordering::Relaxed);
+        }
+        std::future::pending().await
+    };
+    let (ended, has_ended) = tokio::sync::oneshot::channel();
+    let watch = move || {
+        let outcome = engine.wait();
+        let _told = ended.send(());
+        outcome
+    };
+    let watcher = std::thread::Builder::new().name("kgroot-watch".to_owned()).spawn(watch);
+    let watcher = watcher.context("start a thread")?;
+    let served = tokio::select! {
+        served = serve(api, &config.server.listen, or_asked_to_stop(has_ended)) => served,
+        never = heard => never,
+    };
+    if watcher.is_finished() {
+        let outcome = watcher.join().map_err(|_| anyhow::anyhow!("the watcher failed"))?;
+        return served.and(outcome.context("the engine"));
+    }
+    // Asked to stop alone: the others cannot go on without this process, and recover with it.
+    served
+}
+
+/// Starts the engine; in a cluster that waits for the other processes.
+async fn start(config: &EngineConfig) -> Result<Engine> {
+    let config = config.clone();
+    let started = tokio::task::spawn_blocking(move || Engine::start(config)).await.context("start")?;
+    started.context("start the engine")
+}
+
+async fn or_asked_to_stop(ended: tokio::sync::oneshot::Receiver<()>) {
+    tokio::select! {
+        () = asked_to_stop() => {}
+        _ = ended => {}
+    }
 }
 
 /// Serves the API over a recording until the process is asked to stop, then stops the engine.
@@ -66,6 +128,7 @@ pub async fn api(engine: Engine, listen: &str) -> Result<()> {
     served.and(stopped.context("stop the engine"))
 }
 
+/// Serves until asked to stop; requests that are being answered then have a few seconds, endless streams no longer.
 async fn serve(api: Api, listen: &str, until: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
         Failure::of(
@@ -75,7 +138,22 @@ async fn serve(api: Api, listen: &str, until: impl Future<Output = ()> + Send + 
             ),
         )
     })?;
-    axum::serve(listener, router(api)).with_graceful_shutdown(until).await.context("serve the API")
+    eprintln!("serving on http://{listen}");
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let asked = async move {
+        until.await;
+        let _told = stop.send(());
+    };
+    let server = axum::serve(listener, router(api)).with_graceful_shutdown(asked);
+    let grace = async {
+        if stopped.await.is_ok() {
+            tokio::time::sleep(GRACE).await;
+        }
+    };
+    tokio::select! {
+        served = server => served.context("serve the API"),
+        () = grace => Ok(()),
+    }
 }
 
 fn recorder() -> Option<metrics_exporter_prometheus::PrometheusHandle> {

@@ -25,7 +25,7 @@ pub fn start(
     recovered: impl FnOnce() + Send + 'static,
     ended: impl FnOnce() + Send + 'static,
 ) -> Result<(Source, Appender)> {
-    let inside = Inside::of(engine, engine_config.workers).context("the engine is used already")?;
+    let inside = Inside::of(engine).context("the engine is used already")?;
     let outside = Outside {
         log: opened.log,
         control: opened.control,

@@ -16,6 +16,8 @@ use crate::time::EventTime;
 use std::fmt;
 use std::str::FromStr;
 
+mod form;
+
 named_enum!(
     /// The name of a view.
     ViewName, "view" {
@@ -47,8 +49,7 @@ named_enum!(
 );
 
 /// A row of any view.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Row {
     /// Of `events`.
     Event(EventRow),

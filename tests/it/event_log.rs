@@ -172,7 +172,14 @@ fn records_beyond_the_retention_are_removed_and_offsets_go_on() {
     let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
     log.append("otel-t", EventTime(NOW.0 - 2_000), &values(4, 1)).unwrap();
     let mut reader = Reader::of(Box::new(log.reader(|| NOW)));
-    assert_eq!(reader.read(1)[0].position.offset, 3, "the last one remembers the offset");
+    assert_eq!(reader.read(4).len(), 4, "what was not read is not removed, however old it is");
+    reader.discover();
+    let partition = Partition { topic: "otel-t".to_owned(), number: 0 };
+    assert_eq!(reader.log.bounds(&partition).unwrap().oldest, 3, "the last one remembers the offset");
+    let mut behind = Reader::of(Box::new(log.reader(|| NOW)));
+    behind.log.assign(&BTreeMap::from([(partition.clone(), 1)])).unwrap();
+    assert!(matches!(behind.log.read(&partition, 1), Err(LogError::Gone { .. })), "a gap is an error");
+    drop(behind);
     drop((reader, log));
     let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
     assert_eq!(log.append("otel-t", NOW, &values(1, 2)).unwrap(), 4);

@@ -11,6 +11,7 @@ mod histories;
 mod hostile;
 mod kafka;
 mod program;
+mod proving;
 mod scenarios;
 mod storm;
 mod tidy;

@@ -137,8 +137,8 @@ impl EmbeddedLog {
         Ok(found)
     }
 
-    /// Removes what is older than the retention.
-    fn forget(&self, topic: &str, end: i64, now: EventTime) -> Result<(), LogError> {
+    /// Removes what is older than the retention and stands before an offset.
+    fn forget(&self, topic: &str, before: i64, now: EventTime) -> Result<(), LogError> {
         let oldest = now.plus_ms(-self.store.retention_ms);
         let old = |record: &LogRecord| record.appended.is_some_and(|at| at < oldest);
         // Mostly nothing is old: one record tells.
@@ -146,9 +146,8 @@ impl EmbeddedLog {
             return Ok(());
         }
         let mut batch = self.store.database.batch();
-        let kept = end.saturating_sub(1);
         for record in self.read(topic, 0, REMOVED_MAX)? {
-            if !old(&record) || kept <= record.position.offset {
+            if !old(&record) || before <= record.position.offset {
                 break;
             }
             batch.remove(&self.store.records, key(topic, record.position.offset));
@@ -161,7 +160,9 @@ impl EventLog for EmbeddedReader {
     fn partitions(&mut self) -> Result<Vec<Partition>, LogError> {
         let topics = self.log.next().clone();
         for (topic, end) in &topics {
-            self.log.forget(topic, *end, (self.clock)())?;
+            // However old it is, what was not read stays.
+            let read = self.places.get(topic).copied().unwrap_or(0);
+            self.log.forget(topic, read.min(end - 1), (self.clock)())?;
         }
         let read = topics.into_keys().filter(|topic| tenant_of(topic).is_some());
         Ok(read.map(|topic| Partition { topic, number: 0 }).collect())
@@ -181,6 +182,9 @@ impl EventLog for EmbeddedReader {
     fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError> {
         let Some(place) = self.places.get_mut(&partition.topic) else { return Ok(Vec::new()) };
         let found = self.log.read(&partition.topic, *place, limit)?;
+        if found.first().is_some_and(|first| first.position.offset != *place) {
+            return Err(LogError::Gone { partition: partition.clone(), wanted: *place });
+        }
         if let Some(last) = found.last() {
             *place = last.position.offset + 1;
         }

@@ -34,9 +34,7 @@ pub(super) struct Capturing {
     mark: Mark,
     places: Vec<Place>,
     schemas: BTreeMap<u32, String>,
-    rows: Vec<Retained>,
-    /// Workers that have not given their rows.
-    missing: usize,
+    rows: Option<Vec<Retained>>,
     views: Option<Digest>,
 }
 
@@ -55,8 +53,7 @@ impl Capturing {
     fn take(&mut self, kept: Kept) {
         // What an earlier capture left behind is not wanted.
         if kept.0.epoch == self.mark.epoch {
-            self.rows.extend(kept.0.rows);
-            self.missing -= 1;
+            self.rows = Some(kept.0.rows);
         }
     }
 }
@@ -75,8 +72,7 @@ impl Shard {
             mark: self.mark.clone(),
             places: self.places.values().cloned().collect(),
             schemas: self.decoder.known().clone(),
-            rows: Vec::new(),
-            missing: self.inside.workers,
+            rows: None,
             views: None,
         }));
     }
@@ -104,7 +100,7 @@ impl Shard {
     /// Waits for the rows of a captured epoch, which is complete.
     pub(super) fn await_captured(&mut self) -> Result<(), ShardError> {
         if let Taking::Capturing(capturing) = &mut self.taking {
-            while 0 < capturing.missing {
+            while capturing.rows.is_none() {
                 let Ok(kept) = self.inside.captured.recv() else { return Err(ShardError::Stopped) };
                 capturing.take(kept);
             }
@@ -113,12 +109,14 @@ impl Shard {
     }
 
     fn write_snapshot(&mut self, capturing: Box<Capturing>) -> Result<(), ShardError> {
-        let (Some(views), 0) = (capturing.views, capturing.missing) else {
+        if capturing.views.is_none() || capturing.rows.is_none() {
             self.taking = Taking::Capturing(capturing);
             return Ok(());
-        };
+        }
         let Some(mut folder) = self.folder.take() else { panic!("one snapshot is written at a time") };
-        let Capturing { mark, places, schemas, rows, .. } = *capturing;
+        let Capturing { mark, places, schemas, rows: Some(rows), views: Some(views) } = *capturing else {
+            return Ok(());
+        };
         let generation = self.policy.generation;
         let manifest =
             Manifest { mark: mark.clone(), generation, views, places, schemas, shards: Vec::new() };

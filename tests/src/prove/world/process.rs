@@ -88,7 +88,7 @@ impl Process {
     pub fn start(world: &Shared, settings: &Settings) -> Result<Process, ShardError> {
         let life = world.lock().begin_life();
         let mut engine = Engine::start(settings.engine.clone()).expect("the settings are valid");
-        let inside = Inside::of(&mut engine, settings.engine.workers).expect("the engine is new");
+        let inside = Inside::of(&mut engine).expect("the engine is new");
         let jobs = Jobs::default();
         let of = || world.clone();
         let clock = of();
