@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod api;
+mod cluster;
 mod demo;
 mod embedded;
 mod event_log;

@@ -35,11 +35,47 @@ impl Program {
     pub(crate) fn run(listen: &str, set: &[String]) -> Self {
         let mut command = Command::new(env!("CARGO"));
         command.args(["run", "-q", "-p", "deploy", "--bin", "kgroot", "--", "run"]).current_dir(root());
+        Self::start(command, listen, set)
+    }
+
+    /// One process of a cluster.
+    pub(crate) fn run_process(process: usize, hosts: &Path, listen: &str, set: &[String]) -> Self {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["run", "-q", "-p", "deploy", "--bin", "kgroot", "--", "run"]).current_dir(root());
+        command.args(["--process", &process.to_string(), "--hosts"]).arg(hosts);
+        Self::start(command, listen, set)
+    }
+
+    fn start(mut command: Command, listen: &str, set: &[String]) -> Self {
         command.args(["--set", &format!("server.listen={listen}")]);
         for pair in set {
             command.args(["--set", pair]);
         }
         Program { child: command.stdout(Stdio::null()).spawn().unwrap(), listen: listen.to_owned() }
+    }
+
+    /// Asks the program to stop (SIGTERM).
+    pub(crate) fn terminate(&self) {
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Its exit code, once it has ended.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))
+    }
+
+    /// Every row of a view.
+    pub(crate) async fn rows(&self, view: &str, tenant: &str) -> Option<Vec<Value>> {
+        let (mut rows, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("/api/v1/{view}?tenant_id={tenant}&limit=500{cursor}")).await?;
+            rows.extend(page["rows"].as_array()?.iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={}", next.replace(' ', "%20")),
+                None => return Some(rows),
+            }
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
