@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use schemas::dead_letter::DeadLetterSink;
 use schemas::ids::{Digest, hash128};
@@ -152,6 +152,7 @@ impl Shard {
 
     /// Appends a record, and reads the log up to it: it counts only if no other process took over before it.
     fn commit(&mut self, record: &ControlRecord) -> Result<(), ShardError> {
+        let begun = Instant::now();
         let appended = self.control.append(&record.encode())?;
         let mut fate = None;
         for (offset, bytes) in self.control.read(self.ledger.next)? {
@@ -160,6 +161,7 @@ impl Shard {
                 fate = Some(taken);
             }
         }
+        metrics::histogram!("kgroot_control_commit_seconds").record(begun.elapsed().as_secs_f64());
         match fate {
             Some(Fate::Valid) if self.ledger.term == self.term => Ok(()),
             Some(_) => {

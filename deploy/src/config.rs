@@ -113,7 +113,7 @@ pub struct EngineSection {
     pub workers: usize,
     /// How long events stay live, such as `6h`.
     pub horizon: String,
-    /// How late an event may come, such as `3h`; at most the horizon.
+    /// How late an event may come, such as `3h`; at most the horizon. Empty: half of it.
     pub lateness: String,
     /// Silence that separates two episodes, such as `10m`.
     pub gap: String,
@@ -141,7 +141,7 @@ impl Default for Config {
             engine: EngineSection {
                 workers: 1,
                 horizon: text("6h"),
-                lateness: text("3h"),
+                lateness: String::new(),
                 gap: text("10m"),
                 future: text("5m"),
             },
@@ -195,11 +195,16 @@ impl Config {
             parse_duration_ms(text)
                 .map_err(|error| Failure::of(Cause::Config, format!("engine.{key}: {error}")))
         };
+        let horizon_ms = ms("horizon", &self.engine.horizon)?;
+        let lateness_ms = match self.engine.lateness.as_str() {
+            "" => horizon_ms / 2,
+            text => ms("lateness", text)?,
+        };
         Ok(EngineConfig {
             workers: self.engine.workers,
             clock: Clock::Wall,
-            horizon_ms: ms("horizon", &self.engine.horizon)?,
-            lateness_ms: ms("lateness", &self.engine.lateness)?,
+            horizon_ms,
+            lateness_ms,
             gap_ms: ms("gap", &self.engine.gap)?,
             future_ms: ms("future", &self.engine.future)?,
             ..EngineConfig::default()

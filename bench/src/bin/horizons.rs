@@ -43,6 +43,7 @@ async fn measure(rounds: i64, events: i64, burst: u64) -> Result<()> {
     let config = EngineConfig {
         clock: Clock::Event,
         horizon_ms: HORIZON_MS,
+        lateness_ms: HORIZON_MS,
         epochs_readable: 10,
         ..EngineConfig::default()
     };

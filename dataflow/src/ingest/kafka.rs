@@ -22,6 +22,10 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes that the client fetches ahead, over all partitions.
 const QUEUED_KILOBYTES: &str = "65536";
 
+/// How long the broker may hold a request for records that are not there yet. By default it is half a second, and a record
+/// that comes meanwhile was seen to wait for the end of it.
+const FETCH_WAIT_MS: &str = "20";
+
 /// A consumer of all topics of some tenants.
 pub struct KafkaLog {
     brokers: String,
@@ -65,6 +69,8 @@ pub(crate) fn consumer(brokers: &str) -> Result<BaseConsumer, LogError> {
         // What is gone is an error, never a gap.
         .set("auto.offset.reset", "error")
         .set("queued.max.messages.kbytes", QUEUED_KILOBYTES)
+        .set("fetch.wait.max.ms", FETCH_WAIT_MS)
+        .set("fetch.error.backoff.ms", FETCH_WAIT_MS)
         .create()
         .map_err(unreachable)
 }

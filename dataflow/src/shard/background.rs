@@ -30,6 +30,7 @@ impl Background for Threads {
     fn expect(&mut self) {}
 
     fn pause(&mut self, time: Duration) {
-        std::thread::sleep(time);
+        // Waking early is fine: whatever it was is tried again.
+        std::thread::park_timeout(time);
     }
 }
