@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 pub mod bitflips;
 pub mod failpoints;
 pub mod histories;
+pub mod kills;
 pub mod sealed;
 pub mod simulate;
 pub mod world;

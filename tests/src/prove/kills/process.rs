@@ -1,0 +1,164 @@
+//! The real binary as a child process: started, watched, sent signals, asked whether it is ready.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Between two looks whether a process is ready.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The binary, built in the profile of this program.
+pub(super) fn binary() -> Result<PathBuf, String> {
+    let exe = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
+    let profile = exe.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+    let profile = profile.ok_or("this program does not lie in a target folder")?;
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "-q", "-p", "deploy", "--bin", "kgroot"]);
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    match build.status() {
+        Ok(status) if status.success() => Ok(profile.join("kgroot")),
+        Ok(status) => Err(format!("cargo build -p deploy: {status}")),
+        Err(error) => Err(format!("cargo build -p deploy: {error}")),
+    }
+}
+
+/// A process; killed when dropped.
+pub(super) struct Process {
+    child: Child,
+    pub(super) listen: String,
+    begun: Instant,
+    lines: Receiver<String>,
+    said: Vec<String>,
+    over: bool,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+impl Process {
+    /// `kgroot run` with keys set, on a port that is free.
+    pub(super) fn start(binary: &Path, set: &[String]) -> Result<Self, String> {
+        let failed = |error: std::io::Error| format!("{}: {error}", binary.display());
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let listen = free.map_err(failed)?.to_string();
+        let mut command = Command::new(binary);
+        command.args(["run", "--set", &format!("server.listen={listen}")]);
+        for pair in set {
+            command.args(["--set", pair]);
+        }
+        let begun = Instant::now();
+        let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.map_err(failed)?;
+        let stderr = child.stderr.take().ok_or("a child without its standard error")?;
+        let (said, lines) = channel();
+        let read = move || {
+            // Whoever started the process may have lost interest.
+            BufReader::new(stderr).lines().map_while(Result::ok).for_each(|line| drop(said.send(line)));
+        };
+        std::thread::Builder::new().name("stderr".to_owned()).spawn(read).map_err(failed)?;
+        Ok(Process { child, listen, begun, lines, said: Vec::new(), over: false })
+    }
+
+    /// Watches for some time; true as soon as the process has ended by itself.
+    pub(super) fn ends_within(&mut self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while !self.over {
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.said.push(line),
+                Err(RecvTimeoutError::Timeout) => return false,
+                Err(RecvTimeoutError::Disconnected) => self.over = true,
+            }
+        }
+        true
+    }
+
+    /// Watches until a moment of its life; gives how long it took to be ready, if it was by then.
+    pub(super) fn live_until(&mut self, moment: Duration) -> Result<Option<Duration>, String> {
+        let mut ready = None;
+        while self.begun.elapsed() < moment {
+            if ready.is_none() && self.ready() {
+                ready = Some(self.begun.elapsed());
+            }
+            let left = moment.saturating_sub(self.begun.elapsed());
+            if self.ends_within(if ready.is_none() { LOOK.min(left) } else { left }) {
+                return Err(self.epitaph("ended by itself"));
+            }
+        }
+        Ok(ready)
+    }
+
+    /// Waits until it is ready; gives how long that took from its start.
+    pub(super) fn until_ready(&mut self, patience: Duration) -> Result<Duration, String> {
+        while !self.ready() {
+            if self.ends_within(LOOK) {
+                return Err(self.epitaph("ended before it was ready"));
+            }
+            if patience < self.begun.elapsed() {
+                return Err(self.epitaph("is not ready"));
+            }
+        }
+        Ok(self.begun.elapsed())
+    }
+
+    /// How old it is.
+    pub(super) fn age(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    fn ready(&self) -> bool {
+        let ask = || -> std::io::Result<bool> {
+            let mut stream = TcpStream::connect(&self.listen)?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: kgroot\r\nconnection: close\r\n\r\n")?;
+            let mut status = [0; 12];
+            stream.read_exact(&mut status)?;
+            Ok(status == *b"HTTP/1.1 200")
+        };
+        ask().unwrap_or(false)
+    }
+
+    /// Sends a signal, by its name.
+    pub(super) fn signal(&self, name: &str) -> Result<(), String> {
+        let line = format!("kill -{name} {}", self.child.id());
+        match Command::new("sh").args(["-c", &line]).status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("{line}: {status}")),
+            Err(error) => Err(format!("{line}: {error}")),
+        }
+    }
+
+    /// SIGKILL, unless it has ended by itself, which it must not.
+    pub(super) fn kill(mut self) -> Result<(), String> {
+        if self.ends_within(Duration::ZERO) {
+            return Err(self.epitaph("ended by itself"));
+        }
+        self.child.kill().map_err(|error| format!("kill: {error}"))?;
+        self.child.wait().map(drop).map_err(|error| format!("wait: {error}"))
+    }
+
+    /// Waits for its end; gives the exit code and what it said.
+    pub(super) fn exit(mut self, patience: Duration) -> Result<(Option<i32>, String), String> {
+        if !self.ends_within(patience) {
+            return Err(self.epitaph("does not end"));
+        }
+        let status = self.child.wait().map_err(|error| format!("wait: {error}"))?;
+        Ok((status.code(), self.said.join("\n")))
+    }
+
+    fn epitaph(&mut self, what: &str) -> String {
+        let status = self.child.try_wait().ok().flatten();
+        let from = self.said.len().saturating_sub(8);
+        format!("process {} {what} ({status:?}):\n{}", self.child.id(), self.said[from..].join("\n"))
+    }
+}

@@ -1,0 +1,81 @@
+//! Appends to Kafka while processes die, and keeps a journal of what the brokers acknowledged.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use dataflow::ingest::source::now;
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use schemas::position::Partition;
+
+use super::input::{Input, Outgoing};
+
+/// Between two sends.
+const PACE: Duration = Duration::from_millis(25);
+/// A broker may be away for so long.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// An acknowledged send.
+pub(super) struct Sent {
+    pub(super) partition: Partition,
+    pub(super) offset: i64,
+    pub(super) key: Vec<u8>,
+    pub(super) value: Vec<u8>,
+}
+
+/// A thread that sends.
+pub(super) struct Producer {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Result<Vec<Sent>, String>>,
+}
+
+impl Producer {
+    /// Sends what the inputs give, in turn.
+    pub(super) fn start(brokers: &str, mut inputs: Vec<Input>) -> Result<Self, String> {
+        let stop: Arc<AtomicBool> = Arc::default();
+        let producer: FutureProducer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", PATIENCE.as_millis().to_string())
+            .create()
+            .map_err(|error| format!("producer: {error}"))?;
+        let stopping = Arc::clone(&stop);
+        let run = move || {
+            let mut journal = Vec::new();
+            super::runtime()?.block_on(async {
+                let mut pace = tokio::time::interval(PACE);
+                let mut turn = 0;
+                while !stopping.load(Ordering::Relaxed) {
+                    pace.tick().await;
+                    let count = inputs.len();
+                    for outgoing in inputs[turn % count].next(now()) {
+                        journal.push(send(&producer, outgoing).await?);
+                    }
+                    turn += 1;
+                }
+                Ok(journal)
+            })
+        };
+        let thread = std::thread::Builder::new().name("producer".to_owned()).spawn(run);
+        Ok(Producer { stop, thread: thread.map_err(|error| format!("producer: {error}"))? })
+    }
+
+    /// Stops; gives the journal.
+    pub(super) fn stop(self) -> Result<Vec<Sent>, String> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().map_err(|_| "the producer panicked".to_owned())?
+    }
+}
+
+async fn send(producer: &FutureProducer, outgoing: Outgoing) -> Result<Sent, String> {
+    let Outgoing { topic, key, value } = outgoing;
+    let record: FutureRecord<'_, Vec<u8>, Vec<u8>> = FutureRecord::to(&topic).key(&key).payload(&value);
+    let sent = producer.send(record, PATIENCE).await;
+    let delivery = sent.map_err(|(error, _)| format!("{topic}: {error}"))?;
+    let partition = Partition { topic, number: delivery.partition };
+    Ok(Sent { partition, offset: delivery.offset, key, value })
+}
