@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schemas::dead_letter::DeadLetterSink;
 use schemas::ids::{Digest, hash128};
@@ -23,9 +23,9 @@ use schemas::time::{Epoch, EventTime};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::arrival::Arrival;
-use crate::control::ledger::{Fate, Ledger, advance};
+use crate::control::ledger::{Ledger, advance};
 use crate::control::log::ControlLog;
-use crate::control::record::{ControlRecord, Generation, Place, Seal};
+use crate::control::record::{Generation, Place, Seal};
 use crate::engine::{Batch, Completed, Engine, EngineInput, Kept};
 use crate::ingest::decode::Decoder;
 use crate::ingest::log::{EventLog, LogRecord};
@@ -35,6 +35,7 @@ use crate::seal::Mark;
 use crate::snapshot::folder::SnapshotFolder;
 
 pub mod background;
+mod commit;
 mod error;
 mod letters;
 mod live;
@@ -148,27 +149,6 @@ impl Shard {
 
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
-    }
-
-    /// Appends a record, and reads the log up to it: it counts only if no other process took over before it.
-    fn commit(&mut self, record: &ControlRecord) -> Result<(), ShardError> {
-        let begun = Instant::now();
-        let appended = self.control.append(&record.encode())?;
-        let mut fate = None;
-        for (offset, bytes) in self.control.read(self.ledger.next)? {
-            let taken = self.ledger.take(offset, &bytes)?;
-            if offset == appended {
-                fate = Some(taken);
-            }
-        }
-        metrics::histogram!("kgroot_control_commit_seconds").record(begun.elapsed().as_secs_f64());
-        match fate {
-            Some(Fate::Valid) if self.ledger.term == self.term => Ok(()),
-            Some(_) => {
-                Err(ShardError::TakenOver { owner: self.ledger.owner.clone(), term: self.ledger.term })
-            }
-            None => Err(ShardError::Lost(appended)),
-        }
     }
 
     /// Hands a sealed epoch to the engine.

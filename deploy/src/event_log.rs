@@ -84,7 +84,8 @@ fn open_kafka(
     let log = KafkaLog::connect(brokers, &tenants).map_err(failure)?;
     let topics = tenants.iter().flat_map(|tenant| FAMILIES.iter().map(move |family| topic(family, tenant)));
     let topics: Vec<String> = topics.collect();
-    let letters = DeadLetters::connect(brokers, &topics).map_err(|error| unreachable(error.to_string()))?;
+    let letters =
+        DeadLetters::connect(brokers, shard, &topics).map_err(|error| unreachable(error.to_string()))?;
     let producer = producer(brokers)?;
     let registry = match registry {
         Some(url) => Some(Box::new(ConfluentRegistry::at(&url)?) as Box<dyn SchemaRegistry>),

@@ -35,6 +35,8 @@ fn main() -> ExitCode {
             Command::Rejects(options) => client::view("rejects", options).await,
         }
     });
+    // Whatever has not stopped by now, such as a thread that waits for a broker, is not waited for.
+    runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error),

@@ -17,8 +17,10 @@ use crate::config::{Config, load};
 use crate::exit::{Cause, Failure};
 use crate::{cluster, event_log, source};
 
-/// How long requests may take to end when the process is asked to stop.
-const GRACE: Duration = Duration::from_secs(5);
+/// Requests that are under way when the process is asked to stop may take so long.
+const DRAIN: Duration = Duration::from_secs(5);
+/// The source may take so long to stop; a supervisor waits 30 seconds before it kills.
+const STOP: Duration = Duration::from_secs(18);
 
 /// `kgroot validate`.
 pub fn validate(options: &ValidateOptions) -> Result<()> {
@@ -68,7 +70,11 @@ async fn lead(config: &Config, engine_config: EngineConfig) -> Result<()> {
         let read = source.stop().map_err(|error| Failure::of(Cause::State, error.to_string()));
         read.and(engine.shutdown().context("stop the engine"))
     });
-    served.and(stopped.await.context("stop")?)
+    let stopped = tokio::time::timeout(STOP, stopped).await.map_err(|_| {
+        let detail = "what was sealed is computed again at the next start; is the event log reachable?";
+        Failure::of(Cause::State, format!("not stopped within {STOP:?}: {detail}"))
+    })?;
+    served.and(stopped.context("stop")?)
 }
 
 /// Computes for the process that seals, and answers from all views.
@@ -139,20 +145,20 @@ async fn serve(api: Api, listen: &str, until: impl Future<Output = ()> + Send + 
         )
     })?;
     eprintln!("serving on http://{listen}");
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let asked = async move {
+    let (stopping, stop) = tokio::sync::oneshot::channel::<()>();
+    let until = async move {
         until.await;
-        let _told = stop.send(());
+        drop(stopping);
     };
-    let server = axum::serve(listener, router(api)).with_graceful_shutdown(asked);
-    let grace = async {
-        if stopped.await.is_ok() {
-            tokio::time::sleep(GRACE).await;
-        }
+    let served = axum::serve(listener, router(api)).with_graceful_shutdown(until).into_future();
+    // A subscription ends when its reader goes, who may never go.
+    let given_up = async {
+        let _dropped = stop.await;
+        tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        served = server => served.context("serve the API"),
-        () = grace => Ok(()),
+        served = served => served.context("serve the API"),
+        () = given_up => Ok(()),
     }
 }
 

@@ -1,10 +1,10 @@
 //! Dead letters: refused records, with their original bytes, to `{topic}.dlq`.
 //!
 //! Key     that of the original record.
-//! Order   per original partition; the producer is idempotent.
-//! Repeat  after a crash, letters come again; those that stand in their topic already are known by the position in their
-//!         headers and are not written again. A process that was taken over while it wrote may leave a letter twice:
-//!         a reader tells by the same headers.
+//! Order   per original partition.
+//! Repeat  never: letters are written in transactions of one id for each shard, so that whoever begins to write ends what
+//!         others with the id had begun and keeps them from writing more; then it reads which letters stand, by the
+//!         position in their headers, and does not write those again. Readers that read what is committed see each once.
 //! Limits  the producer's queue; when it is full, sending waits. The positions known are those that the topics keep.
 
 use std::collections::BTreeSet;
@@ -31,25 +31,110 @@ pub struct DeadLetterError {
 
 /// Writes dead letters to Kafka.
 pub struct DeadLetters {
+    brokers: String,
+    id: String,
+    topics: Vec<String>,
+    writer: Writer,
+}
+
+/// A producer, from its beginning until it may write no more.
+struct Writer {
     producer: BaseProducer,
+    stage: Stage,
     /// Hashes of the positions of letters that stand in their topics.
     known: BTreeSet<u64>,
+    /// Those of the transaction that is not committed yet.
+    sent: BTreeSet<u64>,
+}
+
+/// How far a transaction is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// None is begun.
+    None,
+    /// Letters go into it.
+    Begun,
+    /// It is to be committed; the broker has not said that it is.
+    Committing,
+    /// It is to be given up.
+    Aborting,
+    /// Another process writes now.
+    Over,
 }
 
 impl DeadLetters {
-    /// Learns which letters of some topics stand already.
-    pub fn connect(brokers: &str, topics: &[String]) -> Result<Self, DeadLetterError> {
+    /// Becomes the one writer of a shard, and learns which letters of some topics stand already.
+    pub fn connect(brokers: &str, shard: &str, topics: &[String]) -> Result<Self, DeadLetterError> {
+        let id = format!("kgroot-letters-{shard}");
+        let topics: Vec<String> = topics.iter().map(|topic| format!("{topic}{SUFFIX}")).collect();
         let failed = |source| DeadLetterError { brokers: brokers.to_owned(), source };
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            // A letter is never given up: a flush waits for it.
-            .set("message.timeout.ms", "0")
-            .create()
-            .map_err(failed)?;
-        let letters: Vec<String> = topics.iter().map(|topic| format!("{topic}{SUFFIX}")).collect();
-        Ok(DeadLetters { producer, known: standing(brokers, &letters).map_err(failed)? })
+        let writer = Writer::begin(brokers, &id, &topics).map_err(failed)?;
+        Ok(DeadLetters { brokers: brokers.to_owned(), id, topics, writer })
+    }
+}
+
+impl Writer {
+    fn begin(brokers: &str, id: &str, topics: &[String]) -> Result<Self, KafkaError> {
+        let producer: BaseProducer =
+            ClientConfig::new().set("bootstrap.servers", brokers).set("transactional.id", id).create()?;
+        // From here on nobody else writes: what stands is all there is.
+        producer.init_transactions(PATIENCE)?;
+        let known = standing(brokers, topics)?;
+        Ok(Writer { producer, stage: Stage::None, known, sent: BTreeSet::new() })
+    }
+
+    /// Takes a letter into the transaction, unless it stands already.
+    fn send(&mut self, letter: &DeadLetter) -> Result<(), KafkaError> {
+        let place =
+            hash64(&letter.headers().iter().filter(at).map(|(_, v)| v.as_bytes()).collect::<Vec<_>>());
+        match self.stage {
+            Stage::Committing => self.commit()?,
+            Stage::Aborting => self.abort()?,
+            Stage::None | Stage::Begun | Stage::Over => {}
+        }
+        if self.known.contains(&place) || self.sent.contains(&place) {
+            return Ok(());
+        }
+        if self.stage == Stage::None {
+            self.producer.begin_transaction().inspect_err(|error| self.note(error))?;
+            self.stage = Stage::Begun;
+        }
+        self.produce(letter).inspect_err(|error| self.note(error))?;
+        self.producer.poll(Duration::ZERO);
+        self.sent.insert(place);
+        Ok(())
+    }
+
+    /// Commits what was sent; after an error it is tried again, or the letters are sent again.
+    fn commit(&mut self) -> Result<(), KafkaError> {
+        match self.stage {
+            Stage::None => return Ok(()),
+            Stage::Begun | Stage::Committing => self.stage = Stage::Committing,
+            Stage::Aborting | Stage::Over => return Err(KafkaError::Canceled),
+        }
+        self.producer.commit_transaction(PATIENCE).inspect_err(|error| self.note(error))?;
+        self.known.append(&mut self.sent);
+        self.stage = Stage::None;
+        Ok(())
+    }
+
+    /// Gives up what was sent.
+    fn abort(&mut self) -> Result<(), KafkaError> {
+        self.producer.abort_transaction(PATIENCE).inspect_err(|error| self.note(error))?;
+        self.sent.clear();
+        self.stage = Stage::None;
+        Ok(())
+    }
+
+    /// What an error means for the transaction.
+    fn note(&mut self, error: &KafkaError) {
+        if self.producer.client().fatal_error().is_some() {
+            self.stage = Stage::Over;
+        } else if let KafkaError::Transaction(error) = error
+            && error.txn_requires_abort()
+        {
+            self.stage = Stage::Aborting;
+        }
     }
 
     fn produce(&self, letter: &DeadLetter) -> Result<(), KafkaError> {
@@ -77,27 +162,16 @@ impl DeadLetters {
 
 impl DeadLetterSink for DeadLetters {
     fn send(&mut self, letter: &DeadLetter) -> Result<(), String> {
-        let place =
-            hash64(&letter.headers().iter().filter(at).map(|(_, v)| v.as_bytes()).collect::<Vec<_>>());
-        if self.known.contains(&place) {
-            return Ok(());
+        if self.writer.stage == Stage::Over {
+            // Whoever sends all the same is the owner, and the other one is not or is no more.
+            let begun = Writer::begin(&self.brokers, &self.id, &self.topics);
+            self.writer = begun.map_err(|error| format!("{}: {error}", self.id))?;
         }
-        self.produce(letter).map_err(|error| format!("{}: {error}", letter.topic()))?;
-        self.producer.poll(Duration::ZERO);
-        self.known.insert(place);
-        Ok(())
+        self.writer.send(letter).map_err(|error| format!("{}: {error}", letter.topic()))
     }
 
     fn flush(&mut self) -> Result<(), String> {
-        self.producer.flush(PATIENCE).map_err(|error| error.to_string())
-    }
-}
-
-impl Drop for DeadLetters {
-    /// Letters still in the queue are delivered before the process ends.
-    fn drop(&mut self) {
-        // Nobody is left to tell: the broker has had its time.
-        let _flushed = self.producer.flush(PATIENCE);
+        self.writer.commit().map_err(|error| format!("{}: {error}", self.id))
     }
 }
 
@@ -106,35 +180,33 @@ fn at((name, _): &&(&str, String)) -> bool {
     POSITION_HEADERS.contains(name)
 }
 
-/// Positions of the letters that stand in some topics.
+/// Positions of the letters that stand in some topics: those of transactions that were committed.
 fn standing(brokers: &str, topics: &[String]) -> Result<BTreeSet<u64>, KafkaError> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "kgroot-dead-letters")
         .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
         .create()?;
     let metadata = consumer.fetch_metadata(None, PATIENCE)?;
     let mut list = TopicPartitionList::new();
-    let mut missing = 0;
     for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|name| name == topic.name())) {
         for partition in topic.partitions() {
-            let (oldest, end) = consumer.fetch_watermarks(topic.name(), partition.id(), PATIENCE)?;
-            if oldest < end {
-                list.add_partition_offset(topic.name(), partition.id(), Offset::Offset(oldest))?;
-                missing += end - oldest;
-            }
+            list.add_partition_offset(topic.name(), partition.id(), Offset::Beginning)?;
         }
     }
     let mut known = BTreeSet::new();
+    let mut unread = list.count();
     consumer.assign(&list)?;
     let mut heard = Instant::now();
-    while 0 < missing {
+    while 0 < unread {
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
                 heard = Instant::now();
-                missing -= 1;
                 known.extend(place(&message));
             }
+            Some(Err(KafkaError::PartitionEOF(_))) => unread -= 1,
             Some(Err(error)) => tracing::warn!(%error, "dead letters"),
             None => {}
         }

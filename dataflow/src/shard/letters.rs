@@ -70,7 +70,7 @@ impl Shard {
     /// Takes the next step of writing letters, if it can be taken without waiting.
     pub(super) fn advance_letters(&mut self) -> Result<(), ShardError> {
         if let Some(written) = self.letters.writing.as_ref().and_then(|writing| writing.try_recv().ok()) {
-            self.letters.take_back(written);
+            self.take_letters_back(written)?;
         }
         if self.letters.queue.is_empty() {
             return Ok(());
@@ -92,15 +92,24 @@ impl Shard {
         let Some(writing) = &self.letters.writing else { return Ok(()) };
         self.background.expect();
         let Ok(written) = writing.recv() else { panic!("the writer of dead letters panicked") };
-        let refused = !written.1.is_empty();
-        self.letters.take_back(written);
-        if refused {
+        if self.take_letters_back(written)? {
             if self.stopping() {
                 return Err(ShardError::Letters("asked to stop while they could not be written".to_owned()));
             }
             self.background.pause(RETRY);
         }
         Ok(())
+    }
+
+    /// Takes back what was not written; whether there is any. Perhaps another process writes the letters now: then it is
+    /// the owner.
+    fn take_letters_back(&mut self, written: Written) -> Result<bool, ShardError> {
+        let refused = !written.1.is_empty();
+        self.letters.take_back(written);
+        if refused {
+            self.confirm_ownership()?;
+        }
+        Ok(refused)
     }
 
     /// Waits until every letter handed over is durable.

@@ -147,7 +147,7 @@ impl Shard {
             input: input_digest(&records),
             views: std::mem::take(&mut self.untold),
         };
-        self.commit(&ControlRecord::Seal(seal.clone()))?;
+        self.commit(ControlRecord::Seal(seal.clone()))?;
         self.file_originals(seal.epoch, records);
         let capture = self.snapshot_due();
         self.feed(&seal, arrivals, capture)?;

@@ -11,7 +11,7 @@ use super::snapshots::Taking;
 use super::{Inside, Outside, RETRY, Shard, ShardError, ShardPolicy, input_digest, record_digest};
 use crate::arrival::Arrival;
 use crate::control::ledger::{Ledger, LedgerError};
-use crate::control::record::{ControlRecord, Place, Seal, SnapshotMark, Take, Term};
+use crate::control::record::{Place, Seal, SnapshotMark, Take};
 use crate::ingest::decode::{Decoder, Outcome, refused};
 use crate::ingest::log::LogRecord;
 use crate::ingest::registry::RegistryAnswer;
@@ -22,8 +22,6 @@ use crate::snapshot::format::Manifest;
 
 /// Records read at a time while replaying.
 const REPLAY_RECORDS_MAX: usize = 5_000;
-/// Attempts to take the shard over when others do so at the same time.
-const TERMS_MAX: usize = 100;
 
 impl Shard {
     /// Takes the shard over and brings the engine, which has sealed nothing yet, to where sealing stood.
@@ -63,24 +61,6 @@ impl Shard {
         shard.replay()?;
         shard.check_registry()?;
         Ok(shard)
-    }
-
-    /// Appends a greater term than any, and reads the log up to it.
-    fn take_over(&mut self) -> Result<(), ShardError> {
-        for (offset, bytes) in self.control.read(0)? {
-            self.ledger.take(offset, &bytes)?;
-        }
-        for _ in 0..TERMS_MAX {
-            self.term = self.ledger.term + 1;
-            let owner = self.policy.owner.clone();
-            match self.commit(&ControlRecord::Term(Term { term: self.term, owner })) {
-                Ok(()) => return Ok(()),
-                // Somebody took the same term first: a greater one.
-                Err(ShardError::TakenOver { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(ShardError::TakenOver { owner: self.ledger.owner.clone(), term: self.ledger.term })
     }
 
     /// Feeds the newest snapshot that can be read; without any, the seals must go back to the beginning.

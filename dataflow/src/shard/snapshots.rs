@@ -139,7 +139,7 @@ impl Shard {
                 self.flush_letters()?;
                 let epoch = mark.epoch;
                 let record = SnapshotMark { term: self.term, mark, manifest };
-                self.commit(&ControlRecord::Snapshot(record))?;
+                self.commit(ControlRecord::Snapshot(record))?;
                 tracing::info!(epoch, "snapshot");
                 self.remove_old_snapshots()
             }

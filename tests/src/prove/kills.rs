@@ -71,6 +71,7 @@ struct Figures {
     kills: u64,
     killed_before_ready: u64,
     taken_over: u64,
+    frozen: u64,
     epochs: u64,
     records: u64,
     unacknowledged: u64,
@@ -92,6 +93,7 @@ impl Figures {
             ("kills", json!(self.kills)),
             ("killed_before_ready", json!(self.killed_before_ready)),
             ("taken_over", json!(self.taken_over)),
+            ("frozen", json!(self.frozen)),
             ("epochs", json!(self.epochs)),
             ("records", json!(self.records)),
             ("unacknowledged", json!(self.unacknowledged)),
@@ -183,19 +185,25 @@ impl Run {
         Ok(())
     }
 
-    /// Is frozen until another one has taken over; thawed, it must notice and end. The other one is killed.
+    /// Another one takes over while it runs, or while it is frozen; running, it must notice and end. The other one is killed.
     fn taken_over(&mut self, figures: &mut Figures) -> Result<(), String> {
-        let mut frozen = self.start()?;
-        figures.recoveries.push(frozen.until_ready(PATIENCE)?);
-        let moment = frozen.age() + self.ms(0, 2_500);
-        frozen.live_until(moment)?;
-        frozen.signal("STOP")?;
+        let freezes = self.random.below(2) == 0;
+        let mut before = self.start()?;
+        figures.recoveries.push(before.until_ready(PATIENCE)?);
+        let moment = before.age() + self.ms(0, 2_500);
+        before.live_until(moment)?;
+        if freezes {
+            before.signal("STOP")?;
+            figures.frozen += 1;
+        }
         let mut owner = self.start()?;
         figures.recoveries.push(owner.until_ready(PATIENCE)?);
         let moment = owner.age() + self.ms(0, 2_500);
         owner.live_until(moment)?;
-        frozen.signal("CONT")?;
-        let (code, said) = frozen.exit(PATIENCE)?;
+        if freezes {
+            before.signal("CONT")?;
+        }
+        let (code, said) = before.exit(PATIENCE)?;
         if code != Some(EXIT_STATE) || !said.contains("taken_over") {
             return Err(format!("a process that was taken over ended with {code:?}:\n{said}"));
         }

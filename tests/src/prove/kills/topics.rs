@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use dataflow::ingest::log::LogRecord;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Headers, Message};
 use rdkafka::{ClientConfig, Offset, Timestamp, TopicPartitionList};
 use schemas::dead_letter::POSITION_HEADERS;
@@ -25,6 +26,7 @@ fn consumer(brokers: &str) -> Result<BaseConsumer, String> {
         .set("group.id", "kgroot-prove-kills")
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "error")
+        .set("enable.partition.eof", "true")
         .create();
     consumer.map_err(|error| format!("consumer: {error}"))
 }
@@ -58,32 +60,31 @@ fn stored(message: &impl Message) -> Stored {
 
 /// Everything in the topics that exist, from the beginning, in the order of each partition.
 pub(super) fn read_back(brokers: &str, topics: &[String]) -> Result<Vec<Stored>, String> {
-    let failed = |error: rdkafka::error::KafkaError| format!("read back: {error}");
+    let failed = |error: KafkaError| format!("read back: {error}");
     let consumer = consumer(brokers)?;
     let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(failed)?;
     let mut list = TopicPartitionList::new();
-    let mut missing = 0;
     for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|name| name == topic.name())) {
         for partition in topic.partitions() {
-            let bounds = consumer.fetch_watermarks(topic.name(), partition.id(), PATIENCE);
-            let (oldest, end) = bounds.map_err(failed)?;
-            if oldest < end {
-                list.add_partition_offset(topic.name(), partition.id(), Offset::Beginning).map_err(failed)?;
-                missing += end - oldest;
-            }
+            list.add_partition_offset(topic.name(), partition.id(), Offset::Beginning).map_err(failed)?;
         }
     }
+    let mut unread = list.count();
     consumer.assign(&list).map_err(failed)?;
     let mut heard = Instant::now();
     let mut found = Vec::new();
-    while 0 < missing {
-        if let Some(polled) = consumer.poll(Duration::from_millis(100)) {
-            found.push(stored(&polled.map_err(failed)?));
-            heard = Instant::now();
-            missing -= 1;
+    while 0 < unread {
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                found.push(stored(&message));
+                heard = Instant::now();
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => unread -= 1,
+            Some(Err(error)) => eprintln!("read back: {error}"),
+            None => {}
         }
         if PATIENCE < heard.elapsed() {
-            return Err(format!("read back: {missing} records do not come"));
+            return Err(format!("read back: {unread} partitions do not come to an end"));
         }
     }
     Ok(found)
@@ -139,7 +140,7 @@ impl Drop for Tail {
 impl Tail {
     /// Begins with a topic that exists and is empty.
     pub(super) fn start(brokers: &str, topic: &str) -> Result<Self, String> {
-        let failed = |error: rdkafka::error::KafkaError| format!("{topic}: {error}");
+        let failed = |error: KafkaError| format!("{topic}: {error}");
         let consumer = consumer(brokers)?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, 0, Offset::Offset(0)).map_err(failed)?;
@@ -152,6 +153,7 @@ impl Tail {
                 let Some(polled) = consumer.poll(Duration::from_millis(50)) else { continue };
                 let mut heard = hearing.lock().unwrap_or_else(PoisonError::into_inner);
                 match polled {
+                    Err(KafkaError::PartitionEOF(_)) => {}
                     Ok(message) if message.offset() == next => {
                         next += 1;
                         heard.records.push(message.payload().unwrap_or_default().to_vec());
