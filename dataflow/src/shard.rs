@@ -10,7 +10,7 @@
 //! effect whoever computes it, however often. All that depends on anything outside goes into the seal, so that a replay
 //! asks nobody. Driven by one thread; every outside is a trait or a channel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -36,6 +36,7 @@ use crate::snapshot::folder::SnapshotFolder;
 
 pub mod background;
 mod commit;
+mod decoding;
 mod error;
 mod letters;
 mod live;
@@ -138,6 +139,10 @@ pub struct Shard {
     failed_ms: i64,
     discovered_at: Option<EventTime>,
     sealed_at: EventTime,
+    /// Records that were read and wait for the registry, by partition.
+    deferred: BTreeMap<Partition, VecDeque<LogRecord>>,
+    /// When the registry did not answer, unless it has since.
+    registry_away_at: Option<EventTime>,
     /// Partitions that are read.
     assigned: BTreeSet<Partition>,
 }

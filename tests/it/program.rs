@@ -65,11 +65,13 @@ impl Program {
         self.child.try_wait().unwrap().map(|status| status.code().unwrap_or(-1))
     }
 
-    /// Every row of a view.
-    pub(crate) async fn rows(&self, view: &str, tenant: &str) -> Option<Vec<Value>> {
+    /// Every row of a view as of an epoch.
+    pub(crate) async fn rows(&self, view: &str, tenant: &str, epoch: u64) -> Option<Vec<Value>> {
         let (mut rows, mut cursor) = (Vec::new(), String::new());
         loop {
-            let page = self.get(&format!("/api/v1/{view}?tenant_id={tenant}&limit=500{cursor}")).await?;
+            let page = self
+                .get(&format!("/api/v1/{view}?tenant_id={tenant}&limit=500&as_of={epoch}{cursor}"))
+                .await?;
             rows.extend(page["rows"].as_array()?.iter().cloned());
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={}", next.replace(' ', "%20")),

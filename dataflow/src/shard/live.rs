@@ -2,29 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::error::{DecodeError, RejectCode};
 use schemas::ids::TenantId;
 use schemas::position::Partition;
 use schemas::time::EventTime;
 use schemas::topic::tenant_of;
 
+use super::decoding::Decoded;
 use super::{
-    DISCOVER_MS, EPOCH_RECORDS_MAX, EPOCH_WAIT, RETRY, Shard, ShardError, TICK_MS, input_digest,
-    record_digest,
+    DISCOVER_MS, EPOCH_RECORDS_MAX, EPOCH_WAIT, Shard, ShardError, TICK_MS, input_digest, record_digest,
 };
-use crate::arrival::Arrival;
-use crate::control::record::{ControlRecord, Seal, Take, Verdict};
-use crate::ingest::decode::{Outcome, refused};
+use crate::control::record::{ControlRecord, Seal, Take};
 use crate::ingest::log::LogRecord;
-use crate::ingest::registry::RegistryAnswer;
-
-/// What decoding an epoch's records came to.
-#[derive(Default)]
-struct Decoded {
-    arrivals: Vec<Arrival>,
-    learned: BTreeMap<u32, String>,
-    verdicts: Vec<Verdict>,
-}
 
 impl Shard {
     /// Seals an epoch if there are records, or if time must go on. Waits a little for records.
@@ -35,14 +23,16 @@ impl Shard {
         self.discover()?;
         let (records, full) = self.gather()?;
         let now = self.now();
-        if records.is_empty() && now.ms_since(self.sealed_at) < TICK_MS {
-            return Ok(());
-        }
         // Behind by more than an epoch: time is that of the log, so that what waited there is not late for it.
         let appended = records.iter().filter_map(|record| record.appended).max();
         let reading = appended.filter(|_| full).map_or(now, |appended| appended.min(now));
+        let reading = reading.max(EventTime(self.mark.now_ms));
+        let decoded = self.decode(records, reading);
+        if decoded.records.is_empty() && now.ms_since(self.sealed_at) < TICK_MS {
+            return Ok(());
+        }
         self.sealed_at = now;
-        self.seal(records, reading.max(EventTime(self.mark.now_ms)))
+        self.seal(decoded, reading)
     }
 
     /// Takes up partitions that are new, from their oldest record.
@@ -127,15 +117,27 @@ impl Shard {
             for partition in partitions {
                 let left = limit.saturating_sub(taken.len()).min(share);
                 if 0 < left {
-                    taken.extend(self.log.read(partition, left)?);
+                    taken.extend(self.next_of(partition, left)?);
                 }
             }
         }
         Ok(taken)
     }
 
-    fn seal(&mut self, records: Vec<LogRecord>, now: EventTime) -> Result<(), ShardError> {
-        let Decoded { arrivals, learned, verdicts } = self.decode(&records, now)?;
+    /// The next records of a partition: first those that were put back.
+    fn next_of(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, ShardError> {
+        let Some(deferred) = self.deferred.get_mut(partition) else {
+            return Ok(self.log.read(partition, limit)?);
+        };
+        let taken = deferred.drain(..limit.min(deferred.len())).collect();
+        if deferred.is_empty() {
+            self.deferred.remove(partition);
+        }
+        Ok(taken)
+    }
+
+    fn seal(&mut self, decoded: Decoded, now: EventTime) -> Result<(), ShardError> {
+        let Decoded { records, arrivals, learned, verdicts } = decoded;
         let seal = Seal {
             term: self.term,
             epoch: self.mark.epoch + 1,
@@ -161,60 +163,6 @@ impl Shard {
     pub(super) fn file_originals(&mut self, epoch: schemas::time::Epoch, records: Vec<LogRecord>) {
         let originals = records.into_iter().map(|record| (record.position, (record.key, record.value)));
         self.in_flight.insert(epoch, originals.collect());
-    }
-
-    /// Decodes records; asks the registry for schemas that are not known, and waits while it is away.
-    fn decode(&mut self, records: &[LogRecord], now: EventTime) -> Result<Decoded, ShardError> {
-        let mut decoded = Decoded::default();
-        let mut unknown: BTreeMap<u32, DecodeError> = BTreeMap::new();
-        for record in records {
-            loop {
-                let id = match self.decoder.decode(record, now) {
-                    Outcome::Arrived(arrivals) => {
-                        decoded.arrivals.extend(arrivals);
-                        break;
-                    }
-                    Outcome::Wants(id) => id,
-                };
-                if let Some(error) = unknown.get(&id) {
-                    let position = record.position.clone();
-                    decoded.verdicts.push(Verdict { position, error: error.clone() });
-                    decoded.arrivals.extend(refused(record, error.clone()));
-                    break;
-                }
-                match self.ask_registry(id)? {
-                    Ok(text) => {
-                        self.decoder.learn(id, &text);
-                        decoded.learned.insert(id, text);
-                    }
-                    Err(error) => {
-                        unknown.insert(id, error);
-                    }
-                }
-            }
-        }
-        Ok(decoded)
-    }
-
-    /// The registry's word on an id. While it is away, the record waits: it is neither lost nor refused.
-    fn ask_registry(&mut self, id: u32) -> Result<Result<String, DecodeError>, ShardError> {
-        loop {
-            let answer = match &mut self.registry {
-                Some(registry) => registry.schema(id),
-                None => RegistryAnswer::Unknown("no registry is configured".to_owned()),
-            };
-            match answer {
-                RegistryAnswer::Schema(text) => return Ok(Ok(text)),
-                RegistryAnswer::Unknown(detail) => {
-                    return Ok(Err(DecodeError::new(RejectCode::Schema, detail)));
-                }
-                RegistryAnswer::Away(error) => tracing::warn!(id, %error, "records wait for the registry"),
-            }
-            if self.stopping() {
-                return Err(ShardError::Stopped);
-            }
-            self.background.pause(RETRY);
-        }
     }
 }
 

@@ -53,6 +53,8 @@ impl Shard {
             folder: Some(snapshots),
             discovered_at: None,
             sealed_at: EventTime(0),
+            deferred: BTreeMap::new(),
+            registry_away_at: None,
             assigned: BTreeSet::new(),
         };
         shard.take_over()?;

@@ -1,0 +1,127 @@
+//! `recovery [EVENTS] [WORKERS]`: how long a process needs, after it was killed with so many events live, until its views are
+//! where they were.
+//!
+//! Events are appended to an embedded log and sealed by one process's worth of engine and shard, which is then dropped
+//! without a word; the time is that of a second one from its start to the end of recovery: snapshot read, fed, computed,
+//! and what was sealed after it replayed. Prints one JSON document.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use bench::load::Load;
+use dataflow::config::EngineConfig;
+use dataflow::engine::Engine;
+use dataflow::ingest::share::Quota;
+use dataflow::ingest::source::{Source, now};
+use deploy::config::{EventLogConfig, StateConfig};
+use deploy::{event_log, source};
+use query_api::{Append, Appender};
+use schemas::ids::TenantId;
+use schemas::read::ViewReader;
+use schemas::view::ViewName;
+
+/// As in `kgroot`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const TENANT: &str = "load";
+const BATCH: usize = 5_000;
+const SNAPSHOT_EVERY_MS: i64 = 5_000;
+const RETENTION_MS: i64 = 86_400_000;
+/// Between two looks at the counts.
+const LOOK: Duration = Duration::from_millis(20);
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |name: &str, default: usize| {
+        let text = arguments.next();
+        text.map_or(Ok(default), |text| text.parse()).with_context(|| format!("{name} is a whole number"))
+    };
+    let (events, workers) = (number("EVENTS", 1_000_000)?, number("WORKERS", 2)?);
+    let folder = std::env::temp_dir().join(format!("kgroot-recovery-{}", std::process::id()));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let document = runtime.block_on(measure(&folder, events, workers))?;
+    std::fs::remove_dir_all(&folder)?;
+    writeln!(std::io::stdout(), "{document}")?;
+    Ok(())
+}
+
+/// One process's worth.
+struct Running {
+    engine: Engine,
+    source: Source,
+    append: Appender,
+    recovered: Receiver<Instant>,
+}
+
+async fn start(folder: &Path, workers: usize) -> Result<Running> {
+    let config = EngineConfig { workers, ..EngineConfig::default() };
+    let mut engine = Engine::start(config.clone())?;
+    let log = EventLogConfig::Embedded { path: folder.join("log"), retention_ms: RETENTION_MS };
+    let opened = tokio::task::spawn_blocking(move || event_log::open(log, "main")).await??;
+    let state = StateConfig {
+        path: PathBuf::from(folder).join("state"),
+        shard: "main".to_owned(),
+        snapshot_every_ms: SNAPSHOT_EVERY_MS,
+    };
+    let (done, recovered) = channel();
+    let told = move || {
+        // Nobody waits for the first process.
+        let _told = done.send(Instant::now());
+    };
+    let quota = Quota { records_per_s: 0 };
+    let (source, append) = source::start(&mut engine, (opened, &config), (&state, quota), told, || ())?;
+    Ok(Running { engine, source, append, recovered })
+}
+
+async fn stop(running: Running) -> Result<()> {
+    tokio::task::spawn_blocking(move || {
+        running.source.stop()?;
+        running.engine.shutdown().map_err(anyhow::Error::from)
+    })
+    .await?
+}
+
+async fn rows(reader: &ViewReader, view: ViewName) -> Result<u64> {
+    let rows = reader.status().await?.rows;
+    Ok(rows.iter().find(|(name, _)| *name == view).map_or(0, |(_, count)| *count))
+}
+
+async fn measure(folder: &Path, events: usize, workers: usize) -> Result<serde_json::Value> {
+    let tenant: TenantId = TENANT.parse()?;
+    let first = start(folder, workers).await?;
+    let mut load = Load::new(1, &tenant);
+    let mut left: Vec<Vec<u8>> = load.objects().into_iter().map(|(_, bytes)| bytes).collect();
+    let mut sent = 0;
+    while sent < events {
+        left.extend((0..BATCH).map(|_| load.record(now()).1));
+        sent += BATCH;
+        let records = std::mem::take(&mut left);
+        let appended = (first.append)(Append { tenant: tenant.clone(), family: "k8s-events", records }).await;
+        appended.map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
+    }
+    let reader = first.engine.reader();
+    let (mut look, mut before) = (tokio::time::interval(LOOK), 0);
+    let begun = Instant::now();
+    let mut grown = begun;
+    // Until no more come for ten seconds: a snapshot with all of them has then been taken.
+    while grown.elapsed() < Duration::from_secs(10) {
+        look.tick().await;
+        let counted = rows(&reader, ViewName::Events).await?;
+        if counted != before {
+            (before, grown) = (counted, Instant::now());
+        }
+    }
+    stop(first).await?;
+    let begun = Instant::now();
+    let second = start(folder, workers).await?;
+    let ended = tokio::task::block_in_place(|| second.recovered.recv()).context("recovery failed")?;
+    let seconds = ended.duration_since(begun).as_secs_f64();
+    let live = rows(&second.engine.reader(), ViewName::Events).await?;
+    stop(second).await?;
+    anyhow::ensure!(live == before, "{before} events were live, {live} came back");
+    Ok(serde_json::json!({"live_events": live, "workers": workers, "recovery_s": seconds}))
+}
