@@ -51,7 +51,11 @@ fn read(
     recovered: impl FnOnce(),
 ) -> Result<(), ShardError> {
     let stop = Arc::clone(&outside.stop);
-    let mut shard = Shard::recover(outside, inside, policy)?;
+    let mut shard = match Shard::recover(outside, inside, policy) {
+        Ok(shard) => shard,
+        Err(ShardError::Stopped) => return Ok(()),
+        Err(error) => return Err(error),
+    };
     shard.settle()?;
     recovered();
     while !stop.load(Ordering::Relaxed) {

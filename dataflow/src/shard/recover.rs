@@ -132,8 +132,10 @@ impl Shard {
         for (partition, place) in &self.places {
             starts.insert(partition.clone(), (place.next, Some(place.last)));
         }
+        let mut ends: BTreeMap<Partition, i64> = BTreeMap::new();
         for take in self.unreplayed()?.iter().flat_map(|seal| &seal.takes) {
             starts.entry(take.partition.clone()).or_insert((take.from, None));
+            ends.insert(take.partition.clone(), take.until);
         }
         let mut assigned = BTreeMap::new();
         let mut checked = Vec::new();
@@ -142,8 +144,9 @@ impl Shard {
             if wanted < bounds.oldest {
                 return Err(ShardError::Retention { partition, wanted, oldest: bounds.oldest });
             }
-            if bounds.end < wanted {
-                return Err(ShardError::Truncated { partition, wanted, end: bounds.end });
+            let sealed = ends.get(&partition).copied().unwrap_or(wanted);
+            if bounds.end < sealed {
+                return Err(ShardError::Truncated { partition, wanted: sealed, end: bounds.end });
             }
             match last.filter(|_| bounds.oldest < wanted) {
                 Some(last) => {
