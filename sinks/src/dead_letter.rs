@@ -188,6 +188,8 @@ fn standing(brokers: &str, topics: &[String]) -> Result<BTreeSet<u64>, KafkaErro
         .set("enable.auto.commit", "false")
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true")
+        // The end of a partition is told with the next answer: it is not to wait for records.
+        .set("fetch.wait.max.ms", "10")
         .create()?;
     let metadata = consumer.fetch_metadata(None, PATIENCE)?;
     let mut list = TopicPartitionList::new();

@@ -11,6 +11,7 @@ mod event_log;
 mod histories;
 mod hostile;
 mod kafka;
+mod kills;
 mod named_errors;
 mod program;
 mod proving;

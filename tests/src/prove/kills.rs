@@ -227,7 +227,7 @@ fn run(cases: Cases, figures: &mut Figures, verdict: &mut Verdict) -> Result<(),
     let inputs = run.inputs(schema);
     let producer = Producer::start(&brokers, inputs)?;
     while figures.kills < cases.n {
-        match run.random.below(5) {
+        match run.random.below(4) {
             0 => run.taken_over(figures)?,
             _ => run.killed(figures)?,
         }
@@ -265,7 +265,7 @@ fn run(cases: Cases, figures: &mut Figures, verdict: &mut Verdict) -> Result<(),
         .collect::<Result<_, _>>()?;
     let sealed: Vec<Seal> = until_epoch(&mut last, &tail, epoch)?;
     figures.epochs = epoch;
-    stop(last, figures)?;
+    stop(last, &run.tenants[0], figures)?;
 
     let engine = Config::default().engine().map_err(|error| error.to_string())?;
     let expected = twin::views(&epochs(&sealed, &records)?, constants(&engine));
@@ -323,8 +323,9 @@ fn until(process: &mut Process, tail: &Tail, met: &dyn Fn(&[Seal]) -> bool) -> R
     }
 }
 
-/// Asks the process to stop: it does so in time, and well.
-fn stop(process: Process, figures: &mut Figures) -> Result<(), String> {
+/// Asks the process to stop while somebody follows a view: it does so in time, and well.
+fn stop(process: Process, tenant: &TenantId, figures: &mut Figures) -> Result<(), String> {
+    let _following = process.follow(&format!("/api/v1/changes?tenant_id={tenant}&view=events"))?;
     process.signal("TERM")?;
     let asked = Instant::now();
     let (code, said) = process.exit(STOP_PATIENCE)?;

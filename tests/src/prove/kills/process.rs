@@ -128,6 +128,17 @@ impl Process {
         ask().unwrap_or(false)
     }
 
+    /// Begins a request and leaves it open; it ends when what is given is dropped.
+    pub(super) fn follow(&self, path: &str) -> Result<TcpStream, String> {
+        let begin = || -> std::io::Result<TcpStream> {
+            let mut stream = TcpStream::connect(&self.listen)?;
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: kgroot\r\n\r\n").as_bytes())?;
+            stream.read_exact(&mut [0; 12])?;
+            Ok(stream)
+        };
+        begin().map_err(|error| format!("{path}: {error}"))
+    }
+
     /// Sends a signal, by its name.
     pub(super) fn signal(&self, name: &str) -> Result<(), String> {
         let line = format!("kill -{name} {}", self.child.id());
