@@ -15,14 +15,24 @@ use serde_json::{Value, json};
 
 use crate::program::{PATIENCE, Program, root, until, variable};
 
-const TENANTS: [&str; 3] = ["kt-amber", "kt-blue", "kt-coral"];
+/// Tenants of this run: a broker keeps what earlier runs sent.
+fn tenants() -> [String; 3] {
+    ["amber", "blue", "coral"].map(|name| format!("kt-{name}-{}", std::process::id()))
+}
+
 const API: &str = "127.0.0.1:18765";
+
+fn folder() -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("kgroot-kt-{}", std::process::id()))
+}
 
 fn start(brokers: &str, registry: &str) -> Program {
     let set = [
         format!("kafka.brokers={brokers}"),
         format!("kafka.registry={registry}"),
-        format!("kafka.tenants={}", TENANTS.join(",")),
+        format!("kafka.tenants={}", tenants().join(",")),
+        format!("state.shard=kt-{}", std::process::id()),
+        format!("state.path={}", folder().display()),
     ];
     Program::run(API, &set)
 }
@@ -35,7 +45,7 @@ fn produce(brokers: &str, registry: &str) -> Value {
         .args([brokers, registry])
         .arg(root().join("schemas/wire/envelope.v1.avsc"))
         .arg(events)
-        .args(TENANTS)
+        .args(tenants())
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
@@ -58,8 +68,8 @@ fn every_event_is_accounted_for_through_real_kafka() {
     let manifest = produce(&brokers, &registry);
     let program = start(&brokers, &registry);
     runtime.block_on(async {
-        for tenant in TENANTS {
-            let sent = &manifest[tenant];
+        for tenant in tenants() {
+            let (tenant, sent) = (tenant.as_str(), &manifest[&tenant]);
             let want = ["distinct", "duplicates", "broken"].map(|field| sent[field].as_u64().unwrap());
             let want = (want[0], want[1], want[2]);
             until(&format!("{tenant}: {want:?}"), async || {
@@ -78,16 +88,19 @@ fn every_event_is_accounted_for_through_real_kafka() {
             assert_eq!(answer["hypotheses"][0]["root_cause"]["entity"], sent["cause"], "{answer:#}");
         }
     });
-    for tenant in TENANTS {
-        let letters = dead_letters(&brokers, tenant, manifest[tenant]["broken"].as_u64().unwrap());
+    for tenant in tenants() {
+        let letters = dead_letters(&brokers, &tenant, manifest[&tenant]["broken"].as_u64().unwrap());
         assert!(letters.values().all(|count| *count == 1), "a record has more than one letter");
     }
     drop(program);
+    if folder().exists() {
+        std::fs::remove_dir_all(folder()).unwrap();
+    }
 }
 
 async fn nothing_crosses(program: &Program, tenant: &str) {
     let others: Vec<String> =
-        TENANTS.iter().filter(|other| **other != tenant).map(|other| format!("canary-{other}")).collect();
+        tenants().iter().filter(|other| *other != tenant).map(|other| format!("canary-{other}")).collect();
     let page =
         program.get(&format!("/api/v1/events?tenant_id={tenant}&limit=500")).await.unwrap().to_string();
     assert!(page.contains(&format!("canary-{tenant}")) || page.contains(tenant));
