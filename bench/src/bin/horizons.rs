@@ -19,7 +19,7 @@ use schemas::view::ViewName;
 
 /// As in `kgroot`.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const HORIZON_MS: i64 = 3_600_000;
 const START: EventTime = EventTime(1_790_000_000_000);

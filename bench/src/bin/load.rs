@@ -23,7 +23,7 @@ use schemas::view::{Row, ViewName};
 
 /// As in `kgroot`.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Records appended at a time.
 const BATCH: usize = 1_000;

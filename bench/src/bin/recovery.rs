@@ -25,7 +25,7 @@ use schemas::view::ViewName;
 
 /// As in `kgroot`.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const TENANT: &str = "load";
 const BATCH: usize = 5_000;
