@@ -15,6 +15,7 @@ use schemas::read::ViewReader;
 use crate::cli::{RunOptions, ValidateOptions};
 use crate::config::{Config, load};
 use crate::exit::{Cause, Failure};
+use crate::stores::Stores;
 use crate::{cluster, event_log, source};
 
 /// Requests that are under way when the process is asked to stop may take so long.
@@ -54,10 +55,13 @@ async fn lead(config: &Config, engine_config: EngineConfig) -> Result<()> {
     let ready = Arc::new(AtomicBool::new(false));
     let (ended, has_ended) = tokio::sync::oneshot::channel();
     let recovered = Arc::clone(&ready);
+    let sinks = config.sinks.checked()?;
+    let stores = Stores::start(&engine, (engine_config.generation().to_string(), &state.shard), &sinks)?;
     let (source, append) = source::start(
         &mut engine,
         (opened, &engine_config),
         (&state, config.quota()),
+        (stores.applied_by_all(), sinks.hold_back_ms),
         move || recovered.store(true, Ordering::Relaxed),
         // Nobody waits any more when the process is stopping already.
         move || {
@@ -74,6 +78,7 @@ async fn lead(config: &Config, engine_config: EngineConfig) -> Result<()> {
         let detail = "what was sealed is computed again at the next start; is the event log reachable?";
         Failure::of(Cause::State, format!("not stopped within {STOP:?}: {detail}"))
     })?;
+    stores.stop().await;
     served.and(stopped.context("stop")?)
 }
 

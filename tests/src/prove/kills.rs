@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bench::scenario::random::Random;
 use dataflow::control::record::Seal;
-use dataflow::ingest::source::now;
+use dataflow::ingest::clock::now;
 use deploy::config::Config;
 use schemas::codec::avro::ENVELOPE_V1_SCHEMA;
 use schemas::dead_letter::SUFFIX;
