@@ -190,7 +190,9 @@ pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
     config.engine()?;
     config.event_log()?;
     config.state()?;
-    config.sinks.checked()?;
+    if config.sinks.checked()?.alerts && config.kafka.brokers.is_empty() {
+        return Err(bad("sinks.alerts is on without kafka.brokers; set them, or switch it off".to_owned()));
+    }
     Ok(config)
 }
 

@@ -4,17 +4,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dataflow::engine::Engine;
 use schemas::time::Epoch;
+use sinks::alerts::KafkaAlerts;
 use sinks::backlog::Backlog;
 use sinks::follow::{Following, follow};
+use sinks::neo4j::{self, Neo4j};
 use sinks::opensearch::{self, OpenSearch};
-use sinks::store::{Refusal, Store};
+use sinks::parquet::{self, Parquet};
+use sinks::store::{Refusal, Store, StoreError};
 use tokio::sync::watch;
 
-use crate::config::sinks::{OpenSearchSection, SinksConfig};
+use crate::config::sinks::{Neo4jSection, OpenSearchSection, SinksConfig};
 use crate::exit::{Cause, Failure};
 
 /// Tells the epoch that every store has.
@@ -37,24 +41,32 @@ struct Common {
 
 impl Stores {
     /// Follows the stores of a configuration; before the engine is given its first epoch.
-    pub fn start(
-        engine: &Engine,
-        (generation, shard): (String, &str),
-        config: &SinksConfig,
-    ) -> Result<Stores> {
+    pub fn start(engine: &Engine, (generation, shard): (String, &str), (config, brokers): (&SinksConfig, &str)) -> Result<Stores> {
         let (stop, _) = watch::channel(false);
         let mut stores = Stores { applied: Vec::new(), stop, tasks: Vec::new(), filler: None };
-        if config.opensearch.is_none() {
+        let SinksConfig { alerts, neo4j, opensearch, parquet, .. } = config.clone();
+        if !alerts && neo4j.is_none() && opensearch.is_none() && parquet.is_none() {
             return Ok(stores);
         }
         let backlog = Backlog::begin(&config.backlog_path, config.backlog_bytes_max)?;
         let common = Common { backlog: backlog.clone(), generation, folder: config.backlog_path.clone() };
-        if let Some(OpenSearchSection { url, user, password, prefix }) = config.opensearch.clone() {
+        let shard = shard.to_owned();
+        if alerts {
+            stores.add("alerts", KafkaAlerts::new(brokers, &shard), &common);
+        }
+        if let Some(Neo4jSection { uri, user, password }) = neo4j {
+            let settings = neo4j::Settings { uri, user, password, shard: shard.clone() };
+            stores.add("neo4j", Neo4j::new(settings), &common);
+        }
+        if let Some((url, options, every)) = parquet {
+            let every = Duration::from_millis(every);
+            let settings = parquet::Settings { url, options, every, shard: shard.clone() };
+            stores.add("parquet", Parquet::new(settings).map_err(refused("sinks.parquet"))?, &common);
+        }
+        if let Some(OpenSearchSection { url, user, password, prefix }) = opensearch {
             let credentials = Some((user, password)).filter(|(user, _)| !user.is_empty());
-            let settings = opensearch::Settings { url, credentials, prefix, shard: shard.to_owned() };
-            let store = OpenSearch::new(settings)
-                .map_err(|error| Failure::of(Cause::Config, format!("sinks.opensearch: {error}")))?;
-            stores.add("opensearch", store, &common);
+            let settings = opensearch::Settings { url, credentials, prefix, shard };
+            stores.add("opensearch", OpenSearch::new(settings).map_err(refused("sinks.opensearch"))?, &common);
         }
         stores.fill(engine, backlog)?;
         Ok(stores)
@@ -113,6 +125,11 @@ impl Stores {
         self.filler = Some(filler.context("start a thread")?);
         Ok(())
     }
+}
+
+/// Settings that cannot work.
+fn refused(section: &str) -> impl Fn(StoreError) -> anyhow::Error {
+    move |error| Failure::of(Cause::Config, format!("{section}: {error}"))
 }
 
 fn least(applied: &[Arc<AtomicU64>]) -> Epoch {

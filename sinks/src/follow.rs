@@ -14,10 +14,6 @@ use tokio::time::{sleep, timeout};
 use crate::backlog::{Backlog, BacklogError};
 use crate::store::{Batch, Progress, Refusal, Store, StoreError, fold};
 
-/// Changes of one batch, unless a single epoch has more.
-const BATCH_CHANGES: usize = 5_000;
-/// Between two batches that are not full: many small epochs become one write.
-const PACE: Duration = Duration::from_millis(100);
 /// Between two attempts at a store that is away: doubled from the first to the last.
 const AWAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Between two attempts at a store that a person has to mend.
@@ -113,15 +109,16 @@ async fn attend(
             progress.epoch
         }
     };
+    let pace = store.pace();
     loop {
         following.applied.store(position, Ordering::Relaxed);
         metrics::gauge!("kgroot_sink_epoch", "sink" => following.name).set(position as f64);
         arrived(backlog, following, position + 1).await?;
-        let epochs = read(backlog, position, BATCH_CHANGES).await?;
-        let full = BATCH_CHANGES <= changes(&epochs);
+        let epochs = read(backlog, position, pace.changes).await?;
+        let full = pace.changes <= changes(&epochs);
         position = give(store, following, epochs).await?.unwrap_or(position);
         if !full {
-            stopping(&mut following.stop.clone(), sleep(PACE)).await?;
+            stopping(&mut following.stop.clone(), sleep(pace.every)).await?;
         }
     }
 }
@@ -161,7 +158,7 @@ async fn replace(
     let mut epochs = Vec::new();
     let mut position = backlog.first().map_or(0, |(first, _)| first - 1);
     while position <= has {
-        let read = read(backlog, position, BATCH_CHANGES).await?;
+        let read = read(backlog, position, store.pace().changes).await?;
         position = read.last().map_or(position, |(epoch, _)| epoch.epoch);
         epochs.extend(read.into_iter().map(|(epoch, _)| epoch));
     }

@@ -6,6 +6,8 @@
 //!         never goes back behind what it has. Progress is kept in the store itself, not before what it speaks of.
 //! Limits  one batch in memory; what a store is behind waits in the backlog, on disk.
 
+use std::time::Duration;
+
 use schemas::feed::{Change, EpochChanges};
 use schemas::ids::Digest;
 use schemas::time::Epoch;
@@ -52,8 +54,22 @@ pub enum StoreError {
     Broken(String),
 }
 
+/// How much is given at once, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Changes of one batch, unless a single epoch has more.
+    pub changes: usize,
+    /// Between two batches that are not full: many small epochs become one write.
+    pub every: Duration,
+}
+
 /// A store that follows the views.
 pub trait Store: Send {
+    /// How much it wants at once.
+    fn pace(&self) -> Pace {
+        Pace { changes: 5_000, every: Duration::from_millis(100) }
+    }
+
     /// Connects, prepares what rows need (constraints, templates, folders), and says how far the store is.
     fn open(&mut self) -> impl Future<Output = Result<Option<Progress>, StoreError>> + Send;
 
