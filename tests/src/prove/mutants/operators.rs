@@ -109,7 +109,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "operators/links/strength.rs",
             old: "i64::from(rule.strength) * 10 * hop / 1_000 * near(lag_ms, rule.window_ms) / 1_000",
-            new: "(f64::from(rule.strength) / 100.0 * hop as f64 * near(lag_ms, rule.window_ms) as f64 / 1e3) as i64",
+            new: "(f64::from(rule.strength) / 100.0 * hop as f64 * near(lag_ms, rule.window_ms) as f64 / 1e3).round() as i64",
         }],
     },
 ];

@@ -7,7 +7,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "computed-before-sealed",
         bug: "seal after externalize: the engine is handed an epoch before its seal is durable",
-        check: ("simulate", 60),
+        check: ("simulate", 120),
         edits: &[Edit {
             file: "shard/live.rs",
             old: "self.commit(ControlRecord::Seal(seal.clone()))?;
@@ -30,7 +30,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "letters-after-snapshot",
         bug: "ack before apply: a snapshot passes letters that are not durable",
-        check: ("simulate", 60),
+        check: ("simulate", 120),
         edits: &[Edit { file: "shard/snapshots.rs", old: "self.flush_letters()?;", new: "" }],
     },
     Mutant {
@@ -147,11 +147,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "seals-forgotten-too-early",
         bug: "retention: control records that the older snapshot needs are removed",
         check: ("simulate", 60),
-        edits: &[Edit {
-            file: "control/ledger.rs",
-            old: "self.snapshots.front()",
-            new: "self.snapshots.back()",
-        }],
+        edits: &[Edit { file: "control/ledger.rs", old: "*marked.min(sealed)", new: "*marked.max(sealed)" }],
     },
     Mutant {
         name: "snapshot-not-checked",
