@@ -56,7 +56,11 @@ async fn lead(config: &Config, engine_config: EngineConfig) -> Result<()> {
     let (ended, has_ended) = tokio::sync::oneshot::channel();
     let recovered = Arc::clone(&ready);
     let sinks = config.sinks.checked()?;
-    let stores = Stores::start(&engine, (engine_config.generation().to_string(), &state.shard), (&sinks, &config.kafka.brokers))?;
+    let stores = Stores::start(
+        &engine,
+        (engine_config.generation().to_string(), &state.shard),
+        (&sinks, &config.kafka.brokers),
+    )?;
     let (source, append) = source::start(
         &mut engine,
         (opened, &engine_config),

@@ -41,7 +41,11 @@ struct Common {
 
 impl Stores {
     /// Follows the stores of a configuration; before the engine is given its first epoch.
-    pub fn start(engine: &Engine, (generation, shard): (String, &str), (config, brokers): (&SinksConfig, &str)) -> Result<Stores> {
+    pub fn start(
+        engine: &Engine,
+        (generation, shard): (String, &str),
+        (config, brokers): (&SinksConfig, &str),
+    ) -> Result<Stores> {
         let (stop, _) = watch::channel(false);
         let mut stores = Stores { applied: Vec::new(), stop, tasks: Vec::new(), filler: None };
         let SinksConfig { alerts, neo4j, opensearch, parquet, .. } = config.clone();
@@ -66,7 +70,11 @@ impl Stores {
         if let Some(OpenSearchSection { url, user, password, prefix }) = opensearch {
             let credentials = Some((user, password)).filter(|(user, _)| !user.is_empty());
             let settings = opensearch::Settings { url, credentials, prefix, shard };
-            stores.add("opensearch", OpenSearch::new(settings).map_err(refused("sinks.opensearch"))?, &common);
+            stores.add(
+                "opensearch",
+                OpenSearch::new(settings).map_err(refused("sinks.opensearch"))?,
+                &common,
+            );
         }
         stores.fill(engine, backlog)?;
         Ok(stores)

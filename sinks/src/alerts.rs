@@ -59,14 +59,19 @@ fn lines(shard: &str, batch: &Batch) -> Vec<Line> {
 }
 
 fn alert(epoch: Epoch, change: &Change) -> Line {
-    let value = json!({ "tenant_id": change.tenant, "epoch": epoch, "live": change.live, "alert": change.row });
+    let value =
+        json!({ "tenant_id": change.tenant, "epoch": epoch, "live": change.live, "alert": change.row });
     (format!("kgroot-alerts-{}", change.tenant), change.key.clone(), value.to_string())
 }
 
 fn read_progress(value: &[u8]) -> Option<Progress> {
     let found: Value = serde_json::from_slice(value).ok()?;
     let digest = found["digest"].as_str()?.parse().ok()?;
-    Some(Progress { epoch: found["epoch"].as_u64()?, digest, generation: found["generation"].as_str()?.to_owned() })
+    Some(Progress {
+        epoch: found["epoch"].as_u64()?,
+        digest,
+        generation: found["generation"].as_str()?.to_owned(),
+    })
 }
 
 /// Becomes the one writer of a shard, and learns how far it is.

@@ -78,7 +78,9 @@ impl Neo4j {
         let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
         if major < 5 {
             let uri = &self.settings.uri;
-            return Err(StoreError::Broken(format!("{uri} is Neo4j {version:?}; version 5 or later is needed")));
+            return Err(StoreError::Broken(format!(
+                "{uri} is Neo4j {version:?}; version 5 or later is needed"
+            )));
         }
         for constraint in CONSTRAINTS {
             graph.run(query(constraint)).await.map_err(|error| self.failed(error))?;
@@ -93,7 +95,8 @@ impl Neo4j {
 
     /// Locks the shard's progress; gives the epoch that the graph has.
     async fn lock(&self, txn: &mut Txn) -> Result<i64, neo4rs::Error> {
-        let mut rows = txn.execute(query(statements::LOCK).param("key", self.settings.shard.as_str())).await?;
+        let mut rows =
+            txn.execute(query(statements::LOCK).param("key", self.settings.shard.as_str())).await?;
         let row = rows.next(txn.handle()).await?;
         Ok(row.and_then(|row| row.get::<i64>("epoch").ok()).unwrap_or(0))
     }
@@ -133,7 +136,9 @@ impl Neo4j {
             neo4rs::Error::Neo4j(said) => match said.kind() {
                 Kind::Client(Client::Security(_)) => StoreError::Broken(refused(uri, &error)),
                 // A deadlock, a restart, a session that ended: the same again may succeed.
-                Kind::Transient | Kind::Database | Kind::Unknown => StoreError::Away(format!("{uri}: {error}")),
+                Kind::Transient | Kind::Database | Kind::Unknown => {
+                    StoreError::Away(format!("{uri}: {error}"))
+                }
                 Kind::Client(Client::SessionExpired | Client::TransactionTerminated) => {
                     StoreError::Away(format!("{uri}: {error}"))
                 }
@@ -156,7 +161,8 @@ impl Store for Neo4j {
         let graph = self.connect()?;
         let opened = async {
             self.prepare(&graph).await?;
-            self.first(&graph, query(statements::READ_PROGRESS).param("key", self.settings.shard.as_str())).await
+            self.first(&graph, query(statements::READ_PROGRESS).param("key", self.settings.shard.as_str()))
+                .await
         };
         let found = timeout(PATIENCE, opened).await.map_err(|_| hangs(&self.settings.uri))??;
         self.graph = Some(graph);

@@ -72,7 +72,8 @@ impl Parquet {
             let bytes = self.objects.get(&name).await.map_err(away)?.bytes().await.map_err(away)?;
             let found = Manifest::decode(&bytes).map_err(|error| damaged(&name, &error))?;
             let before = history.last();
-            let (number, previous) = (before.map_or(1, |(last, _)| last.number + 1), before.map(|(_, hash)| *hash));
+            let (number, previous) =
+                (before.map_or(1, |(last, _)| last.number + 1), before.map(|(_, hash)| *hash));
             if (found.number, found.previous) != (number, previous) {
                 return Err(damaged(&name, "it does not follow the one before"));
             }
@@ -84,7 +85,8 @@ impl Parquet {
     async fn write(&self, batch: &Batch) -> Result<Vec<File>, StoreError> {
         let mut files = Vec::new();
         for part in parts(&batch.epochs) {
-            let name = format!("{}-{}-{}.parquet", self.settings.shard, batch.epochs[0].epoch, batch.progress.epoch);
+            let name =
+                format!("{}-{}-{}.parquet", self.settings.shard, batch.epochs[0].epoch, batch.progress.epoch);
             let place = format!("data/view={}/tenant={}/date={}", part.view, part.tenant, part.date);
             let path = place.split('/').fold(self.root.clone(), Path::join).join(name.as_str());
             let (view, lines) = (part.view, part.lines.len());
@@ -93,7 +95,15 @@ impl Parquet {
             })?;
             let (length, hash) = (bytes.len() as u64, Digest(hash128(&[&bytes])));
             self.objects.put(&path, PutPayload::from(bytes)).await.map_err(away)?;
-            files.push(File { path: path.to_string(), view, tenant: part.tenant, date: part.date, lines: lines as u64, bytes: length, hash });
+            files.push(File {
+                path: path.to_string(),
+                view,
+                tenant: part.tenant,
+                date: part.date,
+                lines: lines as u64,
+                bytes: length,
+                hash,
+            });
         }
         Ok(files)
     }
@@ -150,12 +160,14 @@ fn open(url: &str, options: &[(String, String)]) -> Result<(Arc<dyn ObjectStore>
         // What must not be replaced is put on the condition that it is not there.
         let condition = ("aws_conditional_put".to_owned(), "etag".to_owned());
         let options = options.iter().cloned().chain([condition]);
-        let (objects, root) = object_store::parse_url_opts(&parsed, options).map_err(|error| broken(&error))?;
+        let (objects, root) =
+            object_store::parse_url_opts(&parsed, options).map_err(|error| broken(&error))?;
         return Ok((Arc::from(objects), root));
     }
     let folder = url.strip_prefix("file://").unwrap_or(url);
     std::fs::create_dir_all(folder).map_err(|error| broken(&error))?;
-    let objects = object_store::local::LocalFileSystem::new_with_prefix(folder).map_err(|error| broken(&error))?;
+    let objects =
+        object_store::local::LocalFileSystem::new_with_prefix(folder).map_err(|error| broken(&error))?;
     Ok((Arc::new(objects.with_fsync(true)), Path::default()))
 }
 

@@ -32,7 +32,8 @@ pub(super) const CONSTRAINTS: [&str; 14] = [
 ];
 
 /// Holds the shard until the transaction ends, against a process that should have stopped.
-pub(super) const LOCK: &str = "MERGE (s:Shard {key: $key}) SET s.locked = true RETURN coalesce(s.epoch, 0) AS epoch";
+pub(super) const LOCK: &str =
+    "MERGE (s:Shard {key: $key}) SET s.locked = true RETURN coalesce(s.epoch, 0) AS epoch";
 
 /// How far the graph is.
 pub(super) const PROGRESS: &str = "MATCH (s:Shard {key: $key}) SET s += $progress";

@@ -105,7 +105,8 @@ fn own(shard: &str, epoch: Epoch, change: &Change) -> Map<String, Value> {
         }
         Row::Chain(row) => {
             let links = row.links.iter();
-            let keys = links.map(|link| hash(&change.tenant, ViewName::Links, &Row::Link(link.clone()).key()));
+            let keys =
+                links.map(|link| hash(&change.tenant, ViewName::Links, &Row::Link(link.clone()).key()));
             props.insert("links".to_owned(), keys.collect());
         }
         _ => {}

@@ -78,13 +78,9 @@ pub fn columns(view: ViewName) -> &'static [Column] {
             ("strength", Whole),
             ("best", Flag),
         ],
-        ViewName::Chains => &[
-            ("incident_id", Text),
-            ("rank", Whole),
-            ("root", Json),
-            ("symptom", Json),
-            ("links", Json),
-        ],
+        ViewName::Chains => {
+            &[("incident_id", Text), ("rank", Whole), ("root", Json), ("symptom", Json), ("links", Json)]
+        }
         ViewName::Incidents => &[
             ("incident_id", Text),
             ("status", Text),

@@ -94,7 +94,17 @@ mod tests {
         };
         let (previous, generation) = (None, "g".to_owned());
         let (from, until) = (number * 10, number * 10 + 9);
-        Manifest { number, previous, whole, from, until, now: EventTime(0), digest: Digest(2), generation, files: vec![file] }
+        Manifest {
+            number,
+            previous,
+            whole,
+            from,
+            until,
+            now: EventTime(0),
+            digest: Digest(2),
+            generation,
+            files: vec![file],
+        }
     }
 
     #[test]
@@ -107,7 +117,8 @@ mod tests {
     #[test]
     fn files_before_a_whole_one_do_not_count() {
         let history = [manifest(1, false), manifest(2, true), manifest(3, false)];
-        let paths: Vec<&str> = current(&history, ViewName::Events).iter().map(|file| file.path.as_str()).collect();
+        let paths: Vec<&str> =
+            current(&history, ViewName::Events).iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["data/2.parquet", "data/3.parquet"]);
         assert!(current(&history, ViewName::Alerts).is_empty());
     }

@@ -69,8 +69,7 @@ pub fn encode(view: ViewName, lines: &[(Epoch, &Change)]) -> Result<Vec<u8>, Par
     let schema = Arc::new(Schema::new(all.iter().map(|column| field(*column)).collect::<Vec<_>>()));
     let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties()?))?;
     for lines in lines.chunks(GROUP_LINES) {
-        let rows: Vec<Value> =
-            lines.iter().map(|(epoch, change)| line(*epoch, change)).collect();
+        let rows: Vec<Value> = lines.iter().map(|(epoch, change)| line(*epoch, change)).collect();
         let arrays = all.iter().map(|column| array(*column, &rows)).collect();
         writer.write(&RecordBatch::try_new(Arc::clone(&schema), arrays)?)?;
     }
@@ -133,7 +132,9 @@ fn array((name, kind): Column, rows: &[Value]) -> ArrayRef {
         }
         Type::Json => {
             let mut builder = StringBuilder::new();
-            values.for_each(|value| builder.append_option(Some(value).filter(|value| !value.is_null()).map(Value::to_string)));
+            values.for_each(|value| {
+                builder.append_option(Some(value).filter(|value| !value.is_null()).map(Value::to_string))
+            });
             Arc::new(builder.finish())
         }
         Type::Whole => {
