@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 pub mod bitflips;
+pub mod cluster;
 pub mod failpoints;
 pub mod histories;
 pub mod kills;
+pub mod noisy_tenant;
+mod real;
 pub mod sealed;
 pub mod simulate;
 pub mod world;
