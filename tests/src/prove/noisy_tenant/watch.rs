@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schemas::ids::TenantId;
 use serde_json::Value;
 use tokio::task::JoinSet;
+
+/// Between two looks whether a tenant is known.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// When each record was first visible, by tenant and position as views write it; what went wrong.
 #[derive(Default)]
@@ -48,7 +51,15 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 
 async fn follow(url: &str, tenant: usize, seen: &Mutex<Seen>) -> Result<(), String> {
     let failed = |error: reqwest::Error| format!("{url}: {error}");
-    let mut response = reqwest::get(url).await.map_err(failed)?;
+    let mut looks = tokio::time::interval(LOOK);
+    // A tenant is known from its first record on.
+    let mut response = loop {
+        looks.tick().await;
+        let response = reqwest::get(url).await.map_err(failed)?;
+        if response.status() != reqwest::StatusCode::NOT_FOUND {
+            break response.error_for_status().map_err(failed)?;
+        }
+    };
     let mut rest: Vec<u8> = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         let at = Instant::now();
