@@ -20,6 +20,8 @@ use crate::{cluster, event_log, source};
 
 /// Requests that are under way when the process is asked to stop may take so long.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Processes of a cluster wait so long for each other.
+const MEET: Duration = Duration::from_secs(30);
 /// The source may take so long to stop; a supervisor waits 30 seconds before it kills.
 const STOP: Duration = Duration::from_secs(18);
 
@@ -51,7 +53,14 @@ async fn lead(config: &Config, engine_config: EngineConfig) -> Result<()> {
     let state = config.state()?;
     let (event_log, shard) = (config.event_log()?, state.shard.clone());
     let opened = tokio::task::spawn_blocking(move || event_log::open(event_log, &shard)).await??;
-    let mut engine = start(&engine_config).await?;
+    let mut engine = match start(&engine_config).await {
+        Ok(engine) => engine,
+        Err(error) => {
+            // Clients of brokers wait when they are closed, which a task must not.
+            tokio::task::spawn_blocking(move || drop(opened)).await?;
+            return Err(error);
+        }
+    };
     let ready = Arc::new(AtomicBool::new(false));
     let (ended, has_ended) = tokio::sync::oneshot::channel();
     let recovered = Arc::clone(&ready);
@@ -120,11 +129,22 @@ async fn follow(config: &Config, engine_config: EngineConfig) -> Result<()> {
     served
 }
 
-/// Starts the engine; in a cluster that waits for the other processes.
+/// Starts the engine; in a cluster that waits for the other processes, not for ever: one that has failed
+/// meanwhile does not come, and all are started again.
 async fn start(config: &EngineConfig) -> Result<Engine> {
     let config = config.clone();
-    let started = tokio::task::spawn_blocking(move || Engine::start(config)).await.context("start")?;
-    started.context("start the engine")
+    let alone = config.cluster.is_none();
+    let starting = tokio::task::spawn_blocking(move || Engine::start(config));
+    let started = if alone {
+        starting.await
+    } else {
+        tokio::time::timeout(MEET, starting).await.map_err(|_| {
+            let line = "the other processes of the cluster did not come";
+            let detail = "start all of them again, with the same --hosts";
+            Failure::of(Cause::Unreachable, format!("{line} within {MEET:?}; {detail}"))
+        })?
+    };
+    started.context("start")?.context("start the engine")
 }
 
 async fn or_asked_to_stop(ended: tokio::sync::oneshot::Receiver<()>) {

@@ -5,10 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::{Value, json};
 
 pub mod bitflips;
+pub mod cluster;
 pub mod failpoints;
 pub mod histories;
 pub mod kills;
 pub mod mutants;
+pub mod noisy_tenant;
+mod real;
 pub mod sealed;
 pub mod simulate;
 pub mod world;

@@ -16,17 +16,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Views that have no pages; they are had as the snapshot that a subscription begins with.
 const SUBSCRIBED: [ViewName; 2] = [ViewName::Entities, ViewName::Changes];
 
+/// Rows by tenant and view, as they came.
+pub(crate) type Rows = BTreeMap<(TenantId, ViewName), Vec<Value>>;
 /// Rows by tenant and view, as JSON text.
-pub(super) type Texts = BTreeMap<(TenantId, ViewName), BTreeSet<String>>;
+pub(crate) type Texts = BTreeMap<(TenantId, ViewName), BTreeSet<String>>;
 
 /// Asks a process.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     client: reqwest::Client,
     base: String,
 }
 
 impl Reader {
-    pub(super) fn of(listen: &str) -> Result<Self, String> {
+    pub(crate) fn of(listen: &str) -> Result<Self, String> {
         let client = reqwest::Client::builder().timeout(PATIENCE).build();
         let client = client.map_err(|error| format!("HTTP client: {error}"))?;
         Ok(Reader { client, base: format!("http://{listen}/api/v1") })
@@ -42,29 +44,36 @@ impl Reader {
         if status.is_success() { Ok(document) } else { Err(format!("{url}: {document}")) }
     }
 
+    /// Deliveries of a tenant that the views count.
+    pub(crate) async fn counted(&self, tenant: &TenantId) -> Result<u64, String> {
+        let page = self.get("coverage", &[("tenant_id", tenant.as_str())]).await?;
+        let number = |value: &Value| value.as_u64().unwrap_or(0);
+        let of = |row: &Value| -> u64 {
+            let rejected = row["rejected"].as_array().into_iter().flatten();
+            let rejected: u64 = rejected.map(|pair| number(&pair[1])).sum();
+            number(&row["accepted"]) + number(&row["duplicate"]) + rejected
+        };
+        Ok(page["rows"].as_array().into_iter().flatten().map(of).sum())
+    }
+
     /// The latest complete epoch.
-    pub(super) async fn latest(&self, tenant: &TenantId) -> Result<Epoch, String> {
+    pub(crate) async fn latest(&self, tenant: &TenantId) -> Result<Epoch, String> {
         let page = self.get("coverage", &[("tenant_id", tenant.as_str())]).await?;
         page["as_of"]["epoch"].as_u64().ok_or_else(|| format!("a page without an epoch: {page}"))
     }
 
     /// Every view of a tenant: pages as of the epoch, and, for views without pages, what a subscription begins with; no
     /// record comes any more, so that those do not change from epoch to epoch.
-    pub(super) async fn views(&self, tenant: &TenantId, epoch: Epoch) -> Result<Texts, String> {
-        let mut texts = Texts::new();
+    pub(crate) async fn views(&self, tenant: &TenantId, epoch: Epoch) -> Result<Rows, String> {
+        let mut found = Rows::new();
         for view in ViewName::ALL {
             let rows = match SUBSCRIBED.contains(view) {
                 true => self.snapshot(tenant, *view).await?,
                 false => self.pages(tenant, *view, epoch).await?,
             };
-            let count = rows.len();
-            let rows: BTreeSet<String> = rows.into_iter().map(plain).collect();
-            if rows.len() != count {
-                return Err(format!("{tenant}/{view}: a row came on two pages"));
-            }
-            texts.insert((tenant.clone(), *view), rows);
+            found.insert((tenant.clone(), *view), rows);
         }
-        Ok(texts)
+        Ok(found)
     }
 
     async fn pages(&self, tenant: &TenantId, view: ViewName, epoch: Epoch) -> Result<Vec<Value>, String> {
@@ -122,8 +131,20 @@ fn escaped(text: &str) -> String {
     text.bytes().map(escape).collect()
 }
 
+/// Rows as text; each came once.
+pub(crate) fn texts(rows: &Rows) -> Result<Texts, String> {
+    let once = |((tenant, view), rows): (&(TenantId, ViewName), &Vec<Value>)| {
+        let texts: BTreeSet<String> = rows.iter().cloned().map(plain).collect();
+        if texts.len() != rows.len() {
+            return Err(format!("{tenant}/{view}: a row came on two pages"));
+        }
+        Ok(((tenant.clone(), *view), texts))
+    };
+    rows.iter().map(once).collect()
+}
+
 /// The twin's rows as the API writes them.
-pub(super) fn of_twin(views: &Views, tenant: &TenantId) -> Texts {
+pub(crate) fn of_twin(views: &Views, tenant: &TenantId) -> Texts {
     let rows = |view: &ViewName| -> BTreeSet<String> {
         let rows = views.get(&(tenant.clone(), *view)).into_iter().flatten();
         rows.map(|row| plain(json!(row))).collect()

@@ -8,11 +8,13 @@ use schemas::ids::{Digest, TenantId, hash128};
 use schemas::position::{Partition, SourcePosition};
 use schemas::time::Epoch;
 use schemas::view::{Row, ViewName};
+use serde_json::{Value, json};
 
 use super::input::canary;
 use super::producer::Sent;
 use super::topics::{Stored, original};
-use super::views::Texts;
+use super::views::{Rows, Texts};
+use crate::prove::{Cases, Report};
 use crate::twin::Views;
 
 /// Differences that are told in full, of each sort.
@@ -20,18 +22,52 @@ const TOLD_MAX: usize = 3;
 
 /// Counts that must be zero, and words about the first of what they count.
 #[derive(Default)]
-pub(super) struct Verdict {
-    pub(super) lost: u64,
-    pub(super) duplicate: u64,
-    pub(super) phantom: u64,
-    pub(super) crossing: u64,
-    pub(super) digest_mismatches: u64,
-    pub(super) failures: Vec<String>,
+pub(crate) struct Verdict {
+    lost: u64,
+    duplicate: u64,
+    phantom: u64,
+    crossing: u64,
+    digest_mismatches: u64,
+    failures: Vec<String>,
 }
 
-type Records = BTreeMap<Partition, Vec<LogRecord>>;
+/// What stands in each partition, by offset.
+pub(crate) type Records = BTreeMap<Partition, Vec<LogRecord>>;
 
 impl Verdict {
+    /// The report of a check that ran to its end, or did not.
+    pub(crate) fn report(
+        mut self,
+        check: &'static str,
+        cases: Cases,
+        ran: Result<(), String>,
+        mut figures: Vec<(&'static str, Value)>,
+    ) -> Report {
+        self.failures.extend(ran.err());
+        let failures =
+            self.failures.iter().map(|failure| format!("seed {}: {failure}", cases.seed)).collect();
+        figures.extend([
+            ("lost", json!(self.lost)),
+            ("duplicate", json!(self.duplicate)),
+            ("phantom", json!(self.phantom)),
+            ("crossing", json!(self.crossing)),
+            ("digest_mismatches", json!(self.digest_mismatches)),
+        ]);
+        Report { check, n: cases.n, failures, figures }
+    }
+
+    /// The same rows, in the same order, to the byte.
+    pub(crate) fn same(&mut self, whose: &str, left: &[Rows], right: &[Rows]) {
+        for ((place, rows), (other, others)) in left.iter().flatten().zip(right.iter().flatten()) {
+            let text = |rows: &[Value]| json!(rows).to_string();
+            if place != other || text(rows) != text(others) {
+                let (tenant, view) = place;
+                self.digest_mismatches += 1;
+                self.tell(format!("{tenant}/{view}: {whose} differ"));
+            }
+        }
+    }
+
     fn tell(&mut self, line: String) {
         if self.failures.len() < 10 * TOLD_MAX {
             self.failures.push(line);
@@ -39,7 +75,7 @@ impl Verdict {
     }
 
     /// What was acknowledged stands in Kafka; gives how much stands there that was not acknowledged.
-    pub(super) fn journal(&mut self, journal: &[Sent], records: &Records) -> u64 {
+    pub(crate) fn journal(&mut self, journal: &[Sent], records: &Records) -> u64 {
         let mut unacknowledged: BTreeMap<(&Partition, i64), &LogRecord> = BTreeMap::new();
         for (partition, records) in records {
             unacknowledged.extend(records.iter().map(|record| ((partition, record.position.offset), record)));
@@ -55,7 +91,7 @@ impl Verdict {
     }
 
     /// Every record is sealed once, with the digest of what is there, and no epoch's views came to two things.
-    pub(super) fn sealing(&mut self, seals: &[Seal], records: &Records) {
+    pub(crate) fn sealing(&mut self, seals: &[Seal], records: &Records) {
         let mut taken: BTreeMap<SourcePosition, u64> = BTreeMap::new();
         let mut said: BTreeMap<(Epoch, Digest, Digest), Digest> = BTreeMap::new();
         for seal in seals {
@@ -102,7 +138,7 @@ impl Verdict {
     }
 
     /// Every view has the twin's rows and no others, and none of another tenant.
-    pub(super) fn views(&mut self, tenants: &[TenantId], found: &Texts, wanted: &Texts) {
+    pub(crate) fn views(&mut self, tenants: &[TenantId], found: &Texts, wanted: &Texts) {
         for ((tenant, view), rows) in found {
             let empty = BTreeSet::new();
             let wanted = wanted.get(&(tenant.clone(), *view)).unwrap_or(&empty);
@@ -123,7 +159,7 @@ impl Verdict {
     }
 
     /// Every refused record has one letter, with its bytes, in the topic beside its own.
-    pub(super) fn letters(&mut self, expected: &Views, records: &Records, letters: &[Stored]) {
+    pub(crate) fn letters(&mut self, expected: &Views, records: &Records, letters: &[Stored]) {
         let rejects = expected.iter().filter(|((_, view), _)| *view == ViewName::Rejects);
         let mut refused: BTreeMap<SourcePosition, u64> = BTreeMap::new();
         for row in rejects.flat_map(|(_, rows)| rows) {
