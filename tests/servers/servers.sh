@@ -119,6 +119,7 @@ ready_neo4j() { # the database is up some time after the port
 }
 export_neo4j() {
   echo "export KGROOT_TEST_NEO4J=bolt://127.0.0.1:$neo4j_port"
+  echo "export KGROOT_TEST_NEO4J_HTTP=http://127.0.0.1:$neo4j_port_http"
   echo "export KGROOT_TEST_NEO4J_USER=neo4j"
   echo "export KGROOT_TEST_NEO4J_PASSWORD=$password"
 }

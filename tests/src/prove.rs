@@ -14,6 +14,7 @@ pub mod noisy_tenant;
 mod real;
 pub mod sealed;
 pub mod simulate;
+pub mod sinks;
 pub mod world;
 
 /// What a check came to.

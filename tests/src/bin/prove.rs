@@ -8,11 +8,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use tests::prove::{
-    Cases, Report, bitflips, cluster, failpoints, histories, kills, mutants, noisy_tenant, simulate,
+    Cases, Report, bitflips, cluster, failpoints, histories, kills, mutants, noisy_tenant, simulate, sinks,
 };
 
 /// Name, how many cases by default, and the check.
-const CHECKS: [(&str, u64, fn(Cases) -> Report); 8] = [
+const CHECKS: [(&str, u64, fn(Cases) -> Report); 9] = [
     ("histories", 500, histories::prove),
     ("simulate", 200, simulate::prove),
     ("failpoints", 1, failpoints::prove),
@@ -21,6 +21,7 @@ const CHECKS: [(&str, u64, fn(Cases) -> Report); 8] = [
     ("mutants", u64::MAX, mutants::prove),
     ("cluster", 20, cluster::prove),
     ("noisy-tenant", 5, noisy_tenant::prove),
+    ("sinks", 30, sinks::prove),
 ];
 
 fn main() -> ExitCode {

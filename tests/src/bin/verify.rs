@@ -25,7 +25,7 @@ const NEEDED: [(&str, &str); 12] = [
     ("/usr/bin/pkg-config", "pkg-config"),
 ];
 /// Python packages of the producer that is not ours.
-const PRODUCER: [&str; 2] = ["confluent-kafka==2.11.1", "fastavro==1.12.0"];
+const PRODUCER: [&str; 3] = ["confluent-kafka==2.11.1", "fastavro==1.12.0", "duckdb==2.0.1"];
 
 fn main() -> ExitCode {
     let quick = std::env::args().any(|argument| argument == "--quick");
@@ -125,13 +125,14 @@ fn producer() -> Result<String> {
     let home = cache().join("producer");
     let python = home.join("bin/python");
     let complete = home.join(".complete");
-    if !complete.exists() {
+    let packages = PRODUCER.join(" ");
+    if std::fs::read_to_string(&complete).ok().as_ref() != Some(&packages) {
         run("make a Python environment", Command::new("python3").args(["-m", "venv"]).arg(&home))?;
         run(
             "install the producer's packages",
             Command::new(&python).args(["-m", "pip", "install", "-q"]).args(PRODUCER),
         )?;
-        std::fs::write(&complete, "").context("mark the Python environment")?;
+        std::fs::write(&complete, packages).context("mark the Python environment")?;
     }
     Ok(python.display().to_string())
 }

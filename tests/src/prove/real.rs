@@ -54,7 +54,7 @@ impl Means {
     }
 }
 
-fn variable(name: &str) -> Result<String, String> {
+pub(super) fn variable(name: &str) -> Result<String, String> {
     let found = std::env::vars().find(|(known, _)| known == name);
     found.map(|(_, value)| value).ok_or_else(|| {
         format!("{name} is not set: run `tests/servers/servers.sh start` and export what it prints")

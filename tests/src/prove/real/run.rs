@@ -130,17 +130,25 @@ impl Run {
         outcome: &mut Outcome,
         verdict: &mut Verdict,
     ) -> Result<Views, String> {
-        let mut sealed =
-            self.until(process, &|seals| seals.last().is_some_and(|last| epoch <= last.epoch))?;
-        sealed.retain(|seal| seal.epoch <= epoch);
-        outcome.epochs = epoch;
-        let engine = Config::default().engine().map_err(|error| error.to_string())?;
-        let expected = twin::views(&epochs(&sealed, &self.records)?, constants(&engine));
+        self.until(process, &|seals| seals.last().is_some_and(|last| epoch <= last.epoch))?;
+        let expected = self.twin(epoch, outcome)?;
         for (tenant, rows) in self.place.tenants.iter().zip(rows) {
             outcome.rows += rows.values().map(|rows| rows.len() as u64).sum::<u64>();
             verdict.views(&self.place.tenants, &views::texts(rows)?, &views::of_twin(&expected, tenant));
         }
         Ok(expected)
+    }
+
+    /// The twin's views as of an epoch that was sealed.
+    pub(crate) fn twin(&self, epoch: Epoch, outcome: &mut Outcome) -> Result<Views, String> {
+        let mut sealed = seals(&self.tail.records()?)?;
+        sealed.retain(|seal| seal.epoch <= epoch);
+        if sealed.last().is_none_or(|last| last.epoch != epoch) {
+            return Err(format!("epoch {epoch} was never sealed"));
+        }
+        outcome.epochs = epoch;
+        let engine = Config::default().engine().map_err(|error| error.to_string())?;
+        Ok(twin::views(&epochs(&sealed, &self.records)?, constants(&engine)))
     }
 
     /// Compares the dead letters with what the twin refused.
