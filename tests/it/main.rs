@@ -16,5 +16,6 @@ mod named_errors;
 mod program;
 mod proving;
 mod scenarios;
+mod stores;
 mod storm;
 mod tidy;

@@ -86,7 +86,7 @@ mod tests {
         Manifest {
             number,
             previous,
-            whole,
+            whole: false,
             from,
             until,
             now: EventTime(0),
