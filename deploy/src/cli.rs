@@ -26,6 +26,8 @@ pub enum Command {
     Replay(ReplayOptions),
     /// Check a configuration without starting anything.
     Validate(ValidateOptions),
+    /// Try everything that a configuration names: ✓ or ✗, with the reason and what to do.
+    Doctor(ConfigOptions),
     /// Check the rule catalogue of this binary.
     Rules(RulesOptions),
     /// Look at what must outlive the process: control log and snapshots.

@@ -5,6 +5,7 @@ pub mod client;
 pub mod cluster;
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod engine;
 pub mod event_log;
 pub mod exit;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use deploy::cli::{Arguments, Command};
-use deploy::{client, demo, exit, replay, rules, serve, state, telemetry};
+use deploy::{client, demo, doctor, exit, replay, rules, serve, state, telemetry};
 
 /// Gives memory back after a burst (docs/adr/0008).
 #[global_allocator]
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             Command::Run(options) => serve::run(options).await,
             Command::Replay(options) => replay::run(options).await,
             Command::Validate(options) => serve::validate(&options),
+            Command::Doctor(options) => doctor::run(options).await,
             Command::Rules(options) => rules::run(&options),
             Command::State(options) => state::run(options).await,
             Command::Investigate(options) => client::investigate(options).await,

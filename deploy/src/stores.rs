@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dataflow::engine::Engine;
@@ -18,7 +17,7 @@ use sinks::parquet::{self, Parquet};
 use sinks::store::{Refusal, Store, StoreError};
 use tokio::sync::watch;
 
-use crate::config::sinks::{Neo4jSection, OpenSearchSection, SinksConfig};
+use crate::config::sinks::{Neo4jSection, OpenSearchSection, ParquetConfig, SinksConfig};
 use crate::exit::{Cause, Failure};
 
 /// Tells the epoch that every store has.
@@ -48,33 +47,22 @@ impl Stores {
     ) -> Result<Stores> {
         let (stop, _) = watch::channel(false);
         let mut stores = Stores { applied: Vec::new(), stop, tasks: Vec::new(), filler: None };
-        let SinksConfig { alerts, neo4j, opensearch, parquet, .. } = config.clone();
-        if !alerts && neo4j.is_none() && opensearch.is_none() && parquet.is_none() {
+        if !any(config) {
             return Ok(stores);
         }
         let backlog = Backlog::begin(&config.backlog_path, config.backlog_bytes_max)?;
         let common = Common { backlog: backlog.clone(), generation, folder: config.backlog_path.clone() };
-        let shard = shard.to_owned();
-        if alerts {
-            stores.add("alerts", KafkaAlerts::new(brokers, &shard), &common);
+        if config.alerts {
+            stores.add("alerts", KafkaAlerts::new(brokers, shard), &common);
         }
-        if let Some(Neo4jSection { uri, user, password }) = neo4j {
-            let settings = neo4j::Settings { uri, user, password, shard: shard.clone() };
-            stores.add("neo4j", Neo4j::new(settings), &common);
+        if let Some(section) = &config.neo4j {
+            stores.add("neo4j", neo4j(section, shard), &common);
         }
-        if let Some((url, options, every)) = parquet {
-            let every = Duration::from_millis(every);
-            let settings = parquet::Settings { url, options, every, shard: shard.clone() };
-            stores.add("parquet", Parquet::new(settings).map_err(refused("sinks.parquet"))?, &common);
+        if let Some(section) = &config.opensearch {
+            stores.add("opensearch", opensearch(section, shard)?, &common);
         }
-        if let Some(OpenSearchSection { url, user, password, prefix }) = opensearch {
-            let credentials = Some((user, password)).filter(|(user, _)| !user.is_empty());
-            let settings = opensearch::Settings { url, credentials, prefix, shard };
-            stores.add(
-                "opensearch",
-                OpenSearch::new(settings).map_err(refused("sinks.opensearch"))?,
-                &common,
-            );
+        if let Some(section) = &config.parquet {
+            stores.add("parquet", parquet(section, shard)?, &common);
         }
         stores.fill(engine, backlog)?;
         Ok(stores)
@@ -133,6 +121,32 @@ impl Stores {
         self.filler = Some(filler.context("start a thread")?);
         Ok(())
     }
+}
+
+/// Whether any store is configured.
+pub fn any(config: &SinksConfig) -> bool {
+    config.alerts || config.neo4j.is_some() || config.opensearch.is_some() || config.parquet.is_some()
+}
+
+/// The graph of a configuration.
+pub fn neo4j(section: &Neo4jSection, shard: &str) -> Neo4j {
+    let Neo4jSection { uri, user, password } = section.clone();
+    Neo4j::new(neo4j::Settings { uri, user, password, shard: shard.to_owned() })
+}
+
+/// The index of a configuration.
+pub fn opensearch(section: &OpenSearchSection, shard: &str) -> Result<OpenSearch> {
+    let OpenSearchSection { url, user, password, prefix } = section.clone();
+    let credentials = Some((user, password)).filter(|(user, _)| !user.is_empty());
+    let settings = opensearch::Settings { url, credentials, prefix, shard: shard.to_owned() };
+    OpenSearch::new(settings).map_err(refused("sinks.opensearch"))
+}
+
+/// The files of a configuration.
+pub fn parquet(section: &ParquetConfig, shard: &str) -> Result<Parquet> {
+    let ParquetConfig { url, options, every } = section.clone();
+    let settings = parquet::Settings { url, options, every, shard: shard.to_owned() };
+    Parquet::new(settings).map_err(refused("sinks.parquet"))
 }
 
 /// Settings that cannot work.

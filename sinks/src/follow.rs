@@ -19,6 +19,9 @@ const AWAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_s
 /// Between two attempts at a store that a person has to mend.
 const BROKEN: Duration = Duration::from_secs(15);
 
+/// How long a recovery may take until people are told that a store waits for it.
+const RECOVERY: Duration = Duration::from_secs(60);
+
 /// What a store is followed with.
 pub struct Following {
     /// Its name, for people and metrics.
@@ -151,7 +154,7 @@ async fn replace(
     following: &mut Following,
     has: Epoch,
 ) -> Result<Epoch, Ended> {
-    arrived(backlog, following, has + 1).await?;
+    recovered(backlog, following, has + 1).await?;
     tracing::info!(
         sink = following.name,
         has,
@@ -171,7 +174,7 @@ async fn replace(
 
 /// The same input was computed to the same changes as when the store was given them.
 async fn agree(backlog: &Backlog, following: &mut Following, progress: &Progress) -> Result<(), Ended> {
-    arrived(backlog, following, progress.epoch).await?;
+    recovered(backlog, following, progress.epoch).await?;
     let found = read(backlog, progress.epoch - 1, 1).await?;
     match found.first() {
         Some((epoch, digest))
@@ -194,6 +197,18 @@ async fn arrived(backlog: &Backlog, following: &Following, epoch: Epoch) -> Resu
     // The sender lives as long as the backlog.
     let present = waited.is_ok();
     backlog.first().filter(|_| present).ok_or(Ended::Asked)
+}
+
+/// As [`arrived`], for an epoch that was sealed before: it comes with the recovery, unless it is of another history.
+async fn recovered(backlog: &Backlog, following: &Following, epoch: Epoch) -> Result<(), Ended> {
+    let waited = timeout(RECOVERY, arrived(backlog, following, epoch)).await;
+    let come_to = *backlog.latest().borrow();
+    let away = || {
+        let detail =
+            "unless a recovery is under way, it was filled by another engine: empty it, or name another";
+        StoreError::Away(format!("the store has epoch {epoch}, this engine has come to {come_to}; {detail}"))
+    };
+    waited.map_err(|_| away())?.map(drop)
 }
 
 async fn read(

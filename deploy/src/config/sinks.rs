@@ -1,6 +1,7 @@
 //! Stores that follow the views: a store is used when it is named.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use schemas::time::parse_duration_ms;
@@ -71,6 +72,17 @@ pub struct OpenSearchSection {
     pub prefix: String,
 }
 
+/// Parquet files, checked.
+#[derive(Clone, Debug)]
+pub struct ParquetConfig {
+    /// A folder or `s3://bucket/prefix`.
+    pub url: String,
+    /// Options of the bucket.
+    pub options: Vec<(String, String)>,
+    /// Between two commits.
+    pub every: Duration,
+}
+
 /// Stores and their backlog, checked.
 #[derive(Clone, Debug)]
 pub struct SinksConfig {
@@ -84,8 +96,8 @@ pub struct SinksConfig {
     pub alerts: bool,
     /// Neo4j, if it is used.
     pub neo4j: Option<Neo4jSection>,
-    /// Parquet files, if they are written: where, options, and milliseconds between two commits.
-    pub parquet: Option<(String, Vec<(String, String)>, u64)>,
+    /// Parquet files, if they are written.
+    pub parquet: Option<ParquetConfig>,
     /// OpenSearch, if it is used.
     pub opensearch: Option<OpenSearchSection>,
 }
@@ -143,7 +155,7 @@ impl SinksSection {
 }
 
 impl ParquetSection {
-    fn checked(&self) -> Result<Option<(String, Vec<(String, String)>, u64)>> {
+    fn checked(&self) -> Result<Option<ParquetConfig>> {
         let bad = |line: String| Failure::of(Cause::Config, line);
         let every = parse_duration_ms(&self.every).ok().and_then(|ms| u64::try_from(ms).ok());
         let every = every.filter(|ms| EVERY_MS_MIN <= *ms).ok_or_else(|| {
@@ -154,6 +166,7 @@ impl ParquetSection {
             pair.ok_or_else(|| bad(format!("sinks.parquet.options: {option:?}; write name=value")))
         });
         let options = options.collect::<Result<_>>()?;
-        Ok((!self.url.is_empty()).then(|| (self.url.clone(), options, every)))
+        let every = Duration::from_millis(every);
+        Ok((!self.url.is_empty()).then(|| ParquetConfig { url: self.url.clone(), options, every }))
     }
 }

@@ -128,7 +128,8 @@ impl Client {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         let body = Some(body).filter(|body| !body.is_empty());
         let sent = self.client.send::<_, ()>(method, path, headers, None, body, Some(PATIENCE)).await;
-        let away = |error: opensearch::Error| StoreError::Away(format!("{}: {error}", self.url));
+        let away =
+            |error: opensearch::Error| StoreError::Away(format!("{}: {}", self.url, innermost(&error)));
         let answer = sent.map_err(away)?;
         let status = answer.status_code().as_u16();
         let text = answer.text().await.map_err(away)?;
@@ -153,4 +154,13 @@ pub(super) fn reason(answer: &Value) -> String {
     let error = answer.get("error").unwrap_or(answer);
     let text = error.get("reason").or_else(|| error.get("type")).and_then(Value::as_str);
     text.map_or_else(|| "no reason given".to_owned(), str::to_owned)
+}
+
+/// What is at the bottom of an error, where the cause is named.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut found = error;
+    while let Some(source) = found.source() {
+        found = source;
+    }
+    found.to_string()
 }
