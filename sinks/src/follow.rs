@@ -233,3 +233,6 @@ async fn stopping<T>(stop: &mut watch::Receiver<bool>, work: impl Future<Output 
         _ = stop.wait_for(|stop| *stop) => Err(Ended::Asked),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,3 +179,62 @@ pub(super) fn read_progress(found: &Value) -> Option<Progress> {
     let digest = source["digest"].as_str()?.parse().ok()?;
     Some(Progress { epoch, digest, generation: source["generation"].as_str()?.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use schemas::view::{AlertRow, AlertStatus};
+
+    use super::*;
+
+    #[test]
+    fn the_answer_of_a_bulk_is_told_item_by_item() {
+        let error = |kind: &str| json!({ "type": kind, "reason": kind });
+        let answer = json!({ "items": [
+            { "index": { "status": 201 } },
+            { "index": { "status": 409, "error": error("version_conflict_engine_exception") } },
+            { "index": { "status": 429, "error": error("rejected") } },
+            { "index": { "status": 403, "error": error("cluster_block_exception") } },
+            { "index": { "status": 400, "error": error("strict_dynamic_mapping_exception") } },
+            { "index": { "status": 503, "error": error("unavailable") } },
+        ] });
+        let again = |reason: &str| Fate::Again(reason.to_owned());
+        let never = Fate::Never("strict_dynamic_mapping_exception".to_owned());
+        let expected = [
+            Fate::Done,
+            Fate::Done,
+            again("rejected"),
+            again("cluster_block_exception"),
+            never,
+            again("unavailable"),
+        ];
+        assert_eq!(fates(&answer), expected);
+    }
+
+    #[test]
+    fn ids_differ_by_tenant_and_a_document_holds_its_row() {
+        let alert = |tenant: &str| {
+            let row = Row::Alert(AlertRow {
+                incident_id: schemas::ids::IncidentId(1),
+                status: AlertStatus::Firing,
+                severity: schemas::envelope::Severity::Critical,
+                raised_at: EventTime(1_790_000_000_000),
+                raised_by: schemas::ids::EventId(2),
+                title: "checkout fails".to_owned(),
+            });
+            let (tenant, key) = (tenant.parse().unwrap(), row.key());
+            Change { tenant, view: ViewName::Alerts, key, live: true, row }
+        };
+        assert_ne!(id(&alert("a")), id(&alert("b")));
+        let naming = Naming { prefix: "k".to_owned(), shard: "main".to_owned() };
+        let lines = lines(&naming, 7, &alert("a"));
+        let (action, document) = lines.split_once('\n').unwrap();
+        let action: Value = serde_json::from_str(action).unwrap();
+        let document: Value = serde_json::from_str(document).unwrap();
+        assert_eq!(
+            (&action["index"]["version"], &action["index"]["_index"]),
+            (&json!(7), &json!("k-alerts"))
+        );
+        assert_eq!(document["row"]["title"], "checkout fails");
+        assert_eq!((&document["live"], &document["tenant_id"]), (&json!(true), &json!("a")));
+    }
+}

@@ -89,7 +89,7 @@ mod tests {
             whole: false,
             from,
             until,
-            now: EventTime(0),
+            now: EventTime(1_790_000_000_000),
             digest: Digest(2),
             generation,
             files: vec![file],
