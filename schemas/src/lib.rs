@@ -13,6 +13,7 @@ pub mod envelope;
 pub mod error;
 pub mod fact;
 pub mod ids;
+pub mod kafka;
 pub mod normalize;
 pub mod object;
 pub mod position;

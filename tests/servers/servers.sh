@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # Real servers on loopback for the tests: servers.sh start|stop. Downloads are kept in the user's cache.
 # Prints `export NAME=value` lines for the tests on start.
+# `broker` starts Kafka alone, with what it held before if it was only ended, not stopped; $KGROOT_SERVERS_RUN/kafka.pid is
+# its process. KGROOT_KAFKA_BEHIND=PORT@HOST:PORT: one more listener, which says that it is at HOST:PORT (a proxy).
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/kgroot/servers"
 run="${KGROOT_SERVERS_RUN:-${TMPDIR:-/tmp}/kgroot-servers-$UID}"
 kafka_port="${KGROOT_KAFKA_PORT:-19092}"
 registry_port="${KGROOT_REGISTRY_PORT:-18081}"
+controller_port="${KGROOT_KAFKA_CONTROLLER_PORT:-$((kafka_port + 1000))}"
+behind="${KGROOT_KAFKA_BEHIND:-}"
 kafka_jars="$cache/kafka-4.3.1"
 registry_home="$cache/apicurio-3.0.9"
 
@@ -41,21 +45,23 @@ wait_for() { # NAME PORT
   exit 1
 }
 
-start() {
-  stop
-  fetch
-  for port in "$kafka_port" "$registry_port"; do
+free() { # PORT...
+  for port in "$@"; do
     if answers "$port"; then echo "port $port is taken; set KGROOT_KAFKA_PORT or KGROOT_REGISTRY_PORT" >&2; exit 1; fi
   done
+}
+
+configure_broker() {
   mkdir -p "$run/kafka"
   cat >"$run/kafka.properties" <<C
 process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:$((kafka_port + 1000))
-listeners=PLAINTEXT://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$((kafka_port + 1000))
-advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port
+controller.quorum.voters=1@127.0.0.1:$controller_port
+listeners=PLAINTEXT://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$controller_port${behind:+,BEHIND://127.0.0.1:${behind%@*}}
+advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port${behind:+,BEHIND://${behind#*@}}
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT
 log.dirs=$run/kafka
 num.partitions=3
 offsets.topic.replication.factor=1
@@ -64,8 +70,28 @@ transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 C
   java -Xmx256m -cp "$kafka_jars/*" kafka.tools.StorageTool format -t a2dyb290LXRlc3RzLTAwMQ -c "$run/kafka.properties" >"$run/kafka.log" 2>&1 </dev/null
+}
+
+launch_broker() {
   java -Xmx512m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$kafka_jars/*" kafka.Kafka "$run/kafka.properties" >>"$run/kafka.log" 2>&1 </dev/null &
   echo $! >"$run/kafka.pid"
+}
+
+broker() {
+  fetch
+  free "$kafka_port"
+  [ -f "$run/kafka.properties" ] || configure_broker
+  launch_broker
+  wait_for kafka "$kafka_port"
+  echo "export KGROOT_TEST_KAFKA=127.0.0.1:$kafka_port"
+}
+
+start() {
+  stop
+  fetch
+  free "$kafka_port" "$registry_port"
+  configure_broker
+  launch_broker
   java -Xmx384m -XX:+UseSerialGC -Dquarkus.http.host=127.0.0.1 -Dquarkus.http.port="$registry_port" \
     -Dquarkus.management.host=127.0.0.1 -Dquarkus.management.port=$((registry_port + 1000)) -Dquarkus.log.level=WARN \
     -jar "$registry_home/apicurio-registry-app-3.0.9-runner.jar" >"$run/registry.log" 2>&1 </dev/null &
@@ -90,6 +116,7 @@ stop() {
 case "${1:-}" in
   fetch) fetch ;;
   start) start ;;
+  broker) broker ;;
   stop) stop ;;
-  *) echo "usage: servers.sh fetch|start|stop" >&2; exit 2 ;;
+  *) echo "usage: servers.sh fetch|start|broker|stop" >&2; exit 2 ;;
 esac

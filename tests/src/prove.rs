@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 pub mod bitflips;
 pub mod failpoints;
+pub mod faults;
 pub mod histories;
 pub mod kills;
+pub mod proxy;
 pub mod sealed;
 pub mod simulate;
 pub mod world;

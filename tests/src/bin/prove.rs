@@ -6,15 +6,16 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use tests::prove::{Cases, Report, bitflips, failpoints, histories, kills, simulate};
+use tests::prove::{Cases, Report, bitflips, failpoints, faults, histories, kills, simulate};
 
 /// Name, how many cases by default, and the check.
-const CHECKS: [(&str, u64, fn(Cases) -> Report); 5] = [
+const CHECKS: [(&str, u64, fn(Cases) -> Report); 6] = [
     ("histories", 500, histories::prove),
     ("simulate", 200, simulate::prove),
     ("failpoints", 1, failpoints::prove),
     ("bitflips", 65_536 * 8, bitflips::prove),
     ("kills", 60, kills::prove),
+    ("faults", 40, faults::prove),
 ];
 
 fn main() -> ExitCode {

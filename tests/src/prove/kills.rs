@@ -24,25 +24,25 @@ use super::sealed::{epochs, seals};
 use super::{Cases, Report};
 use crate::twin;
 
-mod input;
-mod judge;
-mod process;
-mod producer;
-mod topics;
-mod views;
+pub(crate) mod input;
+pub(crate) mod judge;
+pub(crate) mod process;
+pub(crate) mod producer;
+pub(crate) mod topics;
+pub(crate) mod views;
 
 use input::Input;
 use judge::Verdict;
 use process::Process;
-use producer::Producer;
+use producer::{Producer, Sent};
 use topics::Tail;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// A process that is asked to stop has stopped by then.
-const STOP_PATIENCE: Duration = Duration::from_secs(25);
+pub(crate) const STOP_PATIENCE: Duration = Duration::from_secs(25);
 /// Exit code of a process that was taken over.
-const EXIT_STATE: i32 = 70;
+pub(crate) const EXIT_STATE: i32 = 70;
 
 /// Runs the check.
 pub fn prove(cases: Cases) -> Report {
@@ -67,18 +67,18 @@ pub fn prove(cases: Cases) -> Report {
 
 /// What was counted.
 #[derive(Default)]
-struct Figures {
+pub(crate) struct Figures {
     kills: u64,
     killed_before_ready: u64,
     taken_over: u64,
     frozen: u64,
-    epochs: u64,
-    records: u64,
-    unacknowledged: u64,
-    letters: u64,
-    rows: u64,
+    pub(crate) epochs: u64,
+    pub(crate) records: u64,
+    pub(crate) unacknowledged: u64,
+    pub(crate) letters: u64,
+    pub(crate) rows: u64,
     recoveries: Vec<Duration>,
-    stop: Duration,
+    pub(crate) stop: Duration,
 }
 
 impl Figures {
@@ -106,12 +106,12 @@ impl Figures {
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, String> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| format!("runtime: {error}"))
 }
 
-fn variable(name: &str) -> Result<String, String> {
+pub(crate) fn variable(name: &str) -> Result<String, String> {
     let found = std::env::vars().find(|(known, _)| known == name);
     found.map(|(_, value)| value).ok_or_else(|| {
         format!("{name} is not set: run `tests/servers/servers.sh start` and export what it prints")
@@ -119,12 +119,12 @@ fn variable(name: &str) -> Result<String, String> {
 }
 
 /// One run: its names, its servers, its program. What it kept on disk is removed when it is over.
-struct Run {
-    tenants: Vec<TenantId>,
-    folder: PathBuf,
-    binary: PathBuf,
-    set: Vec<String>,
-    random: Random,
+pub(crate) struct Run {
+    pub(crate) tenants: Vec<TenantId>,
+    pub(crate) folder: PathBuf,
+    pub(crate) binary: PathBuf,
+    pub(crate) set: Vec<String>,
+    pub(crate) random: Random,
 }
 
 impl Drop for Run {
@@ -135,7 +135,7 @@ impl Drop for Run {
 }
 
 impl Run {
-    fn new(seed: u64, name: &str, brokers: &str, registry: &str) -> Result<Self, String> {
+    pub(crate) fn new(seed: u64, name: &str, brokers: &str, registry: &str) -> Result<Self, String> {
         let tenant = |color: &str| format!("{name}-{color}").parse::<TenantId>().map_err(|e| e.to_string());
         let tenants: Vec<TenantId> =
             ["amber", "blue", "coral"].into_iter().map(tenant).collect::<Result<_, _>>()?;
@@ -153,18 +153,18 @@ impl Run {
         Ok(Run { tenants, folder, binary, set, random: Random::new(seed) })
     }
 
-    fn start(&self) -> Result<Process, String> {
+    pub(crate) fn start(&self) -> Result<Process, String> {
         Process::start(&self.binary, &self.set)
     }
 
-    fn inputs(&mut self, schema: u32) -> Vec<Input> {
+    pub(crate) fn inputs(&mut self, schema: u32) -> Vec<Input> {
         let tenants = self.tenants.clone();
         let others = tenants.iter().cycle().skip(1);
         let pairs = tenants.iter().zip(others);
         pairs.map(|(tenant, other)| Input::new(self.random.bits(), tenant, other, schema)).collect()
     }
 
-    fn ms(&mut self, from: i64, to: i64) -> Duration {
+    pub(crate) fn ms(&mut self, from: i64, to: i64) -> Duration {
         Duration::from_millis(self.random.between(from, to).unsigned_abs())
     }
 
@@ -234,15 +234,25 @@ fn run(cases: Cases, figures: &mut Figures, verdict: &mut Verdict) -> Result<(),
     }
     let mut last = run.start()?;
     figures.recoveries.push(last.until_ready(PATIENCE)?);
-    let journal = producer.stop()?;
+    conclude((&run, &brokers), last, (&producer.stop()?, &tail), figures, verdict)
+}
+
+/// Waits until everything that stands in Kafka is sealed and shown, stops the process, and compares all with all.
+pub(crate) fn conclude(
+    (run, brokers): (&Run, &str),
+    mut last: Process,
+    (journal, tail): (&[Sent], &Tail),
+    figures: &mut Figures,
+    verdict: &mut Verdict,
+) -> Result<(), String> {
     let of = |suffix: &str| -> Vec<String> {
         let names = run.tenants.iter().flat_map(|tenant| FAMILIES.map(|family| topic(family, tenant)));
         names.map(|name| format!("{name}{suffix}")).collect()
     };
-    let records = topics::records(&topics::read_back(&brokers, &of(""))?)?;
+    let records = topics::records(&topics::read_back(brokers, &of(""))?)?;
     figures.records = records.values().map(|records| records.len() as u64).sum();
-    figures.unacknowledged = verdict.journal(&journal, &records);
-    let sealed = until_sealed(&mut last, &tail, figures.records)?;
+    figures.unacknowledged = verdict.journal(journal, &records);
+    let sealed = until_sealed(&mut last, tail, figures.records)?;
     verdict.sealing(&sealed, &records);
 
     let reader = views::Reader::of(&last.listen)?;
@@ -263,7 +273,7 @@ fn run(cases: Cases, figures: &mut Figures, verdict: &mut Verdict) -> Result<(),
         .iter()
         .map(|tenant| runtime.block_on(reader.views(tenant, epoch)))
         .collect::<Result<_, _>>()?;
-    let sealed: Vec<Seal> = until_epoch(&mut last, &tail, epoch)?;
+    let sealed: Vec<Seal> = until_epoch(&mut last, tail, epoch)?;
     figures.epochs = epoch;
     stop(last, &run.tenants[0], figures)?;
 
@@ -273,14 +283,14 @@ fn run(cases: Cases, figures: &mut Figures, verdict: &mut Verdict) -> Result<(),
         figures.rows += found.values().map(|rows| rows.len() as u64).sum::<u64>();
         verdict.views(&run.tenants, found, &views::of_twin(&expected, tenant));
     }
-    let letters = topics::read_back(&brokers, &of(SUFFIX))?;
+    let letters = topics::read_back(brokers, &of(SUFFIX))?;
     figures.letters = letters.len() as u64;
     verdict.letters(&expected, &records, &letters);
     Ok(())
 }
 
 /// Registers the envelope's schema; gives its id.
-async fn register(registry: &str) -> Result<u32, String> {
+pub(crate) async fn register(registry: &str) -> Result<u32, String> {
     let url = format!("{registry}/subjects/kgroot-envelope/versions");
     let body = json!({"schema": ENVELOPE_V1_SCHEMA}).to_string();
     let request =

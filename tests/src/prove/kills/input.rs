@@ -20,19 +20,19 @@ const THINNING: u64 = 4;
 const DAY_MS: i64 = 86_400_000;
 
 /// A record to be sent.
-pub(super) struct Outgoing {
-    pub(super) topic: String,
-    pub(super) key: Vec<u8>,
-    pub(super) value: Vec<u8>,
+pub(crate) struct Outgoing {
+    pub(crate) topic: String,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// The word that only one tenant's records contain.
-pub(super) fn canary(tenant: &TenantId) -> String {
+pub(crate) fn canary(tenant: &TenantId) -> String {
     format!("canary-{tenant}")
 }
 
 /// An endless stream of one tenant's records.
-pub(super) struct Input {
+pub(crate) struct Input {
     tenant: TenantId,
     /// Whose name a misdirected envelope bears.
     other: TenantId,
@@ -44,7 +44,7 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn new(seed: u64, tenant: &TenantId, other: &TenantId, schema: u32) -> Self {
+    pub(crate) fn new(seed: u64, tenant: &TenantId, other: &TenantId, schema: u32) -> Self {
         let (random, scenario) = (Random::new(seed), VecDeque::new());
         Input {
             tenant: tenant.clone(),
@@ -58,7 +58,7 @@ impl Input {
     }
 
     /// The next records, which belong together.
-    pub(super) fn next(&mut self, now: EventTime) -> Vec<Outgoing> {
+    pub(crate) fn next(&mut self, now: EventTime) -> Vec<Outgoing> {
         self.number += 1;
         let (family, value) = if self.random.below(3) == 0 { self.line(now) } else { self.happening(now) };
         let mut sent = vec![self.outgoing(family, value.clone())];

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::control::record::Seal;
 use dataflow::ingest::log::LogRecord;
+use schemas::codec::avro;
 use schemas::ids::{Digest, TenantId, hash128};
 use schemas::position::{Partition, SourcePosition};
 use schemas::time::Epoch;
@@ -20,13 +21,13 @@ const TOLD_MAX: usize = 3;
 
 /// Counts that must be zero, and words about the first of what they count.
 #[derive(Default)]
-pub(super) struct Verdict {
-    pub(super) lost: u64,
-    pub(super) duplicate: u64,
-    pub(super) phantom: u64,
-    pub(super) crossing: u64,
-    pub(super) digest_mismatches: u64,
-    pub(super) failures: Vec<String>,
+pub(crate) struct Verdict {
+    pub(crate) lost: u64,
+    pub(crate) duplicate: u64,
+    pub(crate) phantom: u64,
+    pub(crate) crossing: u64,
+    pub(crate) digest_mismatches: u64,
+    pub(crate) failures: Vec<String>,
 }
 
 type Records = BTreeMap<Partition, Vec<LogRecord>>;
@@ -39,7 +40,7 @@ impl Verdict {
     }
 
     /// What was acknowledged stands in Kafka; gives how much stands there that was not acknowledged.
-    pub(super) fn journal(&mut self, journal: &[Sent], records: &Records) -> u64 {
+    pub(crate) fn journal(&mut self, journal: &[Sent], records: &Records) -> u64 {
         let mut unacknowledged: BTreeMap<(&Partition, i64), &LogRecord> = BTreeMap::new();
         for (partition, records) in records {
             unacknowledged.extend(records.iter().map(|record| ((partition, record.position.offset), record)));
@@ -55,7 +56,7 @@ impl Verdict {
     }
 
     /// Every record is sealed once, with the digest of what is there, and no epoch's views came to two things.
-    pub(super) fn sealing(&mut self, seals: &[Seal], records: &Records) {
+    pub(crate) fn sealing(&mut self, seals: &[Seal], records: &Records) {
         let mut taken: BTreeMap<SourcePosition, u64> = BTreeMap::new();
         let mut said: BTreeMap<(Epoch, Digest, Digest), Digest> = BTreeMap::new();
         for seal in seals {
@@ -86,6 +87,7 @@ impl Verdict {
                 }
             }
         }
+        self.refusals(seals, records);
         for record in records.values().flatten() {
             match taken.get(&record.position).copied().unwrap_or(0) {
                 0 => {
@@ -101,8 +103,22 @@ impl Verdict {
         }
     }
 
+    /// No record was refused for a schema that the registry has.
+    fn refusals(&mut self, seals: &[Seal], records: &Records) {
+        let registered: BTreeSet<u32> = seals.iter().flat_map(|seal| seal.schemas.keys().copied()).collect();
+        for verdict in seals.iter().flat_map(|seal| &seal.verdicts) {
+            let of = records.get(&verdict.position.partition()).into_iter().flatten();
+            let mut named = of.filter(|record| record.position.offset == verdict.position.offset);
+            let id = named.next().and_then(|record| avro::frame(&record.value).ok()).map(|(id, _)| id);
+            if id.is_none_or(|id| registered.contains(&id)) {
+                self.lost += 1;
+                self.tell(format!("{} was refused for schema {id:?}, which is registered", verdict.position));
+            }
+        }
+    }
+
     /// Every view has the twin's rows and no others, and none of another tenant.
-    pub(super) fn views(&mut self, tenants: &[TenantId], found: &Texts, wanted: &Texts) {
+    pub(crate) fn views(&mut self, tenants: &[TenantId], found: &Texts, wanted: &Texts) {
         for ((tenant, view), rows) in found {
             let empty = BTreeSet::new();
             let wanted = wanted.get(&(tenant.clone(), *view)).unwrap_or(&empty);
@@ -123,7 +139,7 @@ impl Verdict {
     }
 
     /// Every refused record has one letter, with its bytes, in the topic beside its own.
-    pub(super) fn letters(&mut self, expected: &Views, records: &Records, letters: &[Stored]) {
+    pub(crate) fn letters(&mut self, expected: &Views, records: &Records, letters: &[Stored]) {
         let rejects = expected.iter().filter(|((_, view), _)| *view == ViewName::Rejects);
         let mut refused: BTreeMap<SourcePosition, u64> = BTreeMap::new();
         for row in rejects.flat_map(|(_, rows)| rows) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(5);
 
 /// The binary, built in the profile of this program.
-pub(super) fn binary() -> Result<PathBuf, String> {
+pub(crate) fn binary() -> Result<PathBuf, String> {
     let exe = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
     let profile = exe.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
     let profile = profile.ok_or("this program does not lie in a target folder")?;
@@ -29,9 +29,9 @@ pub(super) fn binary() -> Result<PathBuf, String> {
 }
 
 /// A process; killed when dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
-    pub(super) listen: String,
+    pub(crate) listen: String,
     begun: Instant,
     lines: Receiver<String>,
     said: Vec<String>,
@@ -48,11 +48,16 @@ impl Drop for Process {
 
 impl Process {
     /// `kgroot run` with keys set, on a port that is free.
-    pub(super) fn start(binary: &Path, set: &[String]) -> Result<Self, String> {
-        let failed = |error: std::io::Error| format!("{}: {error}", binary.display());
+    pub(crate) fn start(binary: &Path, set: &[String]) -> Result<Self, String> {
+        Process::launch(Command::new(binary), set)
+    }
+
+    /// The same, with the program called by a command of its own.
+    pub(crate) fn launch(mut command: Command, set: &[String]) -> Result<Self, String> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let failed = |error: std::io::Error| format!("{name}: {error}");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let listen = free.map_err(failed)?.to_string();
-        let mut command = Command::new(binary);
         command.args(["run", "--set", &format!("server.listen={listen}")]);
         for pair in set {
             command.args(["--set", pair]);
@@ -71,7 +76,7 @@ impl Process {
     }
 
     /// Watches for some time; true as soon as the process has ended by itself.
-    pub(super) fn ends_within(&mut self, time: Duration) -> bool {
+    pub(crate) fn ends_within(&mut self, time: Duration) -> bool {
         let until = Instant::now() + time;
         while !self.over {
             match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -84,7 +89,7 @@ impl Process {
     }
 
     /// Watches until a moment of its life; gives how long it took to be ready, if it was by then.
-    pub(super) fn live_until(&mut self, moment: Duration) -> Result<Option<Duration>, String> {
+    pub(crate) fn live_until(&mut self, moment: Duration) -> Result<Option<Duration>, String> {
         let mut ready = None;
         while self.begun.elapsed() < moment {
             if ready.is_none() && self.ready() {
@@ -99,7 +104,7 @@ impl Process {
     }
 
     /// Waits until it is ready; gives how long that took from its start.
-    pub(super) fn until_ready(&mut self, patience: Duration) -> Result<Duration, String> {
+    pub(crate) fn until_ready(&mut self, patience: Duration) -> Result<Duration, String> {
         while !self.ready() {
             if self.ends_within(LOOK) {
                 return Err(self.epitaph("ended before it was ready"));
@@ -112,11 +117,12 @@ impl Process {
     }
 
     /// How old it is.
-    pub(super) fn age(&self) -> Duration {
+    pub(crate) fn age(&self) -> Duration {
         self.begun.elapsed()
     }
 
-    fn ready(&self) -> bool {
+    /// Whether it is ready.
+    pub(crate) fn ready(&self) -> bool {
         let ask = || -> std::io::Result<bool> {
             let mut stream = TcpStream::connect(&self.listen)?;
             stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -129,7 +135,7 @@ impl Process {
     }
 
     /// Begins a request and leaves it open; it ends when what is given is dropped.
-    pub(super) fn follow(&self, path: &str) -> Result<TcpStream, String> {
+    pub(crate) fn follow(&self, path: &str) -> Result<TcpStream, String> {
         let begin = || -> std::io::Result<TcpStream> {
             let mut stream = TcpStream::connect(&self.listen)?;
             stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: kgroot\r\n\r\n").as_bytes())?;
@@ -140,7 +146,7 @@ impl Process {
     }
 
     /// Sends a signal, by its name.
-    pub(super) fn signal(&self, name: &str) -> Result<(), String> {
+    pub(crate) fn signal(&self, name: &str) -> Result<(), String> {
         let line = format!("kill -{name} {}", self.child.id());
         match Command::new("sh").args(["-c", &line]).status() {
             Ok(status) if status.success() => Ok(()),
@@ -150,7 +156,7 @@ impl Process {
     }
 
     /// SIGKILL, unless it has ended by itself, which it must not.
-    pub(super) fn kill(mut self) -> Result<(), String> {
+    pub(crate) fn kill(mut self) -> Result<(), String> {
         if self.ends_within(Duration::ZERO) {
             return Err(self.epitaph("ended by itself"));
         }
@@ -159,7 +165,7 @@ impl Process {
     }
 
     /// Waits for its end; gives the exit code and what it said.
-    pub(super) fn exit(mut self, patience: Duration) -> Result<(Option<i32>, String), String> {
+    pub(crate) fn exit(mut self, patience: Duration) -> Result<(Option<i32>, String), String> {
         if !self.ends_within(patience) {
             return Err(self.epitaph("does not end"));
         }

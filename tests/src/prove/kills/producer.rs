@@ -18,28 +18,29 @@ const PACE: Duration = Duration::from_millis(25);
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// An acknowledged send.
-pub(super) struct Sent {
-    pub(super) partition: Partition,
-    pub(super) offset: i64,
-    pub(super) key: Vec<u8>,
-    pub(super) value: Vec<u8>,
+pub(crate) struct Sent {
+    pub(crate) partition: Partition,
+    pub(crate) offset: i64,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// A thread that sends.
-pub(super) struct Producer {
+pub(crate) struct Producer {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Result<Vec<Sent>, String>>,
 }
 
 impl Producer {
     /// Sends what the inputs give, in turn.
-    pub(super) fn start(brokers: &str, mut inputs: Vec<Input>) -> Result<Self, String> {
+    pub(crate) fn start(brokers: &str, mut inputs: Vec<Input>) -> Result<Self, String> {
         let stop: Arc<AtomicBool> = Arc::default();
         let producer: FutureProducer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("linger.ms", "0")
+            .set("reconnect.backoff.max.ms", "500")
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             .create()
             .map_err(|error| format!("producer: {error}"))?;
@@ -65,7 +66,7 @@ impl Producer {
     }
 
     /// Stops; gives the journal.
-    pub(super) fn stop(self) -> Result<Vec<Sent>, String> {
+    pub(crate) fn stop(self) -> Result<Vec<Sent>, String> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().map_err(|_| "the producer panicked".to_owned())?
     }

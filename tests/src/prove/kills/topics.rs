@@ -27,18 +27,19 @@ fn consumer(brokers: &str) -> Result<BaseConsumer, String> {
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "error")
         .set("enable.partition.eof", "true")
+        .set("reconnect.backoff.max.ms", "500")
         .create();
     consumer.map_err(|error| format!("consumer: {error}"))
 }
 
 /// A message, whatever topic it stands in.
-pub(super) struct Stored {
-    pub(super) partition: Partition,
-    pub(super) offset: i64,
-    pub(super) stamp: Option<EventTime>,
-    pub(super) key: Vec<u8>,
-    pub(super) value: Vec<u8>,
-    pub(super) headers: BTreeMap<String, String>,
+pub(crate) struct Stored {
+    pub(crate) partition: Partition,
+    pub(crate) offset: i64,
+    pub(crate) stamp: Option<EventTime>,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
+    pub(crate) headers: BTreeMap<String, String>,
 }
 
 fn stored(message: &impl Message) -> Stored {
@@ -59,7 +60,7 @@ fn stored(message: &impl Message) -> Stored {
 }
 
 /// Everything in the topics that exist, from the beginning, in the order of each partition.
-pub(super) fn read_back(brokers: &str, topics: &[String]) -> Result<Vec<Stored>, String> {
+pub(crate) fn read_back(brokers: &str, topics: &[String]) -> Result<Vec<Stored>, String> {
     let failed = |error: KafkaError| format!("read back: {error}");
     let consumer = consumer(brokers)?;
     let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(failed)?;
@@ -91,7 +92,7 @@ pub(super) fn read_back(brokers: &str, topics: &[String]) -> Result<Vec<Stored>,
 }
 
 /// Records as the program's log gives them.
-pub(super) fn records(stored: &[Stored]) -> Result<BTreeMap<Partition, Vec<LogRecord>>, String> {
+pub(crate) fn records(stored: &[Stored]) -> Result<BTreeMap<Partition, Vec<LogRecord>>, String> {
     let mut records: BTreeMap<Partition, Vec<LogRecord>> = BTreeMap::new();
     for Stored { partition, offset, stamp, key, value, .. } in stored {
         let tenant = tenant_of(&partition.topic).ok_or_else(|| format!("{partition} is nobody's"))?;
@@ -105,7 +106,7 @@ pub(super) fn records(stored: &[Stored]) -> Result<BTreeMap<Partition, Vec<LogRe
 }
 
 /// The position that a dead letter says it is about.
-pub(super) fn original(letter: &Stored) -> Option<SourcePosition> {
+pub(crate) fn original(letter: &Stored) -> Option<SourcePosition> {
     let mut values = POSITION_HEADERS.iter().map(|name| letter.headers.get(*name));
     let mut next = || values.next().flatten();
     let topic = next()?.clone();
@@ -121,7 +122,7 @@ struct Heard {
 }
 
 /// Follows a control topic from its first record.
-pub(super) struct Tail {
+pub(crate) struct Tail {
     heard: Arc<Mutex<Heard>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -139,7 +140,7 @@ impl Drop for Tail {
 
 impl Tail {
     /// Begins with a topic that exists and is empty.
-    pub(super) fn start(brokers: &str, topic: &str) -> Result<Self, String> {
+    pub(crate) fn start(brokers: &str, topic: &str) -> Result<Self, String> {
         let failed = |error: KafkaError| format!("{topic}: {error}");
         let consumer = consumer(brokers)?;
         let mut list = TopicPartitionList::new();
@@ -171,7 +172,7 @@ impl Tail {
     }
 
     /// All records so far, in order.
-    pub(super) fn records(&self) -> Result<Vec<Vec<u8>>, String> {
+    pub(crate) fn records(&self) -> Result<Vec<Vec<u8>>, String> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         match &heard.failure {
             Some(failure) => Err(format!("the control topic was not heard completely: {failure}")),

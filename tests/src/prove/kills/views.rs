@@ -17,16 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SUBSCRIBED: [ViewName; 2] = [ViewName::Entities, ViewName::Changes];
 
 /// Rows by tenant and view, as JSON text.
-pub(super) type Texts = BTreeMap<(TenantId, ViewName), BTreeSet<String>>;
+pub(crate) type Texts = BTreeMap<(TenantId, ViewName), BTreeSet<String>>;
 
 /// Asks a process.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     client: reqwest::Client,
     base: String,
 }
 
 impl Reader {
-    pub(super) fn of(listen: &str) -> Result<Self, String> {
+    pub(crate) fn of(listen: &str) -> Result<Self, String> {
         let client = reqwest::Client::builder().timeout(PATIENCE).build();
         let client = client.map_err(|error| format!("HTTP client: {error}"))?;
         Ok(Reader { client, base: format!("http://{listen}/api/v1") })
@@ -43,14 +43,14 @@ impl Reader {
     }
 
     /// The latest complete epoch.
-    pub(super) async fn latest(&self, tenant: &TenantId) -> Result<Epoch, String> {
+    pub(crate) async fn latest(&self, tenant: &TenantId) -> Result<Epoch, String> {
         let page = self.get("coverage", &[("tenant_id", tenant.as_str())]).await?;
         page["as_of"]["epoch"].as_u64().ok_or_else(|| format!("a page without an epoch: {page}"))
     }
 
     /// Every view of a tenant: pages as of the epoch, and, for views without pages, what a subscription begins with; no
     /// record comes any more, so that those do not change from epoch to epoch.
-    pub(super) async fn views(&self, tenant: &TenantId, epoch: Epoch) -> Result<Texts, String> {
+    pub(crate) async fn views(&self, tenant: &TenantId, epoch: Epoch) -> Result<Texts, String> {
         let mut texts = Texts::new();
         for view in ViewName::ALL {
             let rows = match SUBSCRIBED.contains(view) {
@@ -123,7 +123,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// The twin's rows as the API writes them.
-pub(super) fn of_twin(views: &Views, tenant: &TenantId) -> Texts {
+pub(crate) fn of_twin(views: &Views, tenant: &TenantId) -> Texts {
     let rows = |view: &ViewName| -> BTreeSet<String> {
         let rows = views.get(&(tenant.clone(), *view)).into_iter().flatten();
         rows.map(|row| plain(json!(row))).collect()
