@@ -68,7 +68,7 @@ struct Figures {
     stops_while_away: u64,
     refused_starts: u64,
     stop_max: Duration,
-    /// From the end of a fault until epochs advance again.
+    /// From the end of a fault until all records of before are sealed.
     resumed: Vec<Duration>,
 }
 
@@ -133,6 +133,7 @@ fn run(
         registry: &registry,
         disk: disk.as_ref(),
         tail: &tail,
+        producer: &producer,
         figures,
         running: None,
         runtime: runtime()?,

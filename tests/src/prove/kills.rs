@@ -303,10 +303,13 @@ pub(crate) async fn register(registry: &str) -> Result<u32, String> {
 
 /// Waits until so many records are sealed; gives the seals.
 fn until_sealed(process: &mut Process, tail: &Tail, records: u64) -> Result<Vec<Seal>, String> {
-    let taken = |seals: &[Seal]| -> i64 {
-        seals.iter().flat_map(|seal| &seal.takes).map(|take| take.until - take.from).sum()
-    };
-    until(process, tail, &|seals| records <= taken(seals).unsigned_abs())
+    until(process, tail, &|seals| records <= taken(seals))
+}
+
+/// How many records were sealed.
+pub(crate) fn taken(seals: &[Seal]) -> u64 {
+    let takes = seals.iter().flat_map(|seal| &seal.takes);
+    takes.map(|take| (take.until - take.from).unsigned_abs()).sum()
 }
 
 /// Waits until the control topic was heard up to an epoch; gives the seals up to it.

@@ -172,7 +172,8 @@ async fn serve(listener: StdListener, shared: Arc<Shared>) -> io::Result<()> {
 async fn connection(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     let gate = shared.gate.borrow().clone();
     if let Gate::Says(text) = gate {
-        client.read(&mut [0; 4096]).await?;
+        // Enough of what is asked, so that the answer is heard.
+        let _some = client.read(&mut [0; 4096]).await?;
         return client.write_all(text.as_bytes()).await;
     }
     tokio::select! {
@@ -335,6 +336,6 @@ mod tests {
         assert_eq!((proxy.waiting(), proxy.disarm()), (0, 4));
 
         proxy.set(Gate::Closed);
-        assert_eq!(heard(&mut stream), []);
+        assert!(heard(&mut stream).is_empty());
     }
 }

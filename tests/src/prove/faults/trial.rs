@@ -9,13 +9,14 @@ use super::Figures;
 use super::broker::{Broker, End, run};
 use super::disk::SmallDisk;
 use crate::prove::kills::process::Process;
+use crate::prove::kills::producer::Producer;
 use crate::prove::kills::topics::Tail;
 use crate::prove::kills::views::Reader;
-use crate::prove::kills::{EXIT_STATE, PATIENCE, Run, STOP_PATIENCE};
+use crate::prove::kills::{EXIT_STATE, PATIENCE, Run, STOP_PATIENCE, taken};
 use crate::prove::proxy::frames::Kind;
 use crate::prove::proxy::plan::{Armed, Fault};
 use crate::prove::proxy::{Gate, Proxy};
-use crate::prove::sealed::snapshots;
+use crate::prove::sealed::{seals, snapshots};
 
 /// Requests that a running program makes, and those of one that starts.
 const RUNNING: [Kind; 7] = [
@@ -58,6 +59,7 @@ pub(super) struct Trials<'a> {
     pub(super) registry: &'a Proxy,
     pub(super) disk: Option<&'a SmallDisk>,
     pub(super) tail: &'a Tail,
+    pub(super) producer: &'a Producer,
     pub(super) figures: &'a mut Figures,
     pub(super) running: Option<Process>,
     pub(super) runtime: Runtime,
@@ -132,17 +134,31 @@ impl Trials<'_> {
         self.runtime.block_on(reader.latest(&self.run.tenants[0])).ok()
     }
 
-    /// A fault is over: epochs must advance.
-    fn resumes(&mut self, mut process: Process) -> Outcome {
+    /// Epochs advance.
+    fn advances(&self, process: &mut Process) -> Outcome {
         let begun = Instant::now();
-        let from = self.epoch(&process);
-        while self.epoch(&process) <= from.map(|epoch| epoch + 1) {
+        let from = self.epoch(process);
+        while self.epoch(process) <= from {
             if process.ends_within(LOOK) || PATIENCE < begun.elapsed() {
                 let why = process.live_until(Duration::MAX).err().unwrap_or_default();
                 return Err(format!("epochs stay at {from:?} for {:?}; {why}", begun.elapsed()));
             }
         }
+        Ok(())
+    }
+
+    /// A fault is over: everything that stands in the log by now must be sealed, and epochs advance.
+    fn resumes(&mut self, mut process: Process) -> Outcome {
+        let begun = Instant::now();
+        let due = self.producer.acknowledged();
+        while taken(&seals(&self.tail.records()?)?) < due {
+            if process.ends_within(LOOK) || PATIENCE < begun.elapsed() {
+                let why = process.live_until(Duration::MAX).err().unwrap_or_default();
+                return Err(format!("records are not sealed for {:?}; {why}", begun.elapsed()));
+            }
+        }
         self.figures.resumed.push(begun.elapsed());
+        self.advances(&mut process)?;
         self.running = Some(process);
         Ok(())
     }
@@ -272,31 +288,27 @@ impl Trials<'_> {
 
     /// A registry that is away, slow or not itself: what needs it waits, everything else goes on.
     fn registry_away(&mut self) -> Outcome {
-        let process = self.take()?;
+        let mut process = self.take()?;
         let gate = match self.run.random.below(5) {
             0 => Gate::Silent,
             1 => Gate::Closed,
             _ => Gate::Says(NONSENSE[self.run.random.below(NONSENSE.len() as u64) as usize]),
         };
         self.registry.set(gate.clone());
-        let away = self.goes_on(process, 8_000).map_err(|failure| format!("{gate:?}: {failure}"));
+        let away = self.goes_on(&mut process, 8_000).map_err(|failure| format!("{gate:?}: {failure}"));
         self.registry.set(Gate::Open);
         self.figures.registry_away += 1;
-        let process = away?;
+        away?;
         self.resumes(process)
     }
 
     /// Sealing goes on for some time.
-    fn goes_on(&mut self, process: Process, at_most_ms: i64) -> Result<Process, String> {
+    fn goes_on(&mut self, process: &mut Process, at_most_ms: i64) -> Outcome {
         let until = Instant::now() + self.chance(2_000, at_most_ms);
-        let mut process = process;
-        loop {
-            self.resumes(process)?;
-            process = self.take()?;
-            if until < Instant::now() || process.ends_within(LOOK) {
-                return Ok(process);
-            }
+        while Instant::now() < until {
+            self.advances(process)?;
         }
+        Ok(())
     }
 
     fn snapshot(&self) -> Result<u64, String> {
@@ -319,7 +331,7 @@ impl Trials<'_> {
         let Some(disk) = self.disk else { return Ok(()) };
         let mut process = self.take()?;
         disk.fill()?;
-        process = self.goes_on(process, 8_000)?;
+        self.goes_on(&mut process, 8_000)?;
         if self.run.random.below(2) == 0 {
             process.kill()?;
             process = self.take()?;
@@ -336,7 +348,7 @@ impl Trials<'_> {
         drop(self.running.take());
         let which = 1 + self.run.random.below(4);
         let (inject, kills) = match self.run.random.below(4) {
-            0 => (format!("/^rename:signal=SIGKILL:when={}", which.min(2)), true),
+            0 => ("/^rename:signal=SIGKILL:when=1".to_owned(), true),
             1 => (format!("fsync:signal=SIGKILL:when={which}"), true),
             2 => (format!("fsync:error=EIO:when={which}"), false),
             _ => ("/^rename:error=ENOSPC:when=1".to_owned(), false),
@@ -360,7 +372,7 @@ impl Trials<'_> {
             };
         }
         ready?;
-        process = self.goes_on(process, 8_000).map_err(|failure| format!("{inject}: {failure}"))?;
+        self.goes_on(&mut process, 8_000).map_err(|failure| format!("{inject}: {failure}"))?;
         process.kill()
     }
 }

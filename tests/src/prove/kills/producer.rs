@@ -1,7 +1,7 @@
 //! Appends to Kafka while processes die, and keeps a journal of what the brokers acknowledged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ pub(crate) struct Sent {
 /// A thread that sends.
 pub(crate) struct Producer {
     stop: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicU64>,
     thread: JoinHandle<Result<Vec<Sent>, String>>,
 }
 
@@ -44,7 +45,8 @@ impl Producer {
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             .create()
             .map_err(|error| format!("producer: {error}"))?;
-        let stopping = Arc::clone(&stop);
+        let acknowledged: Arc<AtomicU64> = Arc::default();
+        let (stopping, counting) = (Arc::clone(&stop), Arc::clone(&acknowledged));
         let run = move || {
             let mut journal = Vec::new();
             super::runtime()?.block_on(async {
@@ -55,6 +57,7 @@ impl Producer {
                     let count = inputs.len();
                     for outgoing in inputs[turn % count].next(now()) {
                         journal.push(send(&producer, outgoing).await?);
+                        counting.fetch_add(1, Ordering::Relaxed);
                     }
                     turn += 1;
                 }
@@ -62,7 +65,12 @@ impl Producer {
             })
         };
         let thread = std::thread::Builder::new().name("producer".to_owned()).spawn(run);
-        Ok(Producer { stop, thread: thread.map_err(|error| format!("producer: {error}"))? })
+        Ok(Producer { stop, acknowledged, thread: thread.map_err(|error| format!("producer: {error}"))? })
+    }
+
+    /// How much the brokers have acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
     }
 
     /// Stops; gives the journal.

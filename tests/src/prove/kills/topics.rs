@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use dataflow::ingest::log::LogRecord;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::error::RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{ClientConfig, Offset, Timestamp, TopicPartitionList};
 use schemas::dead_letter::POSITION_HEADERS;
@@ -155,6 +156,8 @@ impl Tail {
                 let mut heard = hearing.lock().unwrap_or_else(PoisonError::into_inner);
                 match polled {
                     Err(KafkaError::PartitionEOF(_)) => {}
+                    // Brokers go away while some checks run.
+                    Err(KafkaError::MessageConsumption(AllBrokersDown | BrokerTransportFailure)) => {}
                     Ok(message) if message.offset() == next => {
                         next += 1;
                         heard.records.push(message.payload().unwrap_or_default().to_vec());
