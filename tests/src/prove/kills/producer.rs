@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dataflow::ingest::source::now;
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::error::RDKafkaErrorCode::UnknownTopicOrPartition;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use schemas::position::Partition;
 
@@ -82,9 +84,20 @@ impl Producer {
 
 async fn send(producer: &FutureProducer, outgoing: Outgoing) -> Result<Sent, String> {
     let Outgoing { topic, key, value } = outgoing;
-    let record: FutureRecord<'_, Vec<u8>, Vec<u8>> = FutureRecord::to(&topic).key(&key).payload(&value);
-    let sent = producer.send(record, PATIENCE).await;
-    let delivery = sent.map_err(|(error, _)| format!("{topic}: {error}"))?;
+    let begun = Instant::now();
+    let delivery = loop {
+        let record: FutureRecord<'_, Vec<u8>, Vec<u8>> = FutureRecord::to(&topic).key(&key).payload(&value);
+        match producer.send(record, PATIENCE).await {
+            Ok(delivery) => break delivery,
+            // A broker that has just begun does not know its topics yet; the record was not taken.
+            Err((KafkaError::MessageProduction(UnknownTopicOrPartition), _))
+                if begun.elapsed() < PATIENCE =>
+            {
+                tokio::time::sleep(PACE).await;
+            }
+            Err((error, _)) => return Err(format!("{topic}: {error}")),
+        }
+    };
     let partition = Partition { topic, number: delivery.partition };
     Ok(Sent { partition, offset: delivery.offset, key, value })
 }
