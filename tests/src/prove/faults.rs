@@ -6,6 +6,7 @@
 //! away or talks nonsense; the disk is full or fails; the program is asked to stop at any moment. In the end everything is
 //! compared as in [`super::kills`]. The broker is the check's own; the registry is named by `KGROOT_TEST_REGISTRY`.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
@@ -70,6 +71,8 @@ struct Figures {
     stop_max: Duration,
     /// From the end of a fault until all records of before are sealed.
     resumed: Vec<Duration>,
+    /// The longest of those, by the sort of fault.
+    longest: BTreeMap<&'static str, Duration>,
 }
 
 impl Figures {
@@ -96,6 +99,7 @@ impl Figures {
             ("stops_while_away", json!(self.stops_while_away)),
             ("refused_starts", json!(self.refused_starts)),
             ("stop_max_ms", ms(Some(&self.stop_max))),
+            ("longest_ms", self.longest.iter().map(|(name, time)| (*name, ms(Some(time)))).collect()),
             ("resumed_ms", json!({"p50": ms(middle), "max": ms(self.resumed.last())})),
         ]
     }

@@ -97,8 +97,12 @@ impl Trials<'_> {
             }
             let next = self.run.random.below(order.len() as u64) as usize;
             let (name, trial) = sorts[order.swap_remove(next)];
-            let begun = Instant::now();
+            let (begun, resumed) = (Instant::now(), self.figures.resumed.len());
             trial(self).map_err(|failure| format!("{name}: {failure}"))?;
+            if let Some(longest) = self.figures.resumed[resumed..].iter().max() {
+                let of_sort = self.figures.longest.entry(name).or_default();
+                *of_sort = (*of_sort).max(*longest);
+            }
             eprintln!(
                 "{:>4} faults, {:>5.1} s: {name}",
                 self.figures.faults(),
@@ -140,8 +144,8 @@ impl Trials<'_> {
         let from = self.epoch(process);
         while self.epoch(process) <= from {
             if process.ends_within(LOOK) || PATIENCE < begun.elapsed() {
-                let why = process.live_until(Duration::MAX).err().unwrap_or_default();
-                return Err(format!("epochs stay at {from:?} for {:?}; {why}", begun.elapsed()));
+                let what = format!("has stayed at epoch {from:?} for {:?}", begun.elapsed());
+                return Err(process.epitaph(&what));
             }
         }
         Ok(())
@@ -153,8 +157,13 @@ impl Trials<'_> {
         let due = self.producer.acknowledged();
         while taken(&seals(&self.tail.records()?)?) < due {
             if process.ends_within(LOOK) || PATIENCE < begun.elapsed() {
-                let why = process.live_until(Duration::MAX).err().unwrap_or_default();
-                return Err(format!("records are not sealed for {:?}; {why}", begun.elapsed()));
+                let epoch = self.epoch(&process);
+                let sealed = seals(&self.tail.records()?)?.last().map(|seal| seal.epoch);
+                let what = format!(
+                    "is at epoch {epoch:?}, sealed {sealed:?}, and has not sealed {due} records in {:?}",
+                    begun.elapsed()
+                );
+                return Err(process.epitaph(&what));
             }
         }
         self.figures.resumed.push(begun.elapsed());
@@ -254,7 +263,7 @@ impl Trials<'_> {
         self.kafka.set(Gate::Open);
         self.figures.broker_away += 1;
         if ended {
-            return Err(process.live_until(Duration::MAX).err().unwrap_or_default());
+            return Err(process.epitaph("ended by itself"));
         }
         self.resumes(process)
     }

@@ -173,9 +173,10 @@ impl Process {
         Ok((status.code(), self.said.join("\n")))
     }
 
-    fn epitaph(&mut self, what: &str) -> String {
+    /// What it said last, and how it ended, if it has.
+    pub(crate) fn epitaph(&mut self, what: &str) -> String {
         let status = self.child.try_wait().ok().flatten();
-        let from = self.said.len().saturating_sub(8);
+        let from = self.said.len().saturating_sub(12);
         format!("process {} {what} ({status:?}):\n{}", self.child.id(), self.said[from..].join("\n"))
     }
 }
