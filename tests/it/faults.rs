@@ -15,8 +15,9 @@ fn nothing_is_lost_when_brokers_disks_and_networks_fail() {
         println!("NOT RUN: faults on real Kafka, because KGROOT_TEST_WITHOUT_SERVERS is set");
         return;
     }
-    let n = variable("KGROOT_TEST_FAULTS").map_or(4, |n| n.parse().unwrap());
-    let report = faults::prove(Cases { n, seed: 1 });
+    let n = variable("KGROOT_TEST_FAULTS").map_or(2, |n| n.parse().unwrap());
+    // With this seed the first fault is a broker that is killed, the next ones are of requests.
+    let report = faults::prove(Cases { n, seed: 50 });
     println!("{}", report.document());
     assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
 }
