@@ -22,6 +22,8 @@ impl Drop for SmallDisk {
         if let Err(failure) = run(Command::new("umount").arg("-l").arg(&self.folder), "umount") {
             eprintln!("{failure}");
         }
+        // Where it was mounted; it stays if something else lies there.
+        let _removed = std::fs::remove_dir(&self.folder);
     }
 }
 
