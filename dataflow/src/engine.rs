@@ -9,6 +9,7 @@ use std::thread::{JoinHandle, Thread};
 
 use differential_dataflow::Config;
 use schemas::error::Reject;
+use schemas::feed::EpochChanges;
 use schemas::ids::Digest;
 use schemas::read::ViewReader;
 use schemas::time::{Epoch, EventTime};
@@ -147,6 +148,15 @@ impl Engine {
     /// What the workers retain, one after the other, as of the epochs that were captured. `Some` once.
     pub fn take_captured(&mut self) -> Option<std_mpsc::Receiver<Kept>> {
         self.captured.take()
+    }
+
+    /// The changes of every epoch that completes from now on; whoever wants all of them asks before the first is sealed.
+    pub fn follow(&self) -> mpsc::UnboundedReceiver<EpochChanges> {
+        let (follower, changes) = mpsc::unbounded_channel();
+        let sealing = self.input.shared.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        // An engine that has stopped changes nothing any more: the receiver ends at once.
+        let _told = sealing.notes.send(Note::Follow(follower));
+        changes
     }
 
     /// Waits until the computation ends: that of a process that follows ends when the one that seals stops.

@@ -1,5 +1,6 @@
 //! Sources: where records come from, how they are decoded, and whose turn it is.
 
+pub mod clock;
 pub(crate) mod decode;
 pub mod embedded;
 pub mod kafka;

@@ -75,6 +75,8 @@ pub struct Outside {
     pub background: Box<dyn Background>,
     /// The wall clock.
     pub clock: Box<dyn Fn() -> EventTime + Send>,
+    /// The epoch that every store has applied; [`Epoch::MAX`] without stores.
+    pub applied: Box<dyn Fn() -> Epoch + Send>,
     /// Set by whoever wants the shard to end.
     pub stop: Arc<AtomicBool>,
 }
@@ -105,6 +107,8 @@ pub struct ShardPolicy {
     pub snapshot_every_ms: i64,
     /// What a tenant may take.
     pub quota: Quota,
+    /// How long a snapshot waits for stores that are behind, in milliseconds of sealed time.
+    pub hold_back_ms: i64,
 }
 
 /// The owner of a set of partitions and of the epochs sealed from them.
@@ -113,6 +117,7 @@ pub struct Shard {
     control: Box<dyn ControlLog>,
     registry: Option<Box<dyn SchemaRegistry>>,
     clock: Box<dyn Fn() -> EventTime + Send>,
+    applied: Box<dyn Fn() -> Epoch + Send>,
     stop: Arc<AtomicBool>,
     background: Box<dyn Background>,
     inside: Inside,

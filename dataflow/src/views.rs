@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use schemas::error::Reject;
+use schemas::feed::{Change, EpochChanges};
 use schemas::ids::{Digest, Tenant, hash_of};
 use schemas::read::{AsOf, ReadRequest, SUBSCRIBE_BACKLOG_MAX, Status};
 use schemas::time::{Diff, Epoch, EventTime};
@@ -19,7 +20,7 @@ use crate::engine::Completed;
 use crate::graph::Published;
 use crate::publish::{Progress, publishers};
 use crate::types::Told;
-use crate::views::store::Store;
+use crate::views::store::{Changed, Store};
 use crate::views::subscriptions::Subscriptions;
 
 mod store;
@@ -32,6 +33,8 @@ pub(crate) enum Note {
     Sealed(Told),
     /// A worker has completed epochs.
     Progress(Progress),
+    /// Somebody wants the changes of every epoch from now on.
+    Follow(mpsc::UnboundedSender<EpochChanges>),
     /// The engine stops.
     Stop,
 }
@@ -64,6 +67,7 @@ pub(crate) struct ViewThread {
     digest: u128,
     store: Store,
     subscriptions: Subscriptions,
+    followers: Vec<mpsc::UnboundedSender<EpochChanges>>,
     waiting: BTreeMap<Epoch, Vec<oneshot::Sender<AsOf>>>,
 }
 
@@ -88,6 +92,7 @@ impl ViewThread {
             digest: 0,
             store: Store::default(),
             subscriptions: Subscriptions::default(),
+            followers: Vec::new(),
             waiting: BTreeMap::new(),
         }
     }
@@ -140,6 +145,7 @@ impl ViewThread {
                     self.complete(epoch);
                 }
             }
+            Note::Follow(follower) => self.followers.push(follower),
             Note::Stop => {}
         }
     }
@@ -153,8 +159,13 @@ impl ViewThread {
             self.digest = self.digest.wrapping_add(hash_of(published).wrapping_mul(weight));
         }
         let changed = self.store.apply(epoch, changes);
-        if self.latest == 0 {
-            self.first = if epoch == 1 { 0 } else { epoch };
+        let whole = self.latest == 0 && epoch != 1;
+        if whole {
+            self.first = epoch;
+        }
+        if !self.followers.is_empty() {
+            let fed = self.fed(epoch, whole, &changed);
+            self.followers.retain(|follower| follower.send(fed.clone()).is_ok());
         }
         self.latest = epoch;
         let since = self.since();
@@ -169,6 +180,27 @@ impl ViewThread {
         // Dropped when nobody consumes completions.
         let _consumed = self.completions.send(Completed { epoch, rejects, views: Digest(self.digest) });
         self.room.add_permits(1);
+    }
+
+    /// What an epoch did, for stores.
+    fn fed(&self, epoch: Epoch, whole: bool, changed: &Changed) -> EpochChanges {
+        let mut changes = Vec::new();
+        for ((tenant, view), rows) in changed {
+            let Some(tenant) = self.store.id_of(*tenant) else { continue };
+            for (row, diff) in rows {
+                let (key, live) = (row.key(), 0 < *diff);
+                // What replaces a row comes after it, and is what is left to tell.
+                if changes.last().is_some_and(|last: &Change| {
+                    last.view == *view && last.key == key && last.tenant == *tenant
+                }) {
+                    changes.pop();
+                }
+                changes.push(Change { tenant: tenant.clone(), view: *view, key, live, row: Row::clone(row) });
+            }
+        }
+        changes.sort();
+        let now = self.sealed.get(&epoch).map_or(EventTime(0), |sealed| sealed.now);
+        EpochChanges { epoch, now, whole, changes }
     }
 
     fn since(&self) -> Epoch {

@@ -1,12 +1,16 @@
 //! Several processes that compute together: who they are, and that they share their fate.
 
 use std::path::Path;
+use std::sync::Once;
 
 use anyhow::Result;
 use dataflow::config::Cluster;
 
 use crate::cli::RunOptions;
 use crate::exit::{Cause, Failure};
+
+/// How timely's words begin when a connection to another process ends; it promises to keep them.
+const CONNECTION: &str = "timely communication error:";
 
 /// The cluster that the options name, if any.
 pub fn of(options: &RunOptions) -> Result<Option<Cluster>> {
@@ -35,15 +39,26 @@ fn read(process: usize, hosts: &Path) -> Result<Cluster> {
 }
 
 /// A thread of the engine that panics ends the process: without it nothing completes any more. In a cluster the others
-/// notice and end as well; a supervisor starts all of them again, and they recover.
+/// notice and end as well, each with one line; a supervisor starts all of them again, and they recover.
 pub fn share_fate() {
     let report = std::panic::take_hook();
+    // Threads that fail because of the first one have nothing to add: they wait here for the end.
+    let first = Once::new();
     std::panic::set_hook(Box::new(move |panic| {
-        report(panic);
         let of_engine = |name: &str| name.starts_with("timely") || name.starts_with("kgroot");
-        if std::thread::current().name().is_some_and(of_engine) {
-            eprintln!("error: a thread of the engine failed; start again to recover");
-            std::process::exit(70);
+        if !std::thread::current().name().is_some_and(of_engine) {
+            return report(panic);
         }
+        first.call_once(|| {
+            if panic.payload_as_str().is_some_and(|text| text.starts_with(CONNECTION)) {
+                eprintln!(
+                    "error: another process of the cluster has ended; start all of them again to recover"
+                );
+            } else {
+                report(panic);
+                eprintln!("error: a thread of the engine failed; start again to recover");
+            }
+            std::process::exit(70);
+        });
     }));
 }

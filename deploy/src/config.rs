@@ -14,6 +14,8 @@ use serde_json::Value;
 
 use crate::exit::{Cause, Failure};
 
+pub mod sinks;
+
 /// Prefix of environment variables that override keys.
 const ENVIRONMENT: &str = "KGROOT__";
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub log: LogSection,
     /// Where events come from.
     pub kafka: KafkaSection,
+    /// Stores that follow the views.
+    pub sinks: sinks::SinksSection,
 }
 
 /// The embedded event log; used when `kafka.brokers` is empty.
@@ -153,6 +157,7 @@ impl Default for Config {
             quota: QuotaSection { records_per_s: 0 },
             log: LogSection { path: text("kgroot-data/log"), retention: text("24h") },
             kafka: KafkaSection { brokers: String::new(), registry: String::new(), tenants: Vec::new() },
+            sinks: sinks::SinksSection::default(),
         }
     }
 }
@@ -185,6 +190,9 @@ pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
     config.engine()?;
     config.event_log()?;
     config.state()?;
+    if config.sinks.checked()?.alerts && config.kafka.brokers.is_empty() {
+        return Err(bad("sinks.alerts is on without kafka.brokers; set them, or switch it off".to_owned()));
+    }
     Ok(config)
 }
 

@@ -15,4 +15,5 @@ pub mod rules;
 pub mod serve;
 pub mod source;
 pub mod state;
+pub mod stores;
 pub mod telemetry;

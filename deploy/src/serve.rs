@@ -17,10 +17,13 @@ use crate::cli::{RunOptions, ValidateOptions};
 use crate::config::{Config, StateConfig, load};
 use crate::event_log::Opened;
 use crate::exit::{Cause, Failure};
+use crate::stores::Stores;
 use crate::{cluster, event_log, source};
 
 /// Requests that are under way when the process is asked to stop may take so long.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Processes of a cluster wait so long for each other.
+const MEET: Duration = Duration::from_secs(30);
 /// The source may take so long to stop; a supervisor waits 30 seconds before it kills.
 const STOP: Duration = Duration::from_secs(18);
 
@@ -43,17 +46,10 @@ pub async fn run(options: RunOptions) -> Result<()> {
     let mut stop: Stop = Box::pin(asked_to_stop());
     if engine_config.leads() {
         let state = config.state()?;
-        let (event_log, shard) = (config.event_log()?, state.shard.clone());
-        let opening = async {
-            let opened = tokio::task::spawn_blocking(move || event_log::open(event_log, &shard)).await??;
-            anyhow::Ok((opened, start(&engine_config).await?))
-        };
-        // Nothing is sealed yet: there is nothing to finish.
-        let started = tokio::select! {
-            opened = opening => opened?,
-            () = &mut stop => return Ok(()),
-        };
-        lead(&config, (engine_config, state), started, stop).await
+        match open(&config, &engine_config, &state.shard, &mut stop).await? {
+            Some(started) => lead(&config, (engine_config, state), started, stop).await,
+            None => Ok(()),
+        }
     } else {
         follow(&config, engine_config, stop).await
     }
@@ -61,6 +57,36 @@ pub async fn run(options: RunOptions) -> Result<()> {
 
 /// Somebody asks the process to stop: heard from its first poll on.
 type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Opens the event log and starts the engine; nothing if somebody asks the process to stop meanwhile. Nothing is sealed yet:
+/// there is nothing to finish.
+async fn open(
+    config: &Config,
+    engine_config: &EngineConfig,
+    shard: &str,
+    stop: &mut Stop,
+) -> Result<Option<(Opened, Engine)>> {
+    let (event_log, shard) = (config.event_log()?, shard.to_owned());
+    let opening = tokio::task::spawn_blocking(move || event_log::open(event_log, &shard));
+    let opened = tokio::select! {
+        opened = opening => opened??,
+        () = &mut *stop => return Ok(None),
+    };
+    let started = tokio::select! {
+        engine = start(engine_config) => engine.map(Some),
+        () = stop => Ok(None),
+    };
+    match started {
+        Ok(Some(engine)) => Ok(Some((opened, engine))),
+        other => {
+            // Clients of brokers wait when they are closed, which a task must not; nor does it wait for ever for brokers
+            // that are away.
+            let closing = tokio::task::spawn_blocking(move || drop(opened));
+            let _given_up = tokio::time::timeout(STOP, closing).await;
+            other.map(|_| None)
+        }
+    }
+}
 
 /// Reads, seals, computes, answers.
 async fn lead(
@@ -72,10 +98,17 @@ async fn lead(
     let ready = Arc::new(AtomicBool::new(false));
     let (ended, has_ended) = tokio::sync::oneshot::channel();
     let recovered = Arc::clone(&ready);
+    let sinks = config.sinks.checked()?;
+    let stores = Stores::start(
+        &engine,
+        (engine_config.generation().to_string(), &state.shard),
+        (&sinks, &config.kafka.brokers),
+    )?;
     let (source, append) = source::start(
         &mut engine,
         (opened, &engine_config),
         (&state, config.quota()),
+        (stores.applied_by_all(), sinks.hold_back_ms),
         move || recovered.store(true, Ordering::Relaxed),
         // Nobody waits any more when the process is stopping already.
         move || {
@@ -92,6 +125,7 @@ async fn lead(
         let detail = "what was sealed is computed again at the next start; is the event log reachable?";
         Failure::of(Cause::State, format!("not stopped within {STOP:?}: {detail}"))
     })?;
+    stores.stop().await;
     served.and(stopped.context("stop")?)
 }
 
@@ -129,11 +163,22 @@ async fn follow(config: &Config, engine_config: EngineConfig, stop: Stop) -> Res
     served
 }
 
-/// Starts the engine; in a cluster that waits for the other processes.
+/// Starts the engine; in a cluster that waits for the other processes, not for ever: one that has failed
+/// meanwhile does not come, and all are started again.
 async fn start(config: &EngineConfig) -> Result<Engine> {
     let config = config.clone();
-    let started = tokio::task::spawn_blocking(move || Engine::start(config)).await.context("start")?;
-    started.context("start the engine")
+    let alone = config.cluster.is_none();
+    let starting = tokio::task::spawn_blocking(move || Engine::start(config));
+    let started = if alone {
+        starting.await
+    } else {
+        tokio::time::timeout(MEET, starting).await.map_err(|_| {
+            let line = "the other processes of the cluster did not come";
+            let detail = "start all of them again, with the same --hosts";
+            Failure::of(Cause::Unreachable, format!("{line} within {MEET:?}; {detail}"))
+        })?
+    };
+    started.context("start")?.context("start the engine")
 }
 
 async fn or_asked_to_stop(stop: Stop, ended: tokio::sync::oneshot::Receiver<()>) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use dataflow::config::EngineConfig;
 use dataflow::engine::Engine;
+use dataflow::ingest::clock::{now, steady};
 use dataflow::ingest::share::Quota;
-use dataflow::ingest::source::{Source, now};
+use dataflow::ingest::source::Source;
 use dataflow::shard::background::Threads;
 use dataflow::shard::{Inside, Outside, ShardPolicy};
 use dataflow::snapshot::disk::LocalDisk;
@@ -15,6 +16,7 @@ use query_api::Appender;
 
 use crate::config::StateConfig;
 use crate::event_log::Opened;
+use crate::stores::AppliedByAll;
 
 /// Starts the shard. `recovered` is called when the views are where they were; `ended` when the shard has stopped. Gives
 /// also the way in for records.
@@ -22,6 +24,7 @@ pub fn start(
     engine: &mut Engine,
     (opened, engine_config): (Opened, &EngineConfig),
     (state, quota): (&StateConfig, Quota),
+    (applied, hold_back_ms): (AppliedByAll, i64),
     recovered: impl FnOnce() + Send + 'static,
     ended: impl FnOnce() + Send + 'static,
 ) -> Result<(Source, Appender)> {
@@ -33,7 +36,8 @@ pub fn start(
         registry: opened.registry,
         letters: opened.letters,
         background: Box::new(Threads),
-        clock: Box::new(now),
+        applied,
+        clock: Box::new(steady()),
         stop: Arc::default(),
     };
     let policy = ShardPolicy {
@@ -41,6 +45,7 @@ pub fn start(
         generation: engine_config.generation(),
         snapshot_every_ms: state.snapshot_every_ms,
         quota,
+        hold_back_ms,
     };
     Ok((Source::start(outside, inside, policy, recovered, ended)?, opened.append))
 }

@@ -1,8 +1,8 @@
 //! The language of kgroot: what flows, and what may be asked. No I/O, no dataflow, no async runtime.
 //!
 //! In reading order: ids and time; entities; the envelope; facts and object states; the kind and rule catalogue;
-//! codecs (bytes to envelopes) and normalization (envelopes to facts); views, the read contract, and the answer of an
-//! investigation.
+//! codecs (bytes to envelopes) and normalization (envelopes to facts); views, the read contract, the feed for
+//! stores, and the answer of an investigation.
 
 pub mod answer;
 pub mod catalogue;
@@ -12,6 +12,7 @@ pub mod entity;
 pub mod envelope;
 pub mod error;
 pub mod fact;
+pub mod feed;
 pub mod ids;
 pub mod kafka;
 pub mod normalize;

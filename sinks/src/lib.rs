@@ -1,11 +1,18 @@
 //! The exits. Clients of stores and of Kafka as a target live here and only here.
 //!
-//! In this version there are dead letters, the control topic, and records taken in for Kafka. The stores follow under one contract
-//! (see docs/architecture.md).
+//! Stores follow the views under one contract ([`store`]): the engine's changes wait in the [`backlog`], and each store is
+//! [`follow`]ed by a task of its own. Kafka takes dead letters, the control topic, and records that came by HTTP.
 
+pub mod alerts;
+pub mod backlog;
 pub mod control_topic;
 pub mod dead_letter;
+pub mod follow;
+pub mod neo4j;
+pub mod opensearch;
+pub mod parquet;
 pub mod producer;
+pub mod store;
 
 /// A Kafka client's settings, to which each adds its own.
 fn client(brokers: &str) -> rdkafka::ClientConfig {

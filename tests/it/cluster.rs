@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use bench::load::Load;
-use dataflow::ingest::source::now;
+use dataflow::ingest::clock::now;
 use serde_json::Value;
 
 use crate::program::{Program, until, variable};

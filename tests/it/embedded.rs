@@ -1,8 +1,8 @@
 //! `kgroot run` without a server: records by HTTP, the embedded log, a kill, the same views again.
 
 use bench::load::Load;
+use dataflow::ingest::clock::now;
 use dataflow::ingest::embedded::EmbeddedLog;
-use dataflow::ingest::source::now;
 use serde_json::{Value, json};
 
 use crate::program::{Program, until};

@@ -1,15 +1,22 @@
 //! The proving ground: what the engine promises, tried on purpose to break. One check a file; `cargo prove CHECK`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde_json::{Value, json};
 
 pub mod bitflips;
+pub mod cluster;
 pub mod failpoints;
 pub mod faults;
 pub mod histories;
 pub mod kills;
+pub mod mutants;
+pub mod noisy_tenant;
 pub mod proxy;
+mod real;
 pub mod sealed;
 pub mod simulate;
+pub mod sinks;
 pub mod world;
 
 /// What a check came to.
@@ -37,12 +44,14 @@ impl Report {
 }
 
 /// Cases to try: so many seeds from one on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Cases {
     /// How many.
     pub n: u64,
     /// The first seed.
     pub seed: u64,
+    /// Whether the first failure ends the check.
+    pub first: bool,
 }
 
 impl Cases {
@@ -50,4 +59,19 @@ impl Cases {
     pub fn seeds(self) -> impl Iterator<Item = u64> {
         self.seed..self.seed.saturating_add(self.n)
     }
+    /// Whether nothing more is to be tried.
+    pub fn over(self, failures: &[String]) -> bool {
+        self.first && !failures.is_empty()
+    }
+}
+
+/// Runs one case; a panic is a failure of that case and not the end of the check.
+fn guarded<T>(case: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let words = |panic: Box<dyn std::any::Any + Send>| {
+        let owned = panic.downcast_ref::<String>().cloned();
+        let words = owned.or_else(|| panic.downcast_ref::<&str>().map(|words| (*words).to_owned()));
+        Err(format!("panicked: {}", words.unwrap_or_default()))
+    };
+    // What a case holds ends with it: nothing is looked at after a panic.
+    catch_unwind(AssertUnwindSafe(case)).unwrap_or_else(words)
 }

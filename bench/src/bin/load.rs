@@ -12,13 +12,14 @@ use anyhow::{Context, Result};
 use bench::load::Load;
 use dataflow::config::{Clock, EngineConfig};
 use dataflow::engine::Engine;
+use dataflow::ingest::clock::now;
 use dataflow::ingest::share::Quota;
-use dataflow::ingest::source::now;
 use deploy::config::{EventLogConfig, StateConfig};
 use deploy::{event_log, source};
 use query_api::{Append, Appender};
 use schemas::ids::TenantId;
 use schemas::read::{Query, ViewReader};
+use schemas::time::Epoch;
 use schemas::view::{Row, ViewName};
 
 /// As in `kgroot`.
@@ -145,7 +146,14 @@ async fn measure(
     let shard = state.shard.clone();
     let opened = tokio::task::spawn_blocking(move || event_log::open(log, &shard)).await??;
     let quota = Quota { records_per_s: 0 };
-    let (source, append) = source::start(&mut engine, (opened, &config), (&state, quota), || (), || ())?;
+    let (source, append) = source::start(
+        &mut engine,
+        (opened, &config),
+        (&state, quota),
+        (Box::new(|| Epoch::MAX), 0),
+        || (),
+        || (),
+    )?;
     let mut feed = Feed { load: Load::new(1, tenant), append, tenant, reader: engine.reader(), sent: 0 };
     let objects: Vec<Vec<u8>> = feed.load.objects().into_iter().map(|(_, bytes)| bytes).collect();
     feed.append(objects).await?;

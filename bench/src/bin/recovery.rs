@@ -14,13 +14,15 @@ use anyhow::{Context, Result};
 use bench::load::Load;
 use dataflow::config::EngineConfig;
 use dataflow::engine::Engine;
+use dataflow::ingest::clock::now;
 use dataflow::ingest::share::Quota;
-use dataflow::ingest::source::{Source, now};
+use dataflow::ingest::source::Source;
 use deploy::config::{EventLogConfig, StateConfig};
 use deploy::{event_log, source};
 use query_api::{Append, Appender};
 use schemas::ids::TenantId;
 use schemas::read::ViewReader;
+use schemas::time::Epoch;
 use schemas::view::ViewName;
 
 /// As in `kgroot`.
@@ -73,7 +75,14 @@ async fn start(folder: &Path, workers: usize) -> Result<Running> {
         let _told = done.send(Instant::now());
     };
     let quota = Quota { records_per_s: 0 };
-    let (source, append) = source::start(&mut engine, (opened, &config), (&state, quota), told, || ())?;
+    let (source, append) = source::start(
+        &mut engine,
+        (opened, &config),
+        (&state, quota),
+        (Box::new(|| Epoch::MAX), 0),
+        told,
+        || (),
+    )?;
     Ok(Running { engine, source, append, recovered })
 }
 

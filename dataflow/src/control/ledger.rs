@@ -30,6 +30,8 @@ pub(crate) struct Ledger {
     pub(crate) seals: BTreeMap<Epoch, (i64, Seal)>,
     /// Snapshots that count, oldest first.
     pub(crate) snapshots: VecDeque<SnapshotMark>,
+    /// Offsets of their records.
+    pub(crate) marks: VecDeque<i64>,
     /// What the views came to at those epochs, and which computation said so.
     pub(crate) views: BTreeMap<Epoch, (Generation, Digest)>,
 }
@@ -89,7 +91,7 @@ impl Ledger {
             }
             ControlRecord::Seal(seal) if self.counts(seal.term) => self.seal(offset, seal),
             ControlRecord::Snapshot(mark) if self.counts(mark.term) => {
-                self.snapshot(mark);
+                self.snapshot(offset, mark);
                 Ok(Fate::Valid)
             }
             ControlRecord::Term(_) | ControlRecord::Seal(_) | ControlRecord::Snapshot(_) => Ok(Fate::Void),
@@ -122,10 +124,12 @@ impl Ledger {
         Ok(Fate::Valid)
     }
 
-    fn snapshot(&mut self, mark: SnapshotMark) {
+    fn snapshot(&mut self, offset: i64, mark: SnapshotMark) {
         self.snapshots.push_back(mark);
+        self.marks.push_back(offset);
         while SNAPSHOTS_KEPT < self.snapshots.len() {
             self.snapshots.pop_front();
+            self.marks.pop_front();
         }
         if SNAPSHOTS_KEPT == self.snapshots.len() {
             let oldest = self.snapshots[0].mark.epoch;
@@ -134,11 +138,12 @@ impl Ledger {
         }
     }
 
-    /// Offset before which records are no longer needed: that of the first seal after the older snapshot, once there are
-    /// enough snapshots.
+    /// Offset before which records are no longer needed, once there are enough snapshots: that of the older snapshot's own
+    /// record, without which nobody would know of it, or of the first seal after it, whichever comes first.
     pub(crate) fn needed_from(&self) -> Option<i64> {
         let oldest = self.snapshots.front().filter(|_| self.snapshots.len() == SNAPSHOTS_KEPT)?;
-        self.seals.get(&(oldest.mark.epoch + 1)).map(|(offset, _)| *offset)
+        let (sealed, _) = self.seals.get(&(oldest.mark.epoch + 1))?;
+        self.marks.front().map(|marked| *marked.min(sealed))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A record is one line: format, checksum of the rest, JSON. People can read it; a flipped bit does not go unnoticed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemas::error::DecodeError;
 use schemas::ids::{Digest, hash64};
@@ -42,6 +43,12 @@ pub struct Generation {
     pub code: Digest,
     /// Digest of the configuration that the computation depends on.
     pub config: Digest,
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.code, self.config)
+    }
 }
 
 /// An epoch: all that its computation may depend on.

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use schemas::time::EventTime;
-
 use crate::shard::{Inside, Outside, Shard, ShardError, ShardPolicy};
 
 /// A running source.
@@ -66,10 +64,4 @@ fn read(
         }
     }
     shard.settle()
-}
-
-/// The wall clock.
-pub fn now() -> EventTime {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    EventTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -26,7 +26,8 @@ const REPLAY_RECORDS_MAX: usize = 5_000;
 impl Shard {
     /// Takes the shard over and brings the engine, which has sealed nothing yet, to where sealing stood.
     pub fn recover(outside: Outside, inside: Inside, policy: ShardPolicy) -> Result<Self, ShardError> {
-        let Outside { log, control, snapshots, registry, letters, background, clock, stop } = outside;
+        let Outside { log, control, snapshots, registry, letters, background, clock, applied, stop } =
+            outside;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let mut shard = Shard {
             decoder: Decoder::new(registry.is_some()),
@@ -39,6 +40,7 @@ impl Shard {
             control,
             registry,
             clock,
+            applied,
             stop,
             background,
             inside,

@@ -1,5 +1,6 @@
 //! Taking a snapshot: an epoch is captured, its rows are written on a thread of their own, letters up to it are durable, and
-//! then a control record names it. A snapshot that fails is tried again later; the shard goes on.
+//! then, when every store has applied what came before it, a control record names it. A snapshot that fails is tried again
+//! later; the shard goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, channel};
@@ -25,6 +26,8 @@ pub(super) enum Taking {
     Capturing(Box<Capturing>),
     /// Files are being written.
     Writing(Receiver<Written>, Mark),
+    /// Files are there; some store is not as far yet.
+    Held(Mark, Digest),
 }
 
 type Written = (SnapshotFolder, Result<Digest, SnapshotError>);
@@ -93,6 +96,7 @@ impl Shard {
                     Ok(())
                 }
             },
+            Taking::Held(mark, manifest) => self.name_snapshot(mark, manifest),
             Taking::Idle => Ok(()),
         }
     }
@@ -134,15 +138,7 @@ impl Shard {
     fn end_snapshot(&mut self, (folder, written): Written, mark: Mark) -> Result<(), ShardError> {
         self.folder = Some(folder);
         match written {
-            Ok(manifest) => {
-                // Letters of epochs before it will not be written again.
-                self.flush_letters()?;
-                let epoch = mark.epoch;
-                let record = SnapshotMark { term: self.term, mark, manifest };
-                self.commit(ControlRecord::Snapshot(record))?;
-                tracing::info!(epoch, "snapshot");
-                self.remove_old_snapshots()
-            }
+            Ok(manifest) => self.name_snapshot(mark, manifest),
             Err(error) => {
                 self.failed_ms = self.mark.now_ms;
                 metrics::counter!("kgroot_snapshot_failures_total").increment(1);
@@ -150,6 +146,30 @@ impl Shard {
                 Ok(())
             }
         }
+    }
+
+    /// Names a snapshot in the control log, once nothing before it is needed: recoveries begin with it from then on.
+    fn name_snapshot(&mut self, mark: Mark, manifest: Digest) -> Result<(), ShardError> {
+        let held_ms = self.mark.now_ms.saturating_sub(mark.now_ms);
+        let applied = (self.applied)();
+        if applied < mark.epoch {
+            if held_ms <= self.policy.hold_back_ms {
+                self.taking = Taking::Held(mark, manifest);
+                return Ok(());
+            }
+            tracing::error!(
+                epoch = mark.epoch,
+                applied,
+                "a store is too far behind: it will miss what came and went"
+            );
+        }
+        // Letters of epochs before it will not be written again.
+        self.flush_letters()?;
+        let epoch = mark.epoch;
+        let record = SnapshotMark { term: self.term, mark, manifest };
+        self.commit(ControlRecord::Snapshot(record))?;
+        tracing::info!(epoch, "snapshot");
+        self.remove_old_snapshots()
     }
 
     /// Keeps what a recovery may need, and no more.
@@ -172,9 +192,17 @@ impl Shard {
     pub(super) fn finish_snapshot(&mut self) -> Result<(), ShardError> {
         self.await_captured()?;
         self.advance_snapshot()?;
-        let Taking::Writing(writing, mark) = std::mem::take(&mut self.taking) else { return Ok(()) };
-        self.background.expect();
-        let Ok(written) = writing.recv() else { panic!("the writer of a snapshot panicked") };
-        self.end_snapshot(written, mark)
+        match std::mem::take(&mut self.taking) {
+            Taking::Writing(writing, mark) => {
+                self.background.expect();
+                let Ok(written) = writing.recv() else { panic!("the writer of a snapshot panicked") };
+                self.end_snapshot(written, mark)
+            }
+            // One that waits for stores is not waited for.
+            other => {
+                self.taking = other;
+                Ok(())
+            }
+        }
     }
 }

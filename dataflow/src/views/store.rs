@@ -180,6 +180,11 @@ impl Store {
         Ok(cells.filter_map(|cell| cell.at(latest).cloned()).collect())
     }
 
+    /// The id of a tenant that was sealed.
+    pub(super) fn id_of(&self, tenant: Tenant) -> Option<&TenantId> {
+        self.tenants.get(&tenant).map(|views| &views.id)
+    }
+
     /// Tenants, by id.
     pub(super) fn tenants(&self) -> Vec<TenantId> {
         let mut ids: Vec<TenantId> = self.tenants.values().map(|tenant| tenant.id.clone()).collect();

@@ -1,4 +1,5 @@
-//! `cargo prove CHECK [--n N] [--seed S]`: tries a promise of the engine on many seeds.
+//! `cargo prove CHECK [--n N] [--seed S] [--first]`: tries a promise of the engine on many seeds; `--first` ends at the first
+//! failure.
 //!
 //! Failures go to standard error, each with the seed that shows it again; the last line on standard output is one JSON
 //! document. Exits 0 only when nothing failed.
@@ -6,16 +7,23 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use tests::prove::{Cases, Report, bitflips, failpoints, faults, histories, kills, simulate};
+use tests::prove::{
+    Cases, Report, bitflips, cluster, failpoints, faults, histories, kills, mutants, noisy_tenant, simulate,
+    sinks,
+};
 
 /// Name, how many cases by default, and the check.
-const CHECKS: [(&str, u64, fn(Cases) -> Report); 6] = [
+const CHECKS: [(&str, u64, fn(Cases) -> Report); 10] = [
     ("histories", 500, histories::prove),
     ("simulate", 200, simulate::prove),
     ("failpoints", 1, failpoints::prove),
     ("bitflips", 65_536 * 8, bitflips::prove),
     ("kills", 60, kills::prove),
     ("faults", 40, faults::prove),
+    ("mutants", u64::MAX, mutants::prove),
+    ("cluster", 20, cluster::prove),
+    ("noisy-tenant", 5, noisy_tenant::prove),
+    ("sinks", 30, sinks::prove),
 ];
 
 fn main() -> ExitCode {
@@ -30,12 +38,16 @@ fn main() -> ExitCode {
 
 fn parse() -> Result<(fn(Cases) -> Report, Cases), String> {
     let names: Vec<&str> = CHECKS.iter().map(|(name, ..)| *name).collect();
-    let usage = format!("usage: cargo prove {} [--n N] [--seed S]", names.join("|"));
+    let usage = format!("usage: cargo prove {} [--n N] [--seed S] [--first]", names.join("|"));
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().ok_or_else(|| usage.clone())?;
     let (_, n, check) = CHECKS.iter().find(|(known, ..)| *known == name).ok_or_else(|| usage.clone())?;
-    let mut cases = Cases { n: *n, seed: 0 };
+    let mut cases = Cases { n: *n, ..Cases::default() };
     while let Some(option) = arguments.next() {
+        if option == "--first" {
+            cases.first = true;
+            continue;
+        }
         let value = arguments.next().and_then(|value| value.parse().ok()).ok_or_else(|| usage.clone())?;
         match option.as_str() {
             "--n" => cases.n = value,

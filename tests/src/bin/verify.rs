@@ -10,19 +10,22 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// A program or file that must be there, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 12] = [
     ("cc", "gcc"),
     ("make", "make"),
     ("perl", "perl"),
-    ("java", "openjdk-17-jre-headless"),
+    ("javac", "openjdk-17-jdk-headless"),
     ("mvn", "maven"),
     ("python3", "python3"),
+    ("curl", "curl"),
+    ("redis-server", "redis-server"),
+    ("/usr/lib/postgresql/15/bin/initdb", "postgresql"),
     ("/usr/include/openssl/ssl.h", "libssl-dev"),
     ("/usr/include/zlib.h", "zlib1g-dev"),
     ("/usr/bin/pkg-config", "pkg-config"),
 ];
 /// Python packages of the producer that is not ours.
-const PRODUCER: [&str; 2] = ["confluent-kafka==2.11.1", "fastavro==1.12.0"];
+const PRODUCER: [&str; 3] = ["confluent-kafka==2.11.1", "fastavro==1.12.0", "duckdb==2.0.1"];
 
 fn main() -> ExitCode {
     let quick = std::env::args().any(|argument| argument == "--quick");
@@ -51,9 +54,7 @@ fn verify(quick: bool) -> Result<()> {
     }
     outcome?;
     if quick {
-        eprintln!(
-            "verify: passed, but NOT RUN: everything that needs real Kafka and a real registry (run without --quick)"
-        );
+        eprintln!("verify: passed, but NOT RUN: everything that needs real servers (run without --quick)");
     } else {
         eprintln!("verify: passed, real servers included");
     }
@@ -83,7 +84,8 @@ fn run(what: &str, command: &mut Command) -> Result<()> {
 }
 
 fn prerequisites(quick: bool) -> Result<()> {
-    let for_servers = ["java", "mvn", "python3"];
+    let for_servers =
+        ["javac", "mvn", "python3", "curl", "redis-server", "/usr/lib/postgresql/15/bin/initdb"];
     let missing = |(name, _): &&(&str, &str)| !(present(name) || quick && for_servers.contains(name));
     let packages: Vec<&str> = NEEDED.iter().filter(missing).map(|(_, package)| *package).collect();
     if packages.is_empty() {
@@ -123,20 +125,21 @@ fn producer() -> Result<String> {
     let home = cache().join("producer");
     let python = home.join("bin/python");
     let complete = home.join(".complete");
-    if !complete.exists() {
+    let packages = PRODUCER.join(" ");
+    if std::fs::read_to_string(&complete).ok().as_ref() != Some(&packages) {
         run("make a Python environment", Command::new("python3").args(["-m", "venv"]).arg(&home))?;
         run(
             "install the producer's packages",
             Command::new(&python).args(["-m", "pip", "install", "-q"]).args(PRODUCER),
         )?;
-        std::fs::write(&complete, "").context("mark the Python environment")?;
+        std::fs::write(&complete, packages).context("mark the Python environment")?;
     }
     Ok(python.display().to_string())
 }
 
-/// Starts Kafka and the registry; gives the variables that name them.
+/// Starts all of them; gives the variables that name them.
 fn start_servers() -> Result<Vec<(String, String)>> {
-    eprintln!("verify: start Kafka and the registry");
+    eprintln!("verify: start Kafka, the registry and the stores");
     let output = Command::new("tests/servers/servers.sh")
         .arg("start")
         .stderr(Stdio::inherit())

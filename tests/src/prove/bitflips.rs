@@ -14,7 +14,7 @@ use super::world::{Plan, Shared};
 use super::{Cases, Report};
 use bench::scenario::random::Random;
 
-/// Runs the check on the first `n` bits of a snapshot's files, or on all there are.
+/// Runs the check on `n` bits of a snapshot's files, or on all there are.
 pub fn prove(cases: Cases) -> Report {
     match run(cases) {
         Ok((bits, bytes, files, failures)) => Report {
@@ -27,7 +27,7 @@ pub fn prove(cases: Cases) -> Report {
     }
 }
 
-type Tried = (u64, usize, usize, Vec<String>);
+type Tried = (u64, u64, usize, Vec<String>);
 
 fn run(cases: Cases) -> Result<Tried, String> {
     let world = Shared::new(cases.seed, Producer::new(cases.seed).start());
@@ -49,25 +49,36 @@ fn run(cases: Cases) -> Result<Tried, String> {
     let disk = || Box::new(SimulatedDisk { world: world.clone(), life });
     let mut folder = SnapshotFolder::new(FOLDER.as_ref(), disk());
     folder.verify(epoch, manifest).map_err(|error| format!("before any bit was flipped: {error}"))?;
-    let (mut tried, mut bytes, mut failures) = (0, 0, Vec::new());
-    let files = files(epoch);
-    for path in &files {
-        let length = world.lock().files.length(path).map_err(|error| error.to_string())?;
-        bytes += length;
-        for bit in 0..length * 8 {
-            if cases.n <= tried {
-                break;
-            }
-            let flip = || world.lock().files.flip(path, bit).map_err(|error| error.to_string());
-            flip()?;
-            if folder.verify(epoch, manifest).is_ok() {
-                failures.push(format!("{} bit {bit}: not noticed", path.display()));
-            }
-            flip()?;
-            tried += 1;
-        }
+    let (mut lengths, mut failures) = (Vec::new(), Vec::new());
+    for path in files(epoch) {
+        let length = world.lock().files.length(&path).map_err(|error| error.to_string())?;
+        lengths.push((path, length as u64));
     }
-    Ok((tried, bytes, files.len(), failures))
+    let bytes = lengths.iter().map(|(_, length)| length).sum::<u64>();
+    let (mut tried, n) = (0, cases.n.min(bytes * 8));
+    while tried < n && !cases.over(&failures) {
+        // Evenly over all files, however few are tried.
+        let (path, bit) = place(&lengths, tried * (bytes * 8) / n);
+        let flip = || world.lock().files.flip(path, bit).map_err(|error| error.to_string());
+        flip()?;
+        if folder.verify(epoch, manifest).is_ok() {
+            failures.push(format!("{} bit {bit}: not noticed", path.display()));
+        }
+        flip()?;
+        tried += 1;
+    }
+    Ok((tried, bytes, lengths.len(), failures))
+}
+
+/// The file that a bit of all files is in, and which bit of that it is.
+fn place(lengths: &[(PathBuf, u64)], mut bit: u64) -> (&PathBuf, usize) {
+    for (path, length) in lengths {
+        if bit < length * 8 {
+            return (path, bit as usize);
+        }
+        bit -= length * 8;
+    }
+    unreachable!("a bit of the files is in one of them")
 }
 
 fn files(epoch: Epoch) -> Vec<PathBuf> {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::simulate::{Producer, finish, settings};
 use super::world::process::{Process, Settings};
 use super::world::{Fault, Plan, Shared};
-use super::{Cases, Report};
+use super::{Cases, Report, guarded};
 
 const FAULTS: [Fault; 5] =
     [Fault::KillBefore, Fault::KillAfter, Fault::Error, Fault::Ambiguous, Fault::Delay];
@@ -21,7 +21,7 @@ const STARTS_MAX: u64 = 20;
 pub fn prove(cases: Cases) -> Report {
     let (mut failures, mut points, mut happened) = (Vec::new(), 0, 0);
     for seed in cases.seeds() {
-        let kinds = match run(seed, Plan::None) {
+        let kinds = match guarded(|| run(seed, Plan::None)) {
             Ok((world, _)) => world.lock().operations.clone(),
             Err(failure) => {
                 failures.push(format!("seed {seed}, without a fault: {failure}"));
@@ -31,8 +31,11 @@ pub fn prove(cases: Cases) -> Report {
         for (kind, count) in kinds {
             let later = 3 + Random::new(seed ^ count).below(count.saturating_sub(3).max(1));
             for (hit, fault) in [1, 2, later].into_iter().flat_map(|hit| FAULTS.map(|fault| (hit, fault))) {
+                if cases.over(&failures) {
+                    break;
+                }
                 points += 1;
-                match run(seed, Plan::AtKind(kind, hit, fault)) {
+                match guarded(|| run(seed, Plan::AtKind(kind, hit, fault))) {
                     Ok((world, _)) => happened += world.lock().faults.values().sum::<u64>(),
                     Err(failure) => failures.push(format!("seed {seed}, {kind} #{hit} {fault:?}: {failure}")),
                 }

@@ -10,15 +10,12 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use dataflow::ingest::source::now;
 use serde_json::{Value, json};
-use sinks::control_topic::ControlTopic;
 
-use super::kills::judge::Verdict;
-use super::kills::producer::Producer;
-use super::kills::topics::Tail;
-use super::kills::{self, PATIENCE, Run, conclude, register, runtime, variable};
 use super::proxy::{Protocol, Proxy};
+use super::real::place::Place;
+use super::real::run::{Outcome, Run, TENANTS};
+use super::real::{Means, Verdict, milliseconds, runtime, variable};
 use super::{Cases, Report};
 
 mod broker;
@@ -31,28 +28,10 @@ use trial::Trials;
 
 /// Runs the check.
 pub fn prove(cases: Cases) -> Report {
-    let (mut figures, mut totals, mut verdict) =
-        (Figures::default(), kills::Figures::default(), Verdict::default());
-    if let Err(failure) = run(cases, &mut figures, &mut totals, &mut verdict) {
-        verdict.failures.push(failure);
-    }
-    for failure in &mut verdict.failures {
-        *failure = format!("seed {}: {failure}", cases.seed);
-    }
-    let mut listed = figures.list();
-    listed.extend([
-        ("epochs", json!(totals.epochs)),
-        ("records", json!(totals.records)),
-        ("unacknowledged", json!(totals.unacknowledged)),
-        ("letters", json!(totals.letters)),
-        ("rows", json!(totals.rows)),
-        ("lost", json!(verdict.lost)),
-        ("duplicate", json!(verdict.duplicate)),
-        ("phantom", json!(verdict.phantom)),
-        ("crossing", json!(verdict.crossing)),
-        ("digest_mismatches", json!(verdict.digest_mismatches)),
-    ]);
-    Report { check: "faults", n: cases.n, failures: verdict.failures, figures: listed }
+    let (mut figures, mut outcome, mut verdict) =
+        (Figures::default(), Outcome::default(), Verdict::default());
+    let ran = run(cases, &mut figures, &mut outcome, &mut verdict);
+    verdict.report("faults", cases, ran, [figures.list(), outcome.list()].concat())
 }
 
 /// What was counted.
@@ -82,10 +61,8 @@ impl Figures {
         self.requests + of_broker + self.registry_away + self.disk_full + self.syscalls + self.stops
     }
 
-    fn list(&mut self) -> Vec<(&'static str, Value)> {
-        self.resumed.sort();
-        let ms = |time: Option<&Duration>| json!(time.and_then(|time| u64::try_from(time.as_millis()).ok()));
-        let middle = self.resumed.get(self.resumed.len() / 2);
+    fn list(&self) -> Vec<(&'static str, Value)> {
+        let ms = |time: &Duration| json!(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         vec![
             ("faults", json!(self.faults())),
             ("requests", json!(self.requests)),
@@ -98,9 +75,9 @@ impl Figures {
             ("stops", json!(self.stops)),
             ("stops_while_away", json!(self.stops_while_away)),
             ("refused_starts", json!(self.refused_starts)),
-            ("stop_max_ms", ms(Some(&self.stop_max))),
-            ("longest_ms", self.longest.iter().map(|(name, time)| (*name, ms(Some(time)))).collect()),
-            ("resumed_ms", json!({"p50": ms(middle), "max": ms(self.resumed.last())})),
+            ("stop_max_ms", ms(&self.stop_max)),
+            ("longest_ms", self.longest.iter().map(|(name, time)| (*name, ms(time))).collect()),
+            ("resumed_ms", milliseconds(&self.resumed)),
         ]
     }
 }
@@ -108,43 +85,38 @@ impl Figures {
 fn run(
     cases: Cases,
     figures: &mut Figures,
-    totals: &mut kills::Figures,
+    outcome: &mut Outcome,
     verdict: &mut Verdict,
 ) -> Result<(), String> {
     let registry = variable("KGROOT_TEST_REGISTRY")?;
-    let name = format!("faults-{}-{:x}", std::process::id(), now().0);
-    let schema = runtime()?.block_on(register(&registry))?;
-    let broker = Broker::start(&name)?;
+    let broker = Broker::start()?;
     let between = |listen, upstream, protocol| {
         Proxy::start(listen, upstream, protocol).map_err(|error| format!("proxy at {listen}: {error}"))
     };
     let kafka = between(broker.proxy, broker.behind, Protocol::Kafka)?;
     let (host, path) = host_and_path(&registry)?;
+    let means = Means::of(broker.direct.to_string(), registry)?;
     let registry = between(SocketAddr::from(([127, 0, 0, 1], 0)), host, Protocol::Bytes)?;
     let behind = format!("http://{}{path}", registry.address);
-    let mut run = Run::new(cases.seed, &name, &broker.proxy.to_string(), &behind)?;
+    let place = Place::new("faults", &TENANTS, &means.met_at(broker.proxy.to_string(), behind))?;
+    // It outlives the place, which lies on it.
     let disk =
-        SmallDisk::mount(&run.folder).map_err(|failure| eprintln!("NOT RUN: a full disk: {failure}")).ok();
-    let direct = broker.direct.to_string();
-    let control = format!("kgroot-control-{name}");
-    ControlTopic::open(&direct, &control).map_err(|error| error.to_string())?;
-    let tail = Tail::start(&direct, &control)?;
-    let producer = Producer::start(&direct, run.inputs(schema))?;
+        SmallDisk::mount(&place.folder).map_err(|failure| eprintln!("NOT RUN: a full disk: {failure}")).ok();
     let mut trials = Trials {
-        run,
+        run: Run::at(place, &means, cases.seed)?,
         broker: &broker,
         kafka: &kafka,
         registry: &registry,
         disk: disk.as_ref(),
-        tail: &tail,
-        producer: &producer,
         figures,
         running: None,
         runtime: runtime()?,
     };
     trials.all(cases.n)?;
-    let (run, last) = trials.end(PATIENCE)?;
-    conclude((&run, &direct), last, (&producer.stop()?, &tail), totals, verdict)
+    let (mut run, last) = trials.end()?;
+    let took = run.conclude(last, outcome, verdict)?;
+    figures.stop_max = figures.stop_max.max(took);
+    Ok(())
 }
 
 /// The address of a URL's host, and what follows it.

@@ -2,6 +2,8 @@
 //! and at the end every view is what the sealed input says, and every refused record has its letter.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
 
 use bench::scenario::random::Random;
 use bench::scenario::{Family, Record, generate};
@@ -16,10 +18,10 @@ use schemas::view::{Row, ViewName};
 use serde_json::json;
 
 use super::histories::{constants, equal, runtime};
-use super::sealed::{epochs, seals};
-use super::world::process::{Process, Settings};
+use super::sealed::{epochs, seals, snapshots};
+use super::world::process::{FOLDER, Process, Settings};
 use super::world::{Fault, Plan, Shared};
-use super::{Cases, Report};
+use super::{Cases, Report, guarded};
 use crate::twin::{Views, views};
 
 const TENANTS: [&str; 2] = ["amber", "blue"];
@@ -32,18 +34,23 @@ const THINNING: u64 = 6;
 pub fn prove(cases: Cases) -> Report {
     let mut failures = Vec::new();
     let mut sums: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut tried = 0;
     for seed in cases.seeds() {
-        match run(seed) {
+        if cases.over(&failures) {
+            break;
+        }
+        tried += 1;
+        match guarded(|| run(seed)) {
             Ok(counted) => {
                 counted.into_iter().for_each(|(name, count)| *sums.entry(name).or_default() += count)
             }
             Err(failure) => failures.push(format!("seed {seed}: {failure}")),
         }
     }
-    let minutes = cases.n * u64::try_from(LENGTH_MS / 60_000).unwrap_or_default();
+    let minutes = tried * u64::try_from(LENGTH_MS / 60_000).unwrap_or_default();
     let mut figures = vec![("simulated_minutes", json!(minutes))];
     figures.extend(sums.into_iter().map(|(name, count)| (name, json!(count))));
-    Report { check: "simulate", n: cases.n, failures, figures }
+    Report { check: "simulate", n: tried, failures, figures }
 }
 
 /// What is to come, in the order of time.
@@ -154,6 +161,7 @@ pub fn run(seed: u64) -> Result<BTreeMap<&'static str, u64>, String> {
     let end = producer.start().plus_ms(LENGTH_MS);
     let mut counted: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut frozen: Option<Process> = None;
+    let mut damaged = false;
     while world.lock().now < end {
         let plan = match random.below(5) {
             0 => Plan::None,
@@ -175,9 +183,17 @@ pub fn run(seed: u64) -> Result<BTreeMap<&'static str, u64>, String> {
         }
         let ended = live(&mut process, &world, &mut producer, &mut random, end)?;
         *counted.entry(ended.name()).or_default() += 1;
+        only_sealed(&process, &world)?;
         match ended {
             Ended::Frozen => frozen = Some(process),
-            Ended::PowerLost => world.lock().end_life(process.life, true),
+            Ended::PowerLost => {
+                world.lock().end_life(process.life, true);
+                // One snapshot may be damaged: the one before it is there.
+                if !damaged && random.below(2) == 0 {
+                    damaged = damage(&world, &mut random)?;
+                    *counted.entry("snapshots_damaged").or_default() += u64::from(damaged);
+                }
+            }
             _ => world.lock().end_life(process.life, false),
         }
     }
@@ -193,6 +209,32 @@ pub fn run(seed: u64) -> Result<BTreeMap<&'static str, u64>, String> {
     *counted.entry("records").or_default() +=
         world.records.values().map(|records| records.len() as u64).sum::<u64>();
     Ok(counted)
+}
+
+/// Whatever the engine of a process was handed stands in the control log.
+fn only_sealed(process: &Process, world: &Shared) -> Result<(), String> {
+    let handed = process.shard.mark().epoch;
+    let sealed = seals(&world.lock().control)?.last().map_or(0, |seal| seal.epoch);
+    if handed <= sealed {
+        Ok(())
+    } else {
+        Err(format!("epoch {handed} was computed, but the last that is sealed is {sealed}"))
+    }
+}
+
+/// Flips a bit of the newest snapshot, if there is another; whether it did.
+fn damage(world: &Shared, random: &mut Random) -> Result<bool, String> {
+    let snapshots = snapshots(&world.lock().control)?;
+    let [.., _, (newest, _)] = snapshots.as_slice() else { return Ok(false) };
+    let path = PathBuf::from(FOLDER).join(format!("{newest:020}")).join("manifest");
+    let missing = |error: io::Error| format!("{}: {error}", path.display());
+    let mut world = world.lock();
+    let bits = world.files.length(&path).map_err(missing)? as u64 * 8;
+    if bits == 0 {
+        return Err(format!("{}: empty", path.display()));
+    }
+    world.files.flip(&path, random.below(bits) as usize).map_err(missing)?;
+    Ok(true)
 }
 
 /// How a process ended.

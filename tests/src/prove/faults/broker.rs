@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use dataflow::ingest::clock::now;
+
 /// Ports are looked for from here on: below those that the system gives to whoever connects, so that none is taken while
 /// the broker is away.
 const PORTS_FROM: u16 = 20_000;
@@ -39,10 +41,11 @@ pub(super) enum End {
 }
 
 impl Broker {
-    pub(super) fn start(name: &str) -> Result<Self, String> {
+    /// Starts one that holds nothing.
+    pub(super) fn start() -> Result<Self, String> {
         let ports = free_ports()?;
         let [direct, controller, behind, proxy] = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let folder = std::env::temp_dir().join(format!("kgroot-broker-{name}"));
+        let folder = std::env::temp_dir().join(format!("kgroot-broker-{}-{:x}", std::process::id(), now().0));
         let variables = vec![
             ("KGROOT_SERVERS_RUN", folder.display().to_string()),
             ("KGROOT_KAFKA_PORT", direct.port().to_string()),

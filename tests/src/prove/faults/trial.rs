@@ -8,15 +8,13 @@ use tokio::runtime::Runtime;
 use super::Figures;
 use super::broker::{Broker, End, run};
 use super::disk::SmallDisk;
-use crate::prove::kills::process::Process;
-use crate::prove::kills::producer::Producer;
-use crate::prove::kills::topics::Tail;
-use crate::prove::kills::views::Reader;
-use crate::prove::kills::{EXIT_STATE, PATIENCE, Run, STOP_PATIENCE, taken};
 use crate::prove::proxy::frames::Kind;
 use crate::prove::proxy::plan::{Armed, Fault};
 use crate::prove::proxy::{Gate, Proxy};
-use crate::prove::sealed::{seals, snapshots};
+use crate::prove::real::process::Process;
+use crate::prove::real::run::{Run, STOP_PATIENCE, taken};
+use crate::prove::real::views::Reader;
+use crate::prove::real::{EXIT_STATE, PATIENCE};
 
 /// Requests that a running program makes, and those of one that starts.
 const RUNNING: [Kind; 7] = [
@@ -58,19 +56,17 @@ pub(super) struct Trials<'a> {
     pub(super) kafka: &'a Proxy,
     pub(super) registry: &'a Proxy,
     pub(super) disk: Option<&'a SmallDisk>,
-    pub(super) tail: &'a Tail,
-    pub(super) producer: &'a Producer,
     pub(super) figures: &'a mut Figures,
     pub(super) running: Option<Process>,
     pub(super) runtime: Runtime,
 }
 
-type Outcome = Result<(), String>;
+type Trial = Result<(), String>;
 
 impl Trials<'_> {
     /// Trials until so many faults have happened: each sort once, in an order of chance, then any.
-    pub(super) fn all(&mut self, n: u64) -> Outcome {
-        let mut sorts: Vec<(&'static str, fn(&mut Self) -> Outcome)> = vec![
+    pub(super) fn all(&mut self, n: u64) -> Trial {
+        let mut sorts: Vec<(&'static str, fn(&mut Self) -> Trial)> = vec![
             ("requests of a running program", Self::requests),
             ("requests of a running program", Self::requests),
             ("requests of a program that starts", Self::start_requests),
@@ -113,9 +109,9 @@ impl Trials<'_> {
     }
 
     /// Gives the program, running, ready and left in peace.
-    pub(super) fn end(mut self, patience: Duration) -> Result<(Run, Process), String> {
+    pub(super) fn end(mut self) -> Result<(Run, Process), String> {
         let mut process = self.take()?;
-        process.until_ready(patience + process.age())?;
+        process.until_ready(PATIENCE + process.age())?;
         Ok((self.run, process))
     }
 
@@ -124,7 +120,7 @@ impl Trials<'_> {
         if let Some(process) = self.running.take() {
             return Ok(process);
         }
-        let mut process = self.run.start()?;
+        let mut process = self.run.place.start(&[])?;
         process.until_ready(PATIENCE)?;
         Ok(process)
     }
@@ -135,11 +131,11 @@ impl Trials<'_> {
 
     fn epoch(&self, process: &Process) -> Option<u64> {
         let reader = Reader::of(&process.listen).ok()?;
-        self.runtime.block_on(reader.latest(&self.run.tenants[0])).ok()
+        self.runtime.block_on(reader.latest(&self.run.place.tenants[0])).ok()
     }
 
     /// Epochs advance.
-    fn advances(&self, process: &mut Process) -> Outcome {
+    fn advances(&self, process: &mut Process) -> Trial {
         let begun = Instant::now();
         let from = self.epoch(process);
         while self.epoch(process) <= from {
@@ -152,13 +148,13 @@ impl Trials<'_> {
     }
 
     /// A fault is over: everything that stands in the log by now must be sealed, and epochs advance.
-    fn resumes(&mut self, mut process: Process) -> Outcome {
+    fn resumes(&mut self, mut process: Process) -> Trial {
         let begun = Instant::now();
-        let due = self.producer.acknowledged();
-        while taken(&seals(&self.tail.records()?)?) < due {
+        let due = self.run.acknowledged();
+        while taken(&self.run.seals()?) < due {
             if process.ends_within(LOOK) || PATIENCE < begun.elapsed() {
                 let epoch = self.epoch(&process);
-                let sealed = seals(&self.tail.records()?)?.last().map(|seal| seal.epoch);
+                let sealed = self.run.seals()?.last().map(|seal| seal.epoch);
                 let what = format!(
                     "is at epoch {epoch:?}, sealed {sealed:?}, and has not sealed {due} records in {:?}",
                     begun.elapsed()
@@ -200,7 +196,7 @@ impl Trials<'_> {
         self.figures.requests = self.kafka.disarm();
     }
 
-    fn requests(&mut self) -> Outcome {
+    fn requests(&mut self) -> Trial {
         let mut process = self.take()?;
         let armed = self.arm(&RUNNING, 4);
         let begun = Instant::now();
@@ -209,7 +205,7 @@ impl Trials<'_> {
         self.resumes(process).map_err(|failure| format!("{armed:?}: {failure}"))
     }
 
-    fn start_requests(&mut self) -> Outcome {
+    fn start_requests(&mut self) -> Trial {
         drop(self.running.take());
         let armed = self.arm(&STARTING, 3);
         let started = self.starts();
@@ -222,7 +218,7 @@ impl Trials<'_> {
     fn starts(&mut self) -> Result<Process, String> {
         let mut last = String::new();
         for _ in 0..STARTS_MAX {
-            let mut process = self.run.start()?;
+            let mut process = self.run.place.start(&[])?;
             let begun = Instant::now();
             while !process.ready() {
                 if process.ends_within(LOOK) || PATIENCE < begun.elapsed() {
@@ -243,7 +239,7 @@ impl Trials<'_> {
         Err(format!("{STARTS_MAX} starts failed; the last:\n{last}"))
     }
 
-    fn broker_ends(&mut self, end: End) -> Outcome {
+    fn broker_ends(&mut self, end: End) -> Trial {
         let process = self.take()?;
         self.broker.end(end)?;
         self.broker.again()?;
@@ -254,7 +250,7 @@ impl Trials<'_> {
         self.resumes(process)
     }
 
-    fn broker_away(&mut self) -> Outcome {
+    fn broker_away(&mut self) -> Trial {
         let mut process = self.take()?;
         let gate = if self.run.random.below(2) == 0 { Gate::Silent } else { Gate::Closed };
         let time = self.chance(1_000, 15_000);
@@ -269,10 +265,10 @@ impl Trials<'_> {
     }
 
     /// Asked to stop, at any moment of its life: it does so in time, even if the broker is away.
-    fn stop(&mut self, gate: Gate) -> Outcome {
+    fn stop(&mut self, gate: Gate) -> Trial {
         let mut process = match self.running.take() {
             Some(process) => process,
-            None => self.run.start()?,
+            None => self.run.place.start(&[])?,
         };
         let before = self.chance(1_000, 4_000);
         process.live_until(process.age() + before)?;
@@ -296,7 +292,7 @@ impl Trials<'_> {
     }
 
     /// A registry that is away, slow or not itself: what needs it waits, everything else goes on.
-    fn registry_away(&mut self) -> Outcome {
+    fn registry_away(&mut self) -> Trial {
         let mut process = self.take()?;
         let gate = match self.run.random.below(5) {
             0 => Gate::Silent,
@@ -312,7 +308,7 @@ impl Trials<'_> {
     }
 
     /// Sealing goes on for some time.
-    fn goes_on(&mut self, process: &mut Process, at_most_ms: i64) -> Outcome {
+    fn goes_on(&mut self, process: &mut Process, at_most_ms: i64) -> Trial {
         let until = Instant::now() + self.chance(2_000, at_most_ms);
         while Instant::now() < until {
             self.advances(process)?;
@@ -320,14 +316,10 @@ impl Trials<'_> {
         Ok(())
     }
 
-    fn snapshot(&self) -> Result<u64, String> {
-        Ok(snapshots(&self.tail.records()?)?.last().map_or(0, |(epoch, _)| *epoch))
-    }
-
     /// Waits until a snapshot was taken that is newer than one.
-    fn snapshots_again(&mut self, process: &mut Process, before: u64) -> Outcome {
+    fn snapshots_again(&mut self, process: &mut Process, before: u64) -> Trial {
         let begun = Instant::now();
-        while self.snapshot()? <= before {
+        while self.run.snapshot()? <= before {
             if process.ends_within(LOOK) || PATIENCE < begun.elapsed() {
                 return Err(format!("no snapshot after that of epoch {before}"));
             }
@@ -336,7 +328,7 @@ impl Trials<'_> {
     }
 
     /// No snapshot can be written, and sealing goes on; with space they come again. Perhaps it is killed meanwhile.
-    fn disk_full(&mut self) -> Outcome {
+    fn disk_full(&mut self) -> Trial {
         let Some(disk) = self.disk else { return Ok(()) };
         let mut process = self.take()?;
         disk.fill()?;
@@ -347,13 +339,13 @@ impl Trials<'_> {
         }
         disk.free()?;
         self.figures.disk_full += 1;
-        let before = self.snapshot()?;
+        let before = self.run.snapshot()?;
         self.snapshots_again(&mut process, before)?;
         self.resumes(process)
     }
 
     /// A system call of a snapshot fails, or is the last of the process.
-    fn syscall(&mut self) -> Outcome {
+    fn syscall(&mut self) -> Trial {
         drop(self.running.take());
         let which = 1 + self.run.random.below(4);
         let (inject, kills) = match self.run.random.below(4) {
@@ -365,8 +357,8 @@ impl Trials<'_> {
         let mut command = Command::new("strace");
         // The program stays our child: it is the tracer that is a child's child.
         command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,/^rename", "-e"]);
-        command.arg(format!("inject={inject}")).arg(&self.run.binary);
-        let mut process = Process::launch(command, &self.run.set)?;
+        command.arg(format!("inject={inject}"));
+        let mut process = self.run.place.start_under(command)?;
         let ready = process.until_ready(PATIENCE);
         self.figures.syscalls += 1;
         if kills {

@@ -14,6 +14,8 @@ use dataflow::shard::background::{Background, Job};
 use dataflow::shard::{Inside, Outside, Shard, ShardError, ShardPolicy};
 use dataflow::snapshot::folder::SnapshotFolder;
 
+use schemas::time::Epoch;
+
 use super::Shared;
 use super::disk::SimulatedDisk;
 use super::logs::{SimulatedControl, SimulatedLetters, SimulatedLog, SimulatedRegistry};
@@ -101,6 +103,7 @@ impl Process {
             registry: Some(Box::new(SimulatedRegistry { world: of(), life })),
             letters: Box::new(SimulatedLetters { world: of(), life }),
             background: Box::new(background),
+            applied: Box::new(|| Epoch::MAX),
             clock: Box::new(move || clock.lock().now),
             stop,
         };
@@ -109,6 +112,7 @@ impl Process {
             generation: settings.engine.generation(),
             snapshot_every_ms: settings.snapshot_every_ms,
             quota: Quota { records_per_s: settings.records_per_s },
+            hold_back_ms: 0,
         };
         let shard = Shard::recover(outside, inside, policy)?;
         Ok(Process { life, engine, shard, jobs })

@@ -1,11 +1,13 @@
 //! The real binary as a child process: started, watched, sent signals, asked whether it is ready.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
+
+use super::place::free_address;
 
 /// Between two looks whether a process is ready.
 const LOOK: Duration = Duration::from_millis(5);
@@ -47,18 +49,17 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// `kgroot run` with keys set, on a port that is free.
-    pub(crate) fn start(binary: &Path, set: &[String]) -> Result<Self, String> {
-        Process::launch(Command::new(binary), set)
+    /// `kgroot run` with options and with keys set, on a port that is free.
+    pub(crate) fn start(binary: &Path, options: &[String], set: &[String]) -> Result<Self, String> {
+        Process::launch(Command::new(binary), options, set)
     }
 
     /// The same, with the program called by a command of its own.
-    pub(crate) fn launch(mut command: Command, set: &[String]) -> Result<Self, String> {
+    pub(crate) fn launch(mut command: Command, options: &[String], set: &[String]) -> Result<Self, String> {
         let name = command.get_program().to_string_lossy().into_owned();
         let failed = |error: std::io::Error| format!("{name}: {error}");
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let listen = free.map_err(failed)?.to_string();
-        command.args(["run", "--set", &format!("server.listen={listen}")]);
+        let listen = free_address()?;
+        command.arg("run").args(options).args(["--set", &format!("server.listen={listen}")]);
         for pair in set {
             command.args(["--set", pair]);
         }

@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Views that have no pages; they are had as the snapshot that a subscription begins with.
 const SUBSCRIBED: [ViewName; 2] = [ViewName::Entities, ViewName::Changes];
 
+/// Rows by tenant and view, as they came.
+pub(crate) type Rows = BTreeMap<(TenantId, ViewName), Vec<Value>>;
 /// Rows by tenant and view, as JSON text.
 pub(crate) type Texts = BTreeMap<(TenantId, ViewName), BTreeSet<String>>;
 
@@ -42,6 +44,18 @@ impl Reader {
         if status.is_success() { Ok(document) } else { Err(format!("{url}: {document}")) }
     }
 
+    /// Deliveries of a tenant that the views count.
+    pub(crate) async fn counted(&self, tenant: &TenantId) -> Result<u64, String> {
+        let page = self.get("coverage", &[("tenant_id", tenant.as_str())]).await?;
+        let number = |value: &Value| value.as_u64().unwrap_or(0);
+        let of = |row: &Value| -> u64 {
+            let rejected = row["rejected"].as_array().into_iter().flatten();
+            let rejected: u64 = rejected.map(|pair| number(&pair[1])).sum();
+            number(&row["accepted"]) + number(&row["duplicate"]) + rejected
+        };
+        Ok(page["rows"].as_array().into_iter().flatten().map(of).sum())
+    }
+
     /// The latest complete epoch.
     pub(crate) async fn latest(&self, tenant: &TenantId) -> Result<Epoch, String> {
         let page = self.get("coverage", &[("tenant_id", tenant.as_str())]).await?;
@@ -50,21 +64,16 @@ impl Reader {
 
     /// Every view of a tenant: pages as of the epoch, and, for views without pages, what a subscription begins with; no
     /// record comes any more, so that those do not change from epoch to epoch.
-    pub(crate) async fn views(&self, tenant: &TenantId, epoch: Epoch) -> Result<Texts, String> {
-        let mut texts = Texts::new();
+    pub(crate) async fn views(&self, tenant: &TenantId, epoch: Epoch) -> Result<Rows, String> {
+        let mut found = Rows::new();
         for view in ViewName::ALL {
             let rows = match SUBSCRIBED.contains(view) {
                 true => self.snapshot(tenant, *view).await?,
                 false => self.pages(tenant, *view, epoch).await?,
             };
-            let count = rows.len();
-            let rows: BTreeSet<String> = rows.into_iter().map(plain).collect();
-            if rows.len() != count {
-                return Err(format!("{tenant}/{view}: a row came on two pages"));
-            }
-            texts.insert((tenant.clone(), *view), rows);
+            found.insert((tenant.clone(), *view), rows);
         }
-        Ok(texts)
+        Ok(found)
     }
 
     async fn pages(&self, tenant: &TenantId, view: ViewName, epoch: Epoch) -> Result<Vec<Value>, String> {
@@ -120,6 +129,18 @@ fn escaped(text: &str) -> String {
         _ => format!("%{byte:02X}"),
     };
     text.bytes().map(escape).collect()
+}
+
+/// Rows as text; each came once.
+pub(crate) fn texts(rows: &Rows) -> Result<Texts, String> {
+    let once = |((tenant, view), rows): (&(TenantId, ViewName), &Vec<Value>)| {
+        let texts: BTreeSet<String> = rows.iter().cloned().map(plain).collect();
+        if texts.len() != rows.len() {
+            return Err(format!("{tenant}/{view}: a row came on two pages"));
+        }
+        Ok(((tenant.clone(), *view), texts))
+    };
+    rows.iter().map(once).collect()
 }
 
 /// The twin's rows as the API writes them.

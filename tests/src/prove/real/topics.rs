@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn consumer(brokers: &str) -> Result<BaseConsumer, String> {
     let consumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
-        .set("group.id", "kgroot-prove-kills")
+        .set("group.id", "kgroot-prove")
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "error")
         .set("enable.partition.eof", "true")

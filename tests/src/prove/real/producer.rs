@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use dataflow::ingest::source::now;
+use dataflow::ingest::clock::now;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::error::RDKafkaErrorCode::UnknownTopicOrPartition;

@@ -9,11 +9,13 @@ use schemas::ids::{Digest, TenantId, hash128};
 use schemas::position::{Partition, SourcePosition};
 use schemas::time::Epoch;
 use schemas::view::{Row, ViewName};
+use serde_json::{Value, json};
 
 use super::input::canary;
 use super::producer::Sent;
 use super::topics::{Stored, original};
-use super::views::Texts;
+use super::views::{Rows, Texts};
+use crate::prove::{Cases, Report};
 use crate::twin::Views;
 
 /// Differences that are told in full, of each sort.
@@ -22,17 +24,51 @@ const TOLD_MAX: usize = 3;
 /// Counts that must be zero, and words about the first of what they count.
 #[derive(Default)]
 pub(crate) struct Verdict {
-    pub(crate) lost: u64,
-    pub(crate) duplicate: u64,
-    pub(crate) phantom: u64,
-    pub(crate) crossing: u64,
-    pub(crate) digest_mismatches: u64,
-    pub(crate) failures: Vec<String>,
+    lost: u64,
+    duplicate: u64,
+    phantom: u64,
+    crossing: u64,
+    digest_mismatches: u64,
+    failures: Vec<String>,
 }
 
-type Records = BTreeMap<Partition, Vec<LogRecord>>;
+/// What stands in each partition, by offset.
+pub(crate) type Records = BTreeMap<Partition, Vec<LogRecord>>;
 
 impl Verdict {
+    /// The report of a check that ran to its end, or did not.
+    pub(crate) fn report(
+        mut self,
+        check: &'static str,
+        cases: Cases,
+        ran: Result<(), String>,
+        mut figures: Vec<(&'static str, Value)>,
+    ) -> Report {
+        self.failures.extend(ran.err());
+        let failures =
+            self.failures.iter().map(|failure| format!("seed {}: {failure}", cases.seed)).collect();
+        figures.extend([
+            ("lost", json!(self.lost)),
+            ("duplicate", json!(self.duplicate)),
+            ("phantom", json!(self.phantom)),
+            ("crossing", json!(self.crossing)),
+            ("digest_mismatches", json!(self.digest_mismatches)),
+        ]);
+        Report { check, n: cases.n, failures, figures }
+    }
+
+    /// The same rows, in the same order, to the byte.
+    pub(crate) fn same(&mut self, whose: &str, left: &[Rows], right: &[Rows]) {
+        for ((place, rows), (other, others)) in left.iter().flatten().zip(right.iter().flatten()) {
+            let text = |rows: &[Value]| json!(rows).to_string();
+            if place != other || text(rows) != text(others) {
+                let (tenant, view) = place;
+                self.digest_mismatches += 1;
+                self.tell(format!("{tenant}/{view}: {whose} differ"));
+            }
+        }
+    }
+
     fn tell(&mut self, line: String) {
         if self.failures.len() < 10 * TOLD_MAX {
             self.failures.push(line);

@@ -1,0 +1,159 @@
+//! Stores that follow the views: a store is used when it is named.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use schemas::time::parse_duration_ms;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Cause, Failure};
+
+/// What a store is behind may take so many MiB of disk at least.
+const BACKLOG_MIB_MIN: u64 = 16;
+/// Between two commits of Parquet files at least.
+const EVERY_MS_MIN: u64 = 1_000;
+
+/// Stores, and what waits for them.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinksSection {
+    /// Folder of the changes that some store does not have yet.
+    pub backlog_path: String,
+    /// Disk that they may take, in MiB.
+    pub backlog_mib: u64,
+    /// How long a snapshot waits for a store that is behind, such as `1h`.
+    pub hold_back: String,
+    /// `on`: alerts go to the Kafka topics `kgroot-alerts-{tenant}` of `kafka.brokers`; `off`: they do not.
+    pub alerts: String,
+    /// The causal graph.
+    pub neo4j: Neo4jSection,
+    /// Events, anomalies and incidents.
+    pub opensearch: OpenSearchSection,
+    /// All views, for analyses elsewhere.
+    pub parquet: ParquetSection,
+}
+
+/// Neo4j.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Neo4jSection {
+    /// Such as `bolt://neo4j:7687`; empty: not used.
+    pub uri: String,
+    /// Its user.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+}
+
+/// Parquet files.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParquetSection {
+    /// A folder or `s3://bucket/prefix`; empty: not used.
+    pub url: String,
+    /// Options of the bucket, such as `aws_endpoint=https://minio:9000`.
+    pub options: Vec<String>,
+    /// Between two commits, such as `1m`.
+    pub every: String,
+}
+
+/// OpenSearch.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenSearchSection {
+    /// Such as `https://opensearch:9200`; empty: not used.
+    pub url: String,
+    /// Basic authentication; empty: none.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+    /// Names of indexes begin with it.
+    pub prefix: String,
+}
+
+/// Stores and their backlog, checked.
+#[derive(Clone, Debug)]
+pub struct SinksConfig {
+    /// Folder of the backlog.
+    pub backlog_path: PathBuf,
+    /// Bytes that it may take.
+    pub backlog_bytes_max: u64,
+    /// How long a snapshot waits for a store that is behind.
+    pub hold_back_ms: i64,
+    /// Whether alerts go to Kafka.
+    pub alerts: bool,
+    /// Neo4j, if it is used.
+    pub neo4j: Option<Neo4jSection>,
+    /// Parquet files, if they are written: where, options, and milliseconds between two commits.
+    pub parquet: Option<(String, Vec<(String, String)>, u64)>,
+    /// OpenSearch, if it is used.
+    pub opensearch: Option<OpenSearchSection>,
+}
+
+impl Default for SinksSection {
+    fn default() -> Self {
+        let text = str::to_owned;
+        SinksSection {
+            backlog_path: text("kgroot-data/backlog"),
+            backlog_mib: 4_096,
+            hold_back: text("1h"),
+            alerts: text("off"),
+            neo4j: Neo4jSection { uri: String::new(), user: text("neo4j"), password: String::new() },
+            opensearch: OpenSearchSection {
+                url: String::new(),
+                user: String::new(),
+                password: String::new(),
+                prefix: text("kgroot"),
+            },
+            parquet: ParquetSection { url: String::new(), options: Vec::new(), every: text("1m") },
+        }
+    }
+}
+
+impl SinksSection {
+    /// Checks the section.
+    pub fn checked(&self) -> Result<SinksConfig> {
+        let bad = |line: String| Failure::of(Cause::Config, line);
+        let hold_back_ms =
+            parse_duration_ms(&self.hold_back).map_err(|error| bad(format!("sinks.hold_back: {error}")))?;
+        if self.backlog_mib < BACKLOG_MIB_MIN {
+            let line = format!("sinks.backlog_mib is {}; use at least {BACKLOG_MIB_MIN}", self.backlog_mib);
+            return Err(bad(line));
+        }
+        Ok(SinksConfig {
+            backlog_path: PathBuf::from(&self.backlog_path),
+            backlog_bytes_max: self.backlog_mib * 1_024 * 1_024,
+            hold_back_ms,
+            alerts: self.alerts()?,
+            neo4j: Some(self.neo4j.clone()).filter(|section| !section.uri.is_empty()),
+            parquet: self.parquet.checked()?,
+            opensearch: Some(self.opensearch.clone()).filter(|section| !section.url.is_empty()),
+        })
+    }
+}
+
+impl SinksSection {
+    fn alerts(&self) -> Result<bool> {
+        match self.alerts.as_str() {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            other => Err(Failure::of(Cause::Config, format!("sinks.alerts is {other:?}; use on or off"))),
+        }
+    }
+}
+
+impl ParquetSection {
+    fn checked(&self) -> Result<Option<(String, Vec<(String, String)>, u64)>> {
+        let bad = |line: String| Failure::of(Cause::Config, line);
+        let every = parse_duration_ms(&self.every).ok().and_then(|ms| u64::try_from(ms).ok());
+        let every = every.filter(|ms| EVERY_MS_MIN <= *ms).ok_or_else(|| {
+            bad(format!("sinks.parquet.every is {:?}; use at least 1s, such as 1m", self.every))
+        })?;
+        let options = self.options.iter().map(|option| {
+            let pair = option.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+            pair.ok_or_else(|| bad(format!("sinks.parquet.options: {option:?}; write name=value")))
+        });
+        let options = options.collect::<Result<_>>()?;
+        Ok((!self.url.is_empty()).then(|| (self.url.clone(), options, every)))
+    }
+}

@@ -1,0 +1,181 @@
+//! Rows to documents, and answers to what became of them. Pure.
+
+use chrono::{DateTime, Datelike};
+use schemas::feed::Change;
+use schemas::ids::hash128;
+use schemas::time::{Epoch, EventTime};
+use schemas::view::{Row, ViewName};
+use serde_json::{Value, json};
+
+use super::client::reason;
+use super::named;
+use crate::store::Progress;
+
+/// Views that are kept.
+pub(super) const VIEWS: [ViewName; 5] =
+    [ViewName::Events, ViewName::Episodes, ViewName::Anomalies, ViewName::Incidents, ViewName::Alerts];
+
+/// How things are called.
+pub(super) struct Naming {
+    pub(super) prefix: String,
+    pub(super) shard: String,
+}
+
+impl Naming {
+    /// The index of a row. What decides must never change for a key: the time of an event is part of its identity.
+    pub(super) fn index(&self, change: &Change) -> String {
+        let Naming { prefix, .. } = self;
+        match &change.row {
+            Row::Event(row) => format!("{prefix}-{}-{}", change.view, month(row.at)),
+            _ => format!("{prefix}-{}", change.view),
+        }
+    }
+
+    /// All indexes of a view.
+    pub(super) fn pattern(&self, view: ViewName) -> String {
+        match view {
+            ViewName::Events => format!("{}-{view}-*", self.prefix),
+            _ => format!("{}-{view}", self.prefix),
+        }
+    }
+
+    /// All indexes of rows.
+    pub(super) fn rows(&self) -> String {
+        let patterns = VIEWS.map(|view| self.pattern(view));
+        patterns.join(",")
+    }
+
+    pub(super) fn progress_path(&self) -> String {
+        format!("/{}-progress/_doc/{}", self.prefix, self.shard)
+    }
+
+    pub(super) fn versioned_progress_path(&self, epoch: Epoch) -> String {
+        format!("{}?version={epoch}&version_type=external_gte", self.progress_path())
+    }
+}
+
+fn month(at: EventTime) -> String {
+    let at = DateTime::from_timestamp_millis(at.0).unwrap_or_default();
+    format!("{:04}.{:02}", at.year(), at.month())
+}
+
+/// Fields of a view beside those that all have: exact words to filter by.
+pub(super) fn facets(view: ViewName) -> &'static [&'static str] {
+    match view {
+        ViewName::Events => &["source", "event_type", "severity"],
+        ViewName::Episodes | ViewName::Anomalies => &["kind", "class", "severity"],
+        ViewName::Incidents | ViewName::Alerts => &["incident_id", "status", "severity"],
+        _ => &[],
+    }
+}
+
+/// The id of a row's document.
+pub(super) fn id(change: &Change) -> String {
+    let parts = [change.tenant.as_str().as_bytes(), change.view.as_str().as_bytes(), change.key.as_bytes()];
+    format!("{:032x}", hash128(&parts))
+}
+
+/// The two lines of a bulk that put a row's document.
+pub(super) fn lines(naming: &Naming, epoch: Epoch, change: &Change) -> String {
+    let action = action(&naming.index(change), &id(change), epoch);
+    format!("{action}\n{}\n", document(naming, epoch, change))
+}
+
+fn action(index: &str, id: &str, epoch: Epoch) -> Value {
+    json!({ "index": { "_index": index, "_id": id, "version": epoch, "version_type": "external_gte" } })
+}
+
+fn document(naming: &Naming, epoch: Epoch, change: &Change) -> Value {
+    let row = serde_json::to_value(&change.row).unwrap_or(Value::Null);
+    let (at, until) = change.row.span().unzip();
+    let entities: Vec<String> = change.row.entities().iter().map(|entity| entity.to_string()).collect();
+    let mut document = json!({
+        "shard": naming.shard, "tenant_id": change.tenant, "key": change.key, "live": change.live,
+        "epoch": epoch, "at": at.map(|at| at.0), "until": until.map(|at| at.0),
+        "entities": entities, "text": text(&change.row),
+    });
+    for name in facets(change.view) {
+        document[*name] = named(&row, name);
+    }
+    document["row"] = row;
+    document
+}
+
+/// What people search in.
+fn text(row: &Row) -> &str {
+    match row {
+        Row::Event(row) => &row.summary,
+        Row::Episode(row) => &row.detail,
+        Row::Incident(row) => &row.title,
+        Row::Alert(row) => &row.title,
+        _ => "",
+    }
+}
+
+/// What became of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is there, in this version or a later one.
+    Done,
+    /// It was refused for the moment.
+    Again(String),
+    /// It will never be taken.
+    Never(String),
+}
+
+/// What became of each item of a bulk, in order.
+pub(super) fn fates(answer: &Value) -> Vec<Fate> {
+    let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    items.iter().map(|item| fate(&item["index"])).collect()
+}
+
+fn fate(item: &Value) -> Fate {
+    let status = item["status"].as_u64().unwrap_or(500);
+    // A full disk makes an index read-only: 403 or 429, until a person or the cluster has made room.
+    let blocked = item["error"]["type"] == "cluster_block_exception";
+    match status {
+        200 | 201 | 409 => Fate::Done,
+        400..=428 | 430..=499 if !blocked && status != 404 => Fate::Never(reason(item)),
+        _ => Fate::Again(reason(item)),
+    }
+}
+
+/// A search for live documents of the shard that are older than an epoch.
+pub(super) fn stale(naming: &Naming, epoch: Epoch, size: usize) -> Value {
+    json!({ "size": size, "query": { "bool": { "filter": [
+        { "term": { "shard": naming.shard } },
+        { "term": { "live": true } },
+        { "range": { "epoch": { "lt": epoch } } }
+    ] } } })
+}
+
+/// The lines of a bulk that say of a document found that it is not live as of an epoch.
+pub(super) fn closed(hit: &Value, epoch: Epoch) -> String {
+    let text = |name: &str| hit[name].as_str().unwrap_or_default().to_owned();
+    let mut document = hit["_source"].clone();
+    document["live"] = json!(false);
+    document["epoch"] = json!(epoch);
+    format!("{}\n{document}\n", action(&text("_index"), &text("_id"), epoch))
+}
+
+/// A name of a row's index through which only its tenant is seen.
+pub(super) fn alias(naming: &Naming, change: &Change) -> Value {
+    json!({ "add": {
+        "index": naming.index(change),
+        "alias": format!("{}-{}-of-{}", naming.prefix, change.view, change.tenant),
+        "filter": { "term": { "tenant_id": change.tenant } }
+    } })
+}
+
+/// The document that says how far the shard is.
+pub(super) fn progress(progress: &Progress) -> Value {
+    json!({ "epoch": progress.epoch, "digest": progress.digest, "generation": progress.generation })
+}
+
+/// How far the shard is; `None` if the document is not one of ours.
+pub(super) fn read_progress(found: &Value) -> Option<Progress> {
+    let source = &found["_source"];
+    let epoch = source["epoch"].as_u64()?;
+    let digest = source["digest"].as_str()?.parse().ok()?;
+    Some(Progress { epoch, digest, generation: source["generation"].as_str()?.to_owned() })
+}

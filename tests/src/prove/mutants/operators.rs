@@ -1,0 +1,115 @@
+//! Bugs of the computation: order, versions, retractions, tenants, lateness.
+
+use super::{Edit, Mutant};
+
+/// What random histories on one, two and four workers must show.
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "order-of-a-hash-map",
+        bug: "HashMap order: what is cited first depends on a random seed of the process",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/episodes.rs",
+            old: "let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, *count));
+        let first = runs.next().map(|first| runs.fold(first, join));
+        first.map(|run| (subject.clone(), (*slot, run))).into_iter().collect()",
+            new: "let hashed: std::collections::HashMap<&Occurrence, &Diff> = occurrences.iter().collect();
+        let mut runs = hashed.into_iter().map(|(occurrence, count)| run(occurrence, *count));
+        let first = runs.next().map(|first| runs.fold(first, join));
+        first.map(|run| (subject.clone(), (*slot, run))).into_iter().collect()",
+        }],
+    },
+    Mutant {
+        name: "order-of-arrival-at-a-worker",
+        bug: "order: records of an epoch count as they come in from other workers",
+        check: ("histories", 300),
+        edits: &[Edit { file: "operators/admit.rs", old: "arrivals.sort();", new: "" }],
+    },
+    Mutant {
+        name: "shared-out-by-number",
+        bug: "routing: copies of one event go to different workers",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/admit.rs",
+            old: "(sealed.tenant, sealed.id).hashed()",
+            new: "sealed.seq",
+        }],
+    },
+    Mutant {
+        name: "revisions-ignored",
+        bug: "missing version: the last to arrive wins, whatever its revision",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/current.rs",
+            old: "revisions.last_key_value().map(|(event, _)| (*tenant, event.clone())).into_iter().collect()",
+            new: "let latest = revisions.keys().max_by_key(|event| event.cite.seq);
+        latest.map(|event| (*tenant, event.clone())).into_iter().collect()",
+        }],
+    },
+    Mutant {
+        name: "withdrawal-forgotten",
+        bug: "hard delete: what was withdrawn comes back with a copy that is late",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/admit.rs",
+            old: "self.withdrawals.contains_key(&name)",
+            new: "self.withdrawals.remove(&name).is_some()",
+        }],
+    },
+    Mutant {
+        name: "retraction-dropped",
+        bug: "incremental: an operator adds its new output and leaves the old one",
+        check: ("histories", 300),
+        edits: &[Edit { file: "operators/maintain.rs", old: "emit(before, -1);", new: "drop(before);" }],
+    },
+    Mutant {
+        name: "first-tenant-answers",
+        bug: "missing tenant filter: whoever asks is answered from the first tenant's views",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "views/store.rs",
+            old: "self.tenants.get(&tenant.key())",
+            new: "self.tenants.values().next()",
+        }],
+    },
+    Mutant {
+        name: "late-by-one",
+        bug: "lateness: an event that is exactly as late as is allowed is refused or not, the other way round",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/admit.rs",
+            old: "at.plus_ms(config.lateness_ms) <= now",
+            new: "at.plus_ms(config.lateness_ms) < now",
+        }],
+    },
+    Mutant {
+        name: "future-believed",
+        bug: "lateness: an event may be as far in the future as it says",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/admit.rs",
+            old: "refusal(config, now, delivery.body.row.at, delivery.expiry)",
+            new: "refusal(config, now.max(delivery.body.row.at), delivery.body.row.at, delivery.expiry)",
+        }],
+    },
+    Mutant {
+        name: "conflict-taken-for-a-copy",
+        bug: "deduplication: other content under the same key is silently dropped",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/admit.rs",
+            old: "known.delivery.content == delivery.content",
+            new: "known.delivery.key == delivery.key",
+        }],
+    },
+    Mutant {
+        name: "floating-point",
+        bug: "float sum: the strength of a link is rounded as the machine likes",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/links/strength.rs",
+            old: "i64::from(rule.strength) * 10 * hop / 1_000 * near(lag_ms, rule.window_ms) / 1_000",
+            new: "(f64::from(rule.strength) / 100.0 * hop as f64 * near(lag_ms, rule.window_ms) as f64 / 1e3).round() as i64",
+        }],
+    },
+];

@@ -1,0 +1,85 @@
+//! The real binary on real servers: what the checks that start it share. Servers are named by `KGROOT_TEST_KAFKA` and
+//! `KGROOT_TEST_REGISTRY`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemas::codec::avro::ENVELOPE_V1_SCHEMA;
+use serde_json::{Value, json};
+
+mod input;
+mod judge;
+pub(super) mod place;
+pub(super) mod process;
+mod producer;
+pub(super) mod run;
+pub(super) mod topics;
+pub(super) mod views;
+
+pub(super) use judge::Verdict;
+
+/// How long anything may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+/// Exit code of a process that gave up its shard, such as one that was taken over.
+pub(super) const EXIT_STATE: i32 = 70;
+
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| format!("runtime: {error}"))
+}
+
+/// What a check works with: the servers, and the program.
+pub(super) struct Means {
+    brokers: String,
+    registry: String,
+    binary: PathBuf,
+}
+
+impl Means {
+    /// The servers that the environment names, and the program, built.
+    pub(super) fn find() -> Result<Self, String> {
+        Means::of(variable("KGROOT_TEST_KAFKA")?, variable("KGROOT_TEST_REGISTRY")?)
+    }
+
+    /// These servers, and the program, built.
+    pub(super) fn of(brokers: String, registry: String) -> Result<Self, String> {
+        Ok(Means { brokers, registry, binary: process::binary()? })
+    }
+
+    /// The same servers and the same program, which meets them elsewhere.
+    pub(super) fn met_at(&self, brokers: String, registry: String) -> Self {
+        Means { brokers, registry, binary: self.binary.clone() }
+    }
+
+    /// Registers the envelope's schema; gives its id.
+    async fn register(&self) -> Result<u32, String> {
+        let url = format!("{}/subjects/kgroot-envelope/versions", self.registry);
+        let body = json!({"schema": ENVELOPE_V1_SCHEMA}).to_string();
+        let request = reqwest::Client::new()
+            .post(&url)
+            .header("content-type", "application/vnd.schemaregistry.v1+json");
+        let response = request.body(body).send().await.map_err(|error| format!("{url}: {error}"))?;
+        let answer: Value = response.json().await.map_err(|error| format!("{url}: {error}"))?;
+        let id = answer["id"].as_u64().and_then(|id| u32::try_from(id).ok());
+        id.ok_or_else(|| format!("{url}: {answer}"))
+    }
+}
+
+pub(super) fn variable(name: &str) -> Result<String, String> {
+    let found = std::env::vars().find(|(known, _)| known == name);
+    found.map(|(_, value)| value).ok_or_else(|| {
+        format!("{name} is not set: run `tests/servers/servers.sh start` and export what it prints")
+    })
+}
+
+/// Half of the times, all but one in a hundred, and the longest, in milliseconds.
+pub(super) fn milliseconds(times: &[Duration]) -> Value {
+    let mut sorted = times.to_vec();
+    sorted.sort();
+    let last = sorted.len().saturating_sub(1);
+    let at = |percent: usize| {
+        let found = sorted.get((last * percent).div_ceil(100));
+        json!(found.map(Duration::as_millis).and_then(|ms| u64::try_from(ms).ok()))
+    };
+    json!({"p50": at(50), "p99": at(99), "max": at(100)})
+}
