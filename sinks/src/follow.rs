@@ -78,8 +78,10 @@ pub async fn follow(mut store: impl Store, backlog: Backlog, mut following: Foll
                 return;
             }
         };
-        // Asked to stop, or time to try again.
-        let _either = timeout(wait, following.stop.wait_for(|stop| *stop)).await;
+        let stopped = timeout(wait, following.stop.wait_for(|stop| *stop)).await;
+        if stopped.is_ok() {
+            return;
+        }
     }
 }
 

@@ -75,7 +75,7 @@ impl Parquet {
             let (number, previous) =
                 (before.map_or(1, |(last, _)| last.number + 1), before.map(|(_, hash)| *hash));
             if (found.number, found.previous) != (number, previous) {
-                return Err(damaged(&name, "it does not follow the one before"));
+                return Err(damaged(&name, &"it does not follow the one before"));
             }
             history.push((found, Digest(hash128(&[&bytes]))));
         }

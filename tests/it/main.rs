@@ -17,5 +17,6 @@ mod named_errors;
 mod program;
 mod proving;
 mod scenarios;
+mod stores;
 mod storm;
 mod tidy;

@@ -24,7 +24,7 @@ pub(super) fn embed(incident: &IncidentRow) -> Vec<f64> {
     for hypothesis in &incident.hypotheses {
         let weight = 1.0 / f64::from(hypothesis.rank.max(1));
         let root = &hypothesis.root;
-        add("kind", root.kind.as_str(), KIND * weight);
+        add("kind", &root.kind.to_string(), KIND * weight);
         add("entity-kind", root.entity.kind.as_str(), ENTITY_KIND * weight);
         add("name", &root.entity.name, NAME * weight);
     }

@@ -1,7 +1,5 @@
 //! Manifests: what counts of the files. Pure.
 
-use std::collections::BTreeMap;
-
 use schemas::ids::{Digest, TenantId};
 use schemas::time::{Epoch, EventTime};
 use schemas::view::ViewName;
@@ -69,20 +67,11 @@ impl Manifest {
     }
 }
 
-/// Files of a view that count, by manifests in order: those since the last that was whole.
-pub fn current(history: &[Manifest], view: ViewName) -> Vec<&File> {
-    let since = history.iter().rposition(|manifest| manifest.whole).unwrap_or(0);
-    let files = history[since..].iter().flat_map(|manifest| &manifest.files);
-    let of_view: BTreeMap<&str, &File> =
-        files.filter(|file| file.view == view).map(|file| (file.path.as_str(), file)).collect();
-    of_view.into_values().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn manifest(number: u64, whole: bool) -> Manifest {
+    fn manifest(number: u64) -> Manifest {
         let file = File {
             path: format!("data/{number}.parquet"),
             view: ViewName::Events,
@@ -97,7 +86,7 @@ mod tests {
         Manifest {
             number,
             previous,
-            whole,
+            whole: false,
             from,
             until,
             now: EventTime(0),
@@ -109,17 +98,8 @@ mod tests {
 
     #[test]
     fn a_manifest_is_read_as_it_was_written() {
-        let written = manifest(3, false);
+        let written = manifest(3);
         assert_eq!(Manifest::decode(&written.encode()), Ok(written));
         assert!(Manifest::decode(b"{\"number\": 1}").is_err());
-    }
-
-    #[test]
-    fn files_before_a_whole_one_do_not_count() {
-        let history = [manifest(1, false), manifest(2, true), manifest(3, false)];
-        let paths: Vec<&str> =
-            current(&history, ViewName::Events).iter().map(|file| file.path.as_str()).collect();
-        assert_eq!(paths, ["data/2.parquet", "data/3.parquet"]);
-        assert!(current(&history, ViewName::Alerts).is_empty());
     }
 }

@@ -50,13 +50,14 @@ pub fn parts(epochs: &[EpochChanges]) -> Vec<Part<'_>> {
             parts.entry((change.view, &change.tenant, date(at))).or_default().push((epoch.epoch, change));
         }
     }
-    let part = |((view, tenant, date), mut lines): ((ViewName, &TenantId, String), Vec<(Epoch, &_)>)| {
-        lines.sort_by_cached_key(|(epoch, change): &(Epoch, &Change)| {
+    let mut divided = Vec::new();
+    for ((view, tenant, date), mut lines) in parts {
+        lines.sort_by_cached_key(|(epoch, change)| {
             (change.row.span().map(|(begins, _)| begins), change.key.clone(), *epoch)
         });
-        Part { view, tenant: tenant.clone(), date, lines }
-    };
-    parts.into_iter().map(part).collect()
+        divided.push(Part { view, tenant: tenant.clone(), date, lines });
+    }
+    divided
 }
 
 fn date(at: EventTime) -> String {

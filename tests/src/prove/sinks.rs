@@ -224,7 +224,8 @@ fn scalars(store: &str, view: ViewName, row: &Value) -> Value {
             || columns.iter().any(|(column, kind)| *column == name && matches!(kind, Text | Whole | Flag))
     };
     let fields = row.as_object().into_iter().flatten();
-    let own = fields.filter(|(name, value)| (value.is_string() || value.is_number() || value.is_boolean()) && kept(name));
+    let own = fields
+        .filter(|(name, value)| (value.is_string() || value.is_number() || value.is_boolean()) && kept(name));
     Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
@@ -233,6 +234,8 @@ fn of_tenant(rows: &Texts, tenant: &TenantId, wanted: &Texts) -> Texts {
     let of = |place: &(TenantId, ViewName)| rows.get(place).cloned().unwrap_or_default();
     let mut found: Texts = wanted.keys().map(|place| (place.clone(), of(place))).collect();
     // What nobody wants is surplus.
-    found.extend(rows.iter().filter(|((of, _), _)| of == tenant).map(|(place, rows)| (place.clone(), rows.clone())));
+    found.extend(
+        rows.iter().filter(|((of, _), _)| of == tenant).map(|(place, rows)| (place.clone(), rows.clone())),
+    );
     found
 }

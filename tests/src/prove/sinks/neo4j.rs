@@ -71,8 +71,7 @@ impl Neo4j {
     pub(super) fn kept(&self) -> Result<Kept, String> {
         let mut rows = Texts::new();
         for (view, pattern) in VIEWS.into_iter().zip(PATTERNS) {
-            let statement =
-                format!("MATCH {pattern} WHERE n.shard = $shard AND n.live RETURN properties(n)");
+            let statement = format!("MATCH {pattern} WHERE n.shard = $shard AND n.live RETURN properties(n)");
             for properties in self.ask(&statement)? {
                 let tenant = properties["tenant_id"].as_str().unwrap_or_default();
                 let tenant: TenantId = tenant.parse().map_err(|error| format!("{properties}: {error}"))?;
@@ -94,9 +93,8 @@ fn alike(view: ViewName) -> bool {
 
 /// The row's own texts, numbers and flags.
 fn own(view: ViewName, properties: &Value) -> Value {
-    let beside = |name: &str| {
-        BESIDE.contains(&name) || (view == ViewName::Entities && DESCRIBED.contains(&name))
-    };
+    let beside =
+        |name: &str| BESIDE.contains(&name) || (view == ViewName::Entities && DESCRIBED.contains(&name));
     let fields = properties.as_object().into_iter().flatten();
     let scalar = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
     let kept = fields.filter(|(name, value)| scalar(value) && !beside(name));

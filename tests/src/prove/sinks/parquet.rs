@@ -67,7 +67,8 @@ impl Parquet {
     /// Its live rows.
     pub(super) fn kept(&self) -> Result<Kept, String> {
         let manifests = self.manifests()?;
-        let since = manifests.iter().rposition(|manifest| manifest["whole"] == Value::Bool(true)).unwrap_or(0);
+        let since =
+            manifests.iter().rposition(|manifest| manifest["whole"] == Value::Bool(true)).unwrap_or(0);
         let files: Vec<&Value> =
             manifests[since..].iter().flat_map(|manifest| manifest["files"].as_array()).flatten().collect();
         let mut rows = Texts::new();
