@@ -1,5 +1,6 @@
 //! `kgroot run` and the API of the demo: wire the parts, serve, stop in order.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +14,8 @@ use query_api::{Api, Investigator, Problem, router};
 use schemas::read::ViewReader;
 
 use crate::cli::{RunOptions, ValidateOptions};
-use crate::config::{Config, load};
+use crate::config::{Config, StateConfig, load};
+use crate::event_log::Opened;
 use crate::exit::{Cause, Failure};
 use crate::stores::Stores;
 use crate::{cluster, event_log, source};
@@ -41,26 +43,58 @@ pub async fn run(options: RunOptions) -> Result<()> {
     }
     cluster::share_fate();
     let engine_config = EngineConfig { cluster, ..config.engine()? };
+    let mut stop: Stop = Box::pin(asked_to_stop());
     if engine_config.leads() {
-        lead(&config, engine_config).await
+        let state = config.state()?;
+        match open(&config, &engine_config, &state.shard, &mut stop).await? {
+            Some(started) => lead(&config, (engine_config, state), started, stop).await,
+            None => Ok(()),
+        }
     } else {
-        follow(&config, engine_config).await
+        follow(&config, engine_config, stop).await
+    }
+}
+
+/// Somebody asks the process to stop: heard from its first poll on.
+type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Opens the event log and starts the engine; nothing if somebody asks the process to stop meanwhile. Nothing is sealed yet:
+/// there is nothing to finish.
+async fn open(
+    config: &Config,
+    engine_config: &EngineConfig,
+    shard: &str,
+    stop: &mut Stop,
+) -> Result<Option<(Opened, Engine)>> {
+    let (event_log, shard) = (config.event_log()?, shard.to_owned());
+    let opening = tokio::task::spawn_blocking(move || event_log::open(event_log, &shard));
+    let opened = tokio::select! {
+        opened = opening => opened??,
+        () = &mut *stop => return Ok(None),
+    };
+    let started = tokio::select! {
+        engine = start(engine_config) => engine.map(Some),
+        () = stop => Ok(None),
+    };
+    match started {
+        Ok(Some(engine)) => Ok(Some((opened, engine))),
+        other => {
+            // Clients of brokers wait when they are closed, which a task must not; nor does it wait for ever for brokers
+            // that are away.
+            let closing = tokio::task::spawn_blocking(move || drop(opened));
+            let _given_up = tokio::time::timeout(STOP, closing).await;
+            other.map(|_| None)
+        }
     }
 }
 
 /// Reads, seals, computes, answers.
-async fn lead(config: &Config, engine_config: EngineConfig) -> Result<()> {
-    let state = config.state()?;
-    let (event_log, shard) = (config.event_log()?, state.shard.clone());
-    let opened = tokio::task::spawn_blocking(move || event_log::open(event_log, &shard)).await??;
-    let mut engine = match start(&engine_config).await {
-        Ok(engine) => engine,
-        Err(error) => {
-            // Clients of brokers wait when they are closed, which a task must not.
-            tokio::task::spawn_blocking(move || drop(opened)).await?;
-            return Err(error);
-        }
-    };
+async fn lead(
+    config: &Config,
+    (engine_config, state): (EngineConfig, StateConfig),
+    (opened, mut engine): (Opened, Engine),
+    stop: Stop,
+) -> Result<()> {
     let ready = Arc::new(AtomicBool::new(false));
     let (ended, has_ended) = tokio::sync::oneshot::channel();
     let recovered = Arc::clone(&ready);
@@ -82,7 +116,7 @@ async fn lead(config: &Config, engine_config: EngineConfig) -> Result<()> {
         },
     )?;
     let api = Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready);
-    let served = serve(api, &config.server.listen, or_asked_to_stop(has_ended)).await;
+    let served = serve(api, &config.server.listen, or_asked_to_stop(stop, has_ended)).await;
     let stopped = tokio::task::spawn_blocking(move || {
         let read = source.stop().map_err(|error| Failure::of(Cause::State, error.to_string()));
         read.and(engine.shutdown().context("stop the engine"))
@@ -96,7 +130,7 @@ async fn lead(config: &Config, engine_config: EngineConfig) -> Result<()> {
 }
 
 /// Computes for the process that seals, and answers from all views.
-async fn follow(config: &Config, engine_config: EngineConfig) -> Result<()> {
+async fn follow(config: &Config, engine_config: EngineConfig, stop: Stop) -> Result<()> {
     let (event_log, engine) = (config.event_log()?, start(&engine_config).await?);
     let append = tokio::task::spawn_blocking(move || event_log::appender(event_log)).await??;
     let (reader, ready) = (engine.reader(), Arc::new(AtomicBool::new(false)));
@@ -118,7 +152,7 @@ async fn follow(config: &Config, engine_config: EngineConfig) -> Result<()> {
     let watcher = std::thread::Builder::new().name("kgroot-watch".to_owned()).spawn(watch);
     let watcher = watcher.context("start a thread")?;
     let served = tokio::select! {
-        served = serve(api, &config.server.listen, or_asked_to_stop(has_ended)) => served,
+        served = serve(api, &config.server.listen, or_asked_to_stop(stop, has_ended)) => served,
         never = heard => never,
     };
     if watcher.is_finished() {
@@ -147,9 +181,9 @@ async fn start(config: &EngineConfig) -> Result<Engine> {
     started.context("start")?.context("start the engine")
 }
 
-async fn or_asked_to_stop(ended: tokio::sync::oneshot::Receiver<()>) {
+async fn or_asked_to_stop(stop: Stop, ended: tokio::sync::oneshot::Receiver<()>) {
     tokio::select! {
-        () = asked_to_stop() => {}
+        () = stop => {}
         _ = ended => {}
     }
 }

@@ -14,6 +14,7 @@ pub mod error;
 pub mod fact;
 pub mod feed;
 pub mod ids;
+pub mod kafka;
 pub mod normalize;
 pub mod object;
 pub mod position;

@@ -15,12 +15,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 use schemas::feed::Change;
 use schemas::time::Epoch;
 use schemas::view::ViewName;
 use serde_json::{Value, json};
 
+use crate::client;
 use crate::store::{Batch, Progress, Refusal, Store, StoreError};
 
 /// How long the broker may take.
@@ -76,10 +77,8 @@ fn read_progress(value: &[u8]) -> Option<Progress> {
 
 /// Becomes the one writer of a shard, and learns how far it is.
 fn begin(brokers: &str, shard: &str) -> Result<(BaseProducer, Option<Progress>), KafkaError> {
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("transactional.id", format!("kgroot-alerts-{shard}"))
-        .create()?;
+    let producer: BaseProducer =
+        client(brokers).set("transactional.id", format!("kgroot-alerts-{shard}")).create()?;
     // From here on nobody else writes: what stands is all there is.
     producer.init_transactions(PATIENCE)?;
     let mut told = progress_of_shards(brokers)?;
@@ -87,8 +86,7 @@ fn begin(brokers: &str, shard: &str) -> Result<(BaseProducer, Option<Progress>),
 }
 
 fn progress_of_shards(brokers: &str) -> Result<BTreeMap<String, Progress>, KafkaError> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
+    let consumer: BaseConsumer = client(brokers)
         .set("group.id", "kgroot-alerts")
         .set("enable.auto.commit", "false")
         .set("isolation.level", "read_committed")

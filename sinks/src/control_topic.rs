@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Runtime;
+
+use crate::client;
 
 /// How long the brokers may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,8 +40,7 @@ impl ControlTopic {
     pub fn open(brokers: &str, topic: &str) -> Result<Self, ControlTopicError> {
         let failed = |problem: String| ControlTopicError { topic: topic.to_owned(), problem };
         let kafka = |error: KafkaError| failed(format!("{error}; check kafka.brokers"));
-        let mut client = ClientConfig::new();
-        client.set("bootstrap.servers", brokers);
+        let mut client = client(brokers);
         let admin: AdminClient<_> = client.create().map_err(kafka)?;
         let producer = client
             .set("enable.idempotence", "true")

@@ -14,9 +14,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rdkafka::{Offset, TopicPartitionList};
 use schemas::dead_letter::{DeadLetter, DeadLetterSink, POSITION_HEADERS, SUFFIX};
 use schemas::ids::hash64;
+
+use crate::client;
 
 /// How long a full queue, a flush or a read may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -75,8 +77,7 @@ impl DeadLetters {
 
 impl Writer {
     fn begin(brokers: &str, id: &str, topics: &[String]) -> Result<Self, KafkaError> {
-        let producer: BaseProducer =
-            ClientConfig::new().set("bootstrap.servers", brokers).set("transactional.id", id).create()?;
+        let producer: BaseProducer = client(brokers).set("transactional.id", id).create()?;
         // From here on nobody else writes: what stands is all there is.
         producer.init_transactions(PATIENCE)?;
         let known = standing(brokers, topics)?;
@@ -182,8 +183,7 @@ fn at((name, _): &&(&str, String)) -> bool {
 
 /// Positions of the letters that stand in some topics: those of transactions that were committed.
 fn standing(brokers: &str, topics: &[String]) -> Result<BTreeSet<u64>, KafkaError> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
+    let consumer: BaseConsumer = client(brokers)
         .set("group.id", "kgroot-dead-letters")
         .set("enable.auto.commit", "false")
         .set("isolation.level", "read_committed")

@@ -13,3 +13,11 @@ pub mod opensearch;
 pub mod parquet;
 pub mod producer;
 pub mod store;
+
+/// A Kafka client's settings, to which each adds its own.
+fn client(brokers: &str) -> rdkafka::ClientConfig {
+    let mut config = rdkafka::ClientConfig::new();
+    config.extend(schemas::kafka::CLIENT.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    config.set("bootstrap.servers", brokers);
+    config
+}

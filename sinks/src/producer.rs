@@ -8,9 +8,10 @@
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{FutureProducer, FutureRecord};
+
+use crate::client;
 
 /// How long the broker may take.
 const PATIENCE_MS: u64 = 10_000;
@@ -32,8 +33,7 @@ pub struct Producer {
 impl Producer {
     /// A producer; it connects in the background.
     pub fn connect(brokers: &str) -> Result<Self, KafkaError> {
-        let producer = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
+        let producer = client(brokers)
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.timeout.ms", PATIENCE_MS.to_string())

@@ -8,6 +8,7 @@ mod cluster;
 mod demo;
 mod embedded;
 mod event_log;
+mod faults;
 mod histories;
 mod hostile;
 mod kafka;

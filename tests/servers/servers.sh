@@ -4,6 +4,9 @@
 #   servers.sh stop [NAME...]    and remove their data
 #   servers.sh restart|kill|pause|resume|pid NAME   one server, its data kept; kill is kill -9, restart also revives
 #   servers.sh fetch [NAME...]   download only
+#   servers.sh broker   Kafka alone, with what it held before if it was only ended, not stopped; $KGROOT_SERVERS_RUN/kafka.pid
+#                       is its process
+# KGROOT_KAFKA_BEHIND=PORT@HOST:PORT: one more listener of Kafka, which says that it is at HOST:PORT (a proxy).
 # Downloads are kept in the user's cache, all else in one folder.
 set -euo pipefail
 all="kafka registry neo4j opensearch postgres redis"
@@ -12,7 +15,8 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/kgroot/servers"
 run="$(realpath -m "${KGROOT_SERVERS_RUN:-${TMPDIR:-/tmp}/kgroot-servers-$UID}")"
 
 kafka_port="${KGROOT_KAFKA_PORT:-19092}"
-kafka_port_controller=$((kafka_port + 1000))
+kafka_port_controller="${KGROOT_KAFKA_CONTROLLER_PORT:-$((kafka_port + 1000))}"
+kafka_behind="${KGROOT_KAFKA_BEHIND:-}"
 registry_port="${KGROOT_REGISTRY_PORT:-18081}"
 registry_port_management=$((registry_port + 1000))
 neo4j_port="${KGROOT_NEO4J_PORT:-17687}"
@@ -41,10 +45,11 @@ prepare_kafka() {
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$kafka_port_controller
-listeners=PLAINTEXT://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$kafka_port_controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port
+listeners=PLAINTEXT://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$kafka_port_controller${kafka_behind:+,BEHIND://127.0.0.1:${kafka_behind%@*}}
+advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port${kafka_behind:+,BEHIND://${kafka_behind#*@}}
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT
 log.dirs=$run/kafka/data
 num.partitions=3
 offsets.topic.replication.factor=1
@@ -253,15 +258,18 @@ fetch() (
   for name in "$@"; do "fetch_$name"; done
 )
 
+free() { # NAME: nobody has its ports
+  local port
+  for port in $(compgen -v "$1_port"); do
+    if answers "${!port}"; then die "port ${!port} of $1 is taken; set KGROOT_${1^^}_PORT"; fi
+  done
+}
+
 start() {
   local jobs=() failed=
   fetch "$@"
   stop "$@"
-  for name in "$@"; do
-    for port in $(compgen -v "${name}_port"); do
-      if answers "${!port}"; then die "port ${!port} of $name is taken; set KGROOT_${name^^}_PORT"; fi
-    done
-  done
+  for name in "$@"; do free "$name"; done
   for name in "$@"; do
     fresh_up "$name" >&2 &
     jobs+=($!)
@@ -269,6 +277,13 @@ start() {
   for job in "${jobs[@]}"; do wait "$job" || failed=1; done
   if [ -n "$failed" ]; then down "$@"; exit 1; fi # the logs stay
   for name in "$@"; do "export_$name"; done
+}
+
+broker() {
+  fetch kafka
+  free kafka
+  if [ -f "$run/kafka.settings" ]; then up kafka >&2; else fresh_up kafka >&2; fi
+  export_kafka
 }
 
 stop() {
@@ -296,6 +311,11 @@ case "$command" in
     # shellcheck disable=SC2086 # a list of words
     [ $# -gt 0 ] || set -- $all
     "$command" "$@"
+    exit
+    ;;
+  broker)
+    [ $# = 0 ] || usage
+    broker
     exit
     ;;
 esac

@@ -11,6 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{ClientConfig, Offset, Timestamp, TopicPartitionList};
 use schemas::ids::TenantId;
+use schemas::kafka::CLIENT;
 use schemas::position::{Partition, SourcePosition};
 use schemas::time::EventTime;
 use schemas::topic::{FAMILIES, tenant_of, topic};
@@ -61,7 +62,9 @@ impl Signal {
 /// A consumer that is never part of a group: partitions are assigned, and offsets are kept by the control log.
 pub(crate) fn consumer(brokers: &str) -> Result<BaseConsumer, LogError> {
     let unreachable = |source: KafkaError| LogError::Unreachable { brokers: brokers.to_owned(), source };
-    ClientConfig::new()
+    let mut config = ClientConfig::new();
+    config.extend(CLIENT.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    config
         .set("bootstrap.servers", brokers)
         // librdkafka wants a name all the same.
         .set("group.id", "kgroot")

@@ -8,16 +8,18 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use tests::prove::{
-    Cases, Report, bitflips, cluster, failpoints, histories, kills, mutants, noisy_tenant, simulate, sinks,
+    Cases, Report, bitflips, cluster, failpoints, faults, histories, kills, mutants, noisy_tenant, simulate,
+    sinks,
 };
 
 /// Name, how many cases by default, and the check.
-const CHECKS: [(&str, u64, fn(Cases) -> Report); 9] = [
+const CHECKS: [(&str, u64, fn(Cases) -> Report); 10] = [
     ("histories", 500, histories::prove),
     ("simulate", 200, simulate::prove),
     ("failpoints", 1, failpoints::prove),
     ("bitflips", 65_536 * 8, bitflips::prove),
     ("kills", 60, kills::prove),
+    ("faults", 40, faults::prove),
     ("mutants", u64::MAX, mutants::prove),
     ("cluster", 20, cluster::prove),
     ("noisy-tenant", 5, noisy_tenant::prove),

@@ -20,6 +20,8 @@ pub(super) use judge::Verdict;
 
 /// How long anything may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+/// Exit code of a process that gave up its shard, such as one that was taken over.
+pub(super) const EXIT_STATE: i32 = 70;
 
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -36,8 +38,17 @@ pub(super) struct Means {
 impl Means {
     /// The servers that the environment names, and the program, built.
     pub(super) fn find() -> Result<Self, String> {
-        let (brokers, registry) = (variable("KGROOT_TEST_KAFKA")?, variable("KGROOT_TEST_REGISTRY")?);
+        Means::of(variable("KGROOT_TEST_KAFKA")?, variable("KGROOT_TEST_REGISTRY")?)
+    }
+
+    /// These servers, and the program, built.
+    pub(super) fn of(brokers: String, registry: String) -> Result<Self, String> {
         Ok(Means { brokers, registry, binary: process::binary()? })
+    }
+
+    /// The same servers and the same program, which meets them elsewhere.
+    pub(super) fn met_at(&self, brokers: String, registry: String) -> Self {
+        Means { brokers, registry, binary: self.binary.clone() }
     }
 
     /// Registers the envelope's schema; gives its id.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::control::record::Seal;
 use dataflow::ingest::log::LogRecord;
+use schemas::codec::avro;
 use schemas::ids::{Digest, TenantId, hash128};
 use schemas::position::{Partition, SourcePosition};
 use schemas::time::Epoch;
@@ -122,6 +123,7 @@ impl Verdict {
                 }
             }
         }
+        self.refusals(seals, records);
         for record in records.values().flatten() {
             match taken.get(&record.position).copied().unwrap_or(0) {
                 0 => {
@@ -133,6 +135,20 @@ impl Verdict {
                     self.duplicate += 1;
                     self.tell(format!("{} was sealed {times} times", record.position));
                 }
+            }
+        }
+    }
+
+    /// No record was refused for a schema that the registry has.
+    fn refusals(&mut self, seals: &[Seal], records: &Records) {
+        let registered: BTreeSet<u32> = seals.iter().flat_map(|seal| seal.schemas.keys().copied()).collect();
+        for verdict in seals.iter().flat_map(|seal| &seal.verdicts) {
+            let of = records.get(&verdict.position.partition()).into_iter().flatten();
+            let mut named = of.filter(|record| record.position.offset == verdict.position.offset);
+            let id = named.next().and_then(|record| avro::frame(&record.value).ok()).map(|(id, _)| id);
+            if id.is_none_or(|id| registered.contains(&id)) {
+                self.lost += 1;
+                self.tell(format!("{} was refused for schema {id:?}, which is registered", verdict.position));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::Command;
 
 use dataflow::ingest::clock::now;
 use schemas::ids::TenantId;
@@ -12,6 +13,7 @@ use super::process::Process;
 
 /// Names that no other run has, and how the program is told of them.
 pub(crate) struct Place {
+    /// Where the program meets them.
     pub(crate) brokers: String,
     pub(crate) shard: String,
     pub(crate) tenants: Vec<TenantId>,
@@ -50,6 +52,12 @@ impl Place {
     /// One process, with further keys set.
     pub(crate) fn start(&self, set: &[String]) -> Result<Process, String> {
         Process::start(&self.binary, &[], &[&self.set, set].concat())
+    }
+
+    /// One process that a command of its own starts, to which the program is added.
+    pub(crate) fn start_under(&self, mut command: Command) -> Result<Process, String> {
+        command.arg(&self.binary);
+        Process::launch(command, &[], &self.set)
     }
 
     /// Two processes that compute together, with so many workers each.

@@ -51,9 +51,14 @@ impl Drop for Process {
 impl Process {
     /// `kgroot run` with options and with keys set, on a port that is free.
     pub(crate) fn start(binary: &Path, options: &[String], set: &[String]) -> Result<Self, String> {
-        let failed = |error: std::io::Error| format!("{}: {error}", binary.display());
+        Process::launch(Command::new(binary), options, set)
+    }
+
+    /// The same, with the program called by a command of its own.
+    pub(crate) fn launch(mut command: Command, options: &[String], set: &[String]) -> Result<Self, String> {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let failed = |error: std::io::Error| format!("{name}: {error}");
         let listen = free_address()?;
-        let mut command = Command::new(binary);
         command.arg("run").args(options).args(["--set", &format!("server.listen={listen}")]);
         for pair in set {
             command.args(["--set", pair]);
@@ -117,7 +122,8 @@ impl Process {
         self.begun.elapsed()
     }
 
-    fn ready(&self) -> bool {
+    /// Whether it is ready.
+    pub(crate) fn ready(&self) -> bool {
         let ask = || -> std::io::Result<bool> {
             let mut stream = TcpStream::connect(&self.listen)?;
             stream.set_read_timeout(Some(Duration::from_secs(5)))?;
@@ -168,9 +174,10 @@ impl Process {
         Ok((status.code(), self.said.join("\n")))
     }
 
-    fn epitaph(&mut self, what: &str) -> String {
+    /// What it said last, and how it ended, if it has.
+    pub(crate) fn epitaph(&mut self, what: &str) -> String {
         let status = self.child.try_wait().ok().flatten();
-        let from = self.said.len().saturating_sub(8);
+        let from = self.said.len().saturating_sub(12);
         format!("process {} {what} ({status:?}):\n{}", self.child.id(), self.said[from..].join("\n"))
     }
 }

@@ -1,12 +1,14 @@
 //! Appends to Kafka while processes die, and keeps a journal of what the brokers acknowledged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dataflow::ingest::clock::now;
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::error::RDKafkaErrorCode::UnknownTopicOrPartition;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use schemas::position::Partition;
 
@@ -28,6 +30,7 @@ pub(crate) struct Sent {
 /// A thread that sends.
 pub(crate) struct Producer {
     stop: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicU64>,
     thread: JoinHandle<Result<Vec<Sent>, String>>,
 }
 
@@ -40,10 +43,12 @@ impl Producer {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("linger.ms", "0")
+            .set("reconnect.backoff.max.ms", "500")
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             .create()
             .map_err(|error| format!("producer: {error}"))?;
-        let stopping = Arc::clone(&stop);
+        let acknowledged: Arc<AtomicU64> = Arc::default();
+        let (stopping, counting) = (Arc::clone(&stop), Arc::clone(&acknowledged));
         let run = move || {
             let mut journal = Vec::new();
             super::runtime()?.block_on(async {
@@ -54,6 +59,7 @@ impl Producer {
                     let count = inputs.len();
                     for outgoing in inputs[turn % count].next(now()) {
                         journal.push(send(&producer, outgoing).await?);
+                        counting.fetch_add(1, Ordering::Relaxed);
                     }
                     turn += 1;
                 }
@@ -61,7 +67,12 @@ impl Producer {
             })
         };
         let thread = std::thread::Builder::new().name("producer".to_owned()).spawn(run);
-        Ok(Producer { stop, thread: thread.map_err(|error| format!("producer: {error}"))? })
+        Ok(Producer { stop, acknowledged, thread: thread.map_err(|error| format!("producer: {error}"))? })
+    }
+
+    /// How much the brokers have acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
     }
 
     /// Stops; gives the journal.
@@ -73,9 +84,20 @@ impl Producer {
 
 async fn send(producer: &FutureProducer, outgoing: Outgoing) -> Result<Sent, String> {
     let Outgoing { topic, key, value } = outgoing;
-    let record: FutureRecord<'_, Vec<u8>, Vec<u8>> = FutureRecord::to(&topic).key(&key).payload(&value);
-    let sent = producer.send(record, PATIENCE).await;
-    let delivery = sent.map_err(|(error, _)| format!("{topic}: {error}"))?;
+    let begun = Instant::now();
+    let delivery = loop {
+        let record: FutureRecord<'_, Vec<u8>, Vec<u8>> = FutureRecord::to(&topic).key(&key).payload(&value);
+        match producer.send(record, PATIENCE).await {
+            Ok(delivery) => break delivery,
+            // A broker that has just begun does not know its topics yet; the record was not taken.
+            Err((KafkaError::MessageProduction(UnknownTopicOrPartition), _))
+                if begun.elapsed() < PATIENCE =>
+            {
+                tokio::time::sleep(PACE).await;
+            }
+            Err((error, _)) => return Err(format!("{topic}: {error}")),
+        }
+    };
     let partition = Partition { topic, number: delivery.partition };
     Ok(Sent { partition, offset: delivery.offset, key, value })
 }

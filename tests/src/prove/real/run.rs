@@ -20,11 +20,13 @@ use super::topics::{self, Tail};
 use super::views::{self, Reader, Rows};
 use super::{Means, PATIENCE, runtime};
 use crate::prove::histories::constants;
-use crate::prove::sealed::{epochs, seals};
+use crate::prove::sealed::{epochs, seals, snapshots};
 use crate::twin::{self, Views};
 
 /// A process that is asked to stop has stopped by then.
-const STOP_PATIENCE: Duration = Duration::from_secs(25);
+pub(crate) const STOP_PATIENCE: Duration = Duration::from_secs(25);
+/// Who the tenants of a stream are.
+pub(crate) const TENANTS: [&str; 3] = ["amber", "blue", "coral"];
 /// Between two looks at what is not there yet.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -32,6 +34,8 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) struct Run {
     pub(crate) place: Place,
     pub(crate) random: Random,
+    /// Where it meets them itself.
+    brokers: String,
     tail: Tail,
     producer: Option<Producer>,
     records: Records,
@@ -59,25 +63,68 @@ impl Outcome {
     }
 }
 
+/// How many records were sealed.
+pub(crate) fn taken(seals: &[Seal]) -> u64 {
+    let takes = seals.iter().flat_map(|seal| &seal.takes);
+    takes.map(|take| (take.until - take.from).unsigned_abs()).sum()
+}
+
 impl Run {
     /// Begins the stream of a seed.
     pub(crate) fn begin(check: &str, seed: u64) -> Result<Self, String> {
         let means = Means::find()?;
-        let place = Place::new(check, &["amber", "blue", "coral"], &means)?;
+        Run::at(Place::new(check, &TENANTS, &means)?, &means, seed)
+    }
+
+    /// Begins it at a place whose program may meet the servers elsewhere than the run itself does.
+    pub(crate) fn at(place: Place, means: &Means, seed: u64) -> Result<Self, String> {
+        let brokers = means.brokers.clone();
         let schema = runtime()?.block_on(means.register())?;
-        ControlTopic::open(&place.brokers, &place.control()).map_err(|error| error.to_string())?;
-        let tail = Tail::start(&place.brokers, &place.control())?;
+        ControlTopic::open(&brokers, &place.control()).map_err(|error| error.to_string())?;
+        let tail = Tail::start(&brokers, &place.control())?;
         let mut random = Random::new(seed);
         let others = place.tenants.iter().cycle().skip(1);
         let pairs = place.tenants.iter().zip(others);
         let inputs = pairs.map(|(tenant, other)| Input::new(random.bits(), tenant, other, schema)).collect();
-        let producer = Some(Producer::start(&place.brokers, inputs)?);
-        Ok(Run { place, random, tail, producer, records: Records::new() })
+        let producer = Some(Producer::start(&brokers, inputs)?);
+        Ok(Run { place, random, brokers, tail, producer, records: Records::new() })
     }
 
     /// A time, by chance.
     pub(crate) fn ms(&mut self, from: i64, to: i64) -> Duration {
         Duration::from_millis(self.random.between(from, to).unsigned_abs())
+    }
+
+    /// How many records of the stream the brokers have acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.producer.as_ref().map_or(0, Producer::acknowledged)
+    }
+
+    /// What was sealed so far.
+    pub(crate) fn seals(&self) -> Result<Vec<Seal>, String> {
+        seals(&self.tail.records()?)
+    }
+
+    /// The epoch of the newest snapshot; 0 without one.
+    pub(crate) fn snapshot(&self) -> Result<Epoch, String> {
+        Ok(snapshots(&self.tail.records()?)?.last().map_or(0, |(epoch, _)| *epoch))
+    }
+
+    /// Ends a run: all of the stream is sealed and shown, the process stops, and all is compared with all. Gives how long
+    /// the process took to stop.
+    pub(crate) fn conclude(
+        &mut self,
+        mut last: Process,
+        outcome: &mut Outcome,
+        verdict: &mut Verdict,
+    ) -> Result<Duration, String> {
+        let sealed = self.end(&mut last, outcome, verdict)?;
+        let epoch = self.shown(&mut last, sealed)?;
+        let rows = self.rows(&last, epoch)?;
+        let expected = self.compare(&mut last, (epoch, &rows), outcome, verdict)?;
+        let took = self.stop(last)?;
+        self.letters(&expected, outcome, verdict)?;
+        Ok(took)
     }
 
     /// Ends the stream; waits until all of it is sealed, and judges that. Gives the epoch of the last seal.
@@ -89,14 +136,11 @@ impl Run {
     ) -> Result<Epoch, String> {
         let producer = self.producer.take().ok_or("the stream has ended already")?;
         let journal = producer.stop()?;
-        self.records = topics::records(&topics::read_back(&self.place.brokers, &self.place.topics(""))?)?;
+        self.records = topics::records(&topics::read_back(&self.brokers, &self.place.topics(""))?)?;
         outcome.records = self.records.values().map(|records| records.len() as u64).sum();
         outcome.unacknowledged = verdict.journal(&journal, &self.records);
-        let taken = |seals: &[Seal]| -> i64 {
-            seals.iter().flat_map(|seal| &seal.takes).map(|take| take.until - take.from).sum()
-        };
         let all = outcome.records;
-        let sealed = self.until(process, &|seals| all <= taken(seals).unsigned_abs())?;
+        let sealed = self.until(process, &|seals| all <= taken(seals))?;
         verdict.sealing(&sealed, &self.records);
         Ok(sealed.last().map_or(0, |seal| seal.epoch))
     }
@@ -141,7 +185,7 @@ impl Run {
 
     /// The twin's views as of an epoch that was sealed.
     pub(crate) fn twin(&self, epoch: Epoch, outcome: &mut Outcome) -> Result<Views, String> {
-        let mut sealed = seals(&self.tail.records()?)?;
+        let mut sealed = self.seals()?;
         sealed.retain(|seal| seal.epoch <= epoch);
         if sealed.last().is_none_or(|last| last.epoch != epoch) {
             return Err(format!("epoch {epoch} was never sealed"));
@@ -158,7 +202,7 @@ impl Run {
         outcome: &mut Outcome,
         verdict: &mut Verdict,
     ) -> Result<(), String> {
-        let letters = topics::read_back(&self.place.brokers, &self.place.topics(SUFFIX))?;
+        let letters = topics::read_back(&self.brokers, &self.place.topics(SUFFIX))?;
         outcome.letters = letters.len() as u64;
         verdict.letters(expected, &self.records, &letters);
         Ok(())
@@ -167,7 +211,7 @@ impl Run {
     fn until(&self, process: &mut Process, met: &dyn Fn(&[Seal]) -> bool) -> Result<Vec<Seal>, String> {
         let begun = Instant::now();
         loop {
-            let seals = seals(&self.tail.records()?)?;
+            let seals = self.seals()?;
             if met(&seals) {
                 return Ok(seals);
             }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use dataflow::ingest::log::LogRecord;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::error::RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{ClientConfig, Offset, Timestamp, TopicPartitionList};
 use schemas::dead_letter::POSITION_HEADERS;
@@ -27,6 +28,7 @@ fn consumer(brokers: &str) -> Result<BaseConsumer, String> {
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "error")
         .set("enable.partition.eof", "true")
+        .set("reconnect.backoff.max.ms", "500")
         .create();
     consumer.map_err(|error| format!("consumer: {error}"))
 }
@@ -154,6 +156,8 @@ impl Tail {
                 let mut heard = hearing.lock().unwrap_or_else(PoisonError::into_inner);
                 match polled {
                     Err(KafkaError::PartitionEOF(_)) => {}
+                    // Brokers go away while some checks run.
+                    Err(KafkaError::MessageConsumption(AllBrokersDown | BrokerTransportFailure)) => {}
                     Ok(message) if message.offset() == next => {
                         next += 1;
                         heard.records.push(message.payload().unwrap_or_default().to_vec());
