@@ -21,6 +21,8 @@ mod translate;
 
 use statements::{CONSTRAINTS, Statement};
 
+/// The oldest version that knows every statement.
+const OLDEST: (u32, u32) = (5, 23);
 /// Rows of one statement.
 const STATEMENT_ROWS: usize = 2_000;
 /// How long a batch may take; a graph that hangs is given up.
@@ -75,11 +77,12 @@ impl Neo4j {
     async fn prepare(&self, graph: &Graph) -> Result<(), StoreError> {
         let version = self.first(graph, query(statements::VERSION)).await?;
         let version = version.and_then(|row| row.get::<String>("version").ok()).unwrap_or_default();
-        let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
-        if major < 5 {
+        let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        if (parts.next(), parts.next()) < (Some(OLDEST.0), Some(OLDEST.1)) {
             let uri = &self.settings.uri;
             return Err(StoreError::Broken(format!(
-                "{uri} is Neo4j {version:?}; version 5 or later is needed"
+                "{uri} is Neo4j {version:?}; {}.{} or later is needed",
+                OLDEST.0, OLDEST.1
             )));
         }
         for constraint in CONSTRAINTS {
