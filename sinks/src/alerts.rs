@@ -11,18 +11,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{Offset, TopicPartitionList};
 use schemas::feed::Change;
 use schemas::time::Epoch;
 use schemas::view::ViewName;
 use serde_json::{Value, json};
 
-use crate::client;
-use crate::store::{Batch, Progress, Refusal, Store, StoreError};
+use crate::store::{Batch, Pace, Progress, Refusal, Store, StoreError};
+use crate::{client, committed};
 
 /// How long the broker may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -81,44 +80,39 @@ fn begin(brokers: &str, shard: &str) -> Result<(BaseProducer, Option<Progress>),
         client(brokers).set("transactional.id", format!("kgroot-alerts-{shard}")).create()?;
     // From here on nobody else writes: what stands is all there is.
     producer.init_transactions(PATIENCE)?;
+    make_progress_topic(brokers)?;
     let mut told = progress_of_shards(brokers)?;
     Ok((producer, told.remove(shard)))
 }
 
+/// What the shards said last.
 fn progress_of_shards(brokers: &str) -> Result<BTreeMap<String, Progress>, KafkaError> {
-    let consumer: BaseConsumer = client(brokers)
-        .set("group.id", "kgroot-alerts")
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "true")
-        .set("fetch.wait.max.ms", "10")
-        .create()?;
-    let metadata = consumer.fetch_metadata(Some(PROGRESS_TOPIC), PATIENCE)?;
-    let mut list = TopicPartitionList::new();
-    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
-        list.add_partition_offset(PROGRESS_TOPIC, partition.id(), Offset::Beginning)?;
-    }
-    let (mut told, mut unread) = (BTreeMap::new(), list.count());
-    consumer.assign(&list)?;
-    let mut heard = Instant::now();
-    while 0 < unread {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                heard = Instant::now();
-                let key = message.key().and_then(|key| std::str::from_utf8(key).ok());
-                if let (Some(shard), Some(progress)) = (key, message.payload().and_then(read_progress)) {
-                    told.insert(shard.to_owned(), progress);
-                }
-            }
-            Some(Err(KafkaError::PartitionEOF(_))) => unread -= 1,
-            Some(Err(error)) => tracing::warn!(%error, "progress of alerts"),
-            None => {}
+    let mut told = BTreeMap::new();
+    committed::read(brokers, &[PROGRESS_TOPIC.to_owned()], |message| {
+        let key = message.key().and_then(|key| std::str::from_utf8(key).ok());
+        if let (Some(shard), Some(progress)) = (key, message.payload().and_then(read_progress)) {
+            told.insert(shard.to_owned(), progress);
         }
-        if PATIENCE < heard.elapsed() {
-            return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
-        }
-    }
+    })?;
     Ok(told)
+}
+
+/// Makes the topic of progress, unless it exists: of each shard only the last word is kept, and soon no more than that.
+fn make_progress_topic(brokers: &str) -> Result<(), KafkaError> {
+    let admin: AdminClient<_> = client(brokers).create()?;
+    let new = NewTopic::new(PROGRESS_TOPIC, 1, TopicReplication::Fixed(-1))
+        .set("cleanup.policy", "compact")
+        .set("segment.ms", "600000")
+        .set("min.cleanable.dirty.ratio", "0.1");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|_| KafkaError::Canceled)?;
+    for made in runtime.block_on(admin.create_topics([&new], &AdminOptions::new()))? {
+        match made {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((_, code)) => return Err(KafkaError::AdminOp(code)),
+        }
+    }
+    Ok(())
 }
 
 fn write(producer: &BaseProducer, lines: &[Line]) -> Result<(), KafkaError> {
@@ -139,6 +133,11 @@ fn write(producer: &BaseProducer, lines: &[Line]) -> Result<(), KafkaError> {
 }
 
 impl Store for KafkaAlerts {
+    fn pace(&self) -> Pace {
+        // Alerts are few; each batch is a transaction.
+        Pace { changes: 50_000, every: Duration::from_millis(500) }
+    }
+
     async fn open(&mut self) -> Result<Option<Progress>, StoreError> {
         // The producer before may have left a transaction open: whoever begins ends it.
         self.producer = None;

@@ -10,15 +10,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{Offset, TopicPartitionList};
 use schemas::dead_letter::{DeadLetter, DeadLetterSink, POSITION_HEADERS, SUFFIX};
 use schemas::ids::hash64;
 
-use crate::client;
+use crate::{client, committed};
 
 /// How long a full queue, a flush or a read may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -183,39 +181,8 @@ fn at((name, _): &&(&str, String)) -> bool {
 
 /// Positions of the letters that stand in some topics: those of transactions that were committed.
 fn standing(brokers: &str, topics: &[String]) -> Result<BTreeSet<u64>, KafkaError> {
-    let consumer: BaseConsumer = client(brokers)
-        .set("group.id", "kgroot-dead-letters")
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "true")
-        // The end of a partition is told with the next answer: it is not to wait for records.
-        .set("fetch.wait.max.ms", "10")
-        .create()?;
-    let metadata = consumer.fetch_metadata(None, PATIENCE)?;
-    let mut list = TopicPartitionList::new();
-    for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|name| name == topic.name())) {
-        for partition in topic.partitions() {
-            list.add_partition_offset(topic.name(), partition.id(), Offset::Beginning)?;
-        }
-    }
     let mut known = BTreeSet::new();
-    let mut unread = list.count();
-    consumer.assign(&list)?;
-    let mut heard = Instant::now();
-    while 0 < unread {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                heard = Instant::now();
-                known.extend(place(&message));
-            }
-            Some(Err(KafkaError::PartitionEOF(_))) => unread -= 1,
-            Some(Err(error)) => tracing::warn!(%error, "dead letters"),
-            None => {}
-        }
-        if PATIENCE < heard.elapsed() {
-            return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
-        }
-    }
+    committed::read(brokers, topics, |message| known.extend(place(message)))?;
     Ok(known)
 }
 

@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod backlog;
+mod committed;
 pub mod control_topic;
 pub mod dead_letter;
 pub mod follow;

@@ -18,10 +18,12 @@ use super::real::views::{self, Texts};
 use super::real::{PATIENCE, Verdict, milliseconds, variable};
 use super::{Cases, Report};
 
+mod alerts;
 mod neo4j;
 mod opensearch;
 mod parquet;
 
+use alerts::Alerts;
 use neo4j::Neo4j;
 use opensearch::OpenSearch;
 use parquet::Parquet;
@@ -67,6 +69,7 @@ impl Figures {
 
 /// The stores as readers of our own see them.
 struct Stores {
+    alerts: Alerts,
     neo4j: Neo4j,
     opensearch: OpenSearch,
     parquet: Parquet,
@@ -95,7 +98,13 @@ impl Stores {
             "sinks.parquet.every=2s".to_owned(),
             "sinks.alerts=on".to_owned(),
         ];
+        let alerts = Alerts {
+            brokers: place.brokers.clone(),
+            shard: place.shard.clone(),
+            tenants: place.tenants.clone(),
+        };
         let stores = Stores {
+            alerts,
             neo4j: Neo4j::new(&variable("KGROOT_TEST_NEO4J_HTTP")?, &user, &password, &place.shard)?,
             opensearch: OpenSearch::new(&url, &prefix, &place.shard)?,
             parquet: Parquet::new(&folder, &place.shard)?,
@@ -105,12 +114,14 @@ impl Stores {
 
     /// How far the store that is behind most is.
     fn behind(&self) -> Result<Epoch, String> {
-        let found = [self.neo4j.epoch()?, self.opensearch.epoch()?, self.parquet.epoch()?];
+        let found =
+            [self.alerts.epoch()?, self.neo4j.epoch()?, self.opensearch.epoch()?, self.parquet.epoch()?];
         Ok(found.into_iter().min().unwrap_or(0))
     }
 
-    fn kept(&self) -> Result<[(&'static str, Kept); 3], String> {
+    fn kept(&self) -> Result<[(&'static str, Kept); 4], String> {
         Ok([
+            ("alerts", self.alerts.kept()?),
             ("neo4j", self.neo4j.kept()?),
             ("opensearch", self.opensearch.kept()?),
             ("parquet", self.parquet.kept()?),
@@ -201,12 +212,13 @@ fn servers(what: &str, server: &str) -> Result<(), String> {
 /// The twin's rows as a store keeps them: its views, and of each row what it keeps.
 fn projected(store: &str, mut texts: Texts) -> Texts {
     let kept: &[ViewName] = match store {
+        "alerts" => &alerts::VIEWS,
         "neo4j" => &neo4j::VIEWS,
         "opensearch" => &opensearch::VIEWS,
         _ => ViewName::ALL,
     };
     texts.retain(|(_, view), _| kept.contains(view));
-    if store != "opensearch" {
+    if !["alerts", "opensearch"].contains(&store) {
         for ((_, view), rows) in &mut texts {
             let row = |text: &String| serde_json::from_str(text).unwrap_or(Value::Null);
             *rows = rows.iter().map(|text| scalars(store, *view, &row(text)).to_string()).collect();
