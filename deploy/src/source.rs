@@ -51,7 +51,7 @@ pub fn start(
 }
 
 /// Who takes the shard over, for people.
-fn owner() -> String {
+pub(crate) fn owner() -> String {
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     format!("{}/{}/{}", host.trim(), std::process::id(), now())
 }

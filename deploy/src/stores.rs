@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::config::sinks::{Neo4jSection, OpenSearchSection, ParquetConfig, SinksConfig};
 use crate::exit::{Cause, Failure};
+use crate::source;
 
 /// Tells the epoch that every store has.
 pub type AppliedByAll = Box<dyn Fn() -> Epoch + Send>;
@@ -50,7 +51,7 @@ impl Stores {
         if !any(config) {
             return Ok(stores);
         }
-        let backlog = Backlog::begin(&config.backlog_path, config.backlog_bytes_max)?;
+        let backlog = Backlog::begin(&config.backlog_path, &process(), config.backlog_bytes_max)?;
         let common = Common { backlog: backlog.clone(), generation, folder: config.backlog_path.clone() };
         if config.alerts {
             stores.add("alerts", KafkaAlerts::new(brokers, shard), &common);
@@ -92,7 +93,7 @@ impl Stores {
     fn add(&mut self, name: &'static str, store: impl Store + 'static, common: &Common) {
         let applied = Arc::new(AtomicU64::new(0));
         self.applied.push(Arc::clone(&applied));
-        let refused = refusals(common.folder.with_extension(format!("{name}-refused.ndjson")), name);
+        let refused = refusals(common.folder.join(format!("{name}-refused.ndjson")), name);
         let following = Following {
             name,
             generation: common.generation.clone(),
@@ -152,6 +153,11 @@ pub fn parquet(section: &ParquetConfig, shard: &str) -> Result<Parquet> {
 /// Settings that cannot work.
 fn refused(section: &str) -> impl Fn(StoreError) -> anyhow::Error {
     move |error| Failure::of(Cause::Config, format!("{section}: {error}"))
+}
+
+/// A name that no other process has.
+fn process() -> String {
+    source::owner().replace('/', "-")
 }
 
 fn least(applied: &[Arc<AtomicU64>]) -> Epoch {

@@ -16,6 +16,8 @@ use schemas::time::{Epoch, EventTime};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+/// Names of backlogs begin with it.
+const PREFIX: &str = "epochs-";
 /// Changes of one value: bounds what is held at once while it is written.
 const PART_CHANGES: usize = 5_000;
 
@@ -75,12 +77,17 @@ struct Head {
 }
 
 impl Backlog {
-    /// Begins one in a folder, whose content is dropped.
-    pub fn begin(folder: &Path, bytes_max: u64) -> Result<Self, BacklogError> {
-        if folder.exists() {
-            std::fs::remove_dir_all(folder)?;
+    /// Begins one in a folder, under a name that no other process has: one that should have stopped may still write to its
+    /// own. Backlogs of processes before are removed, and nothing else.
+    pub fn begin(folder: &Path, process: &str, bytes_max: u64) -> Result<Self, BacklogError> {
+        std::fs::create_dir_all(folder)?;
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                std::fs::remove_dir_all(entry.path())?;
+            }
         }
-        let database = Database::builder(folder).open()?;
+        let database = Database::builder(folder.join(format!("{PREFIX}{process}"))).open()?;
         let values = database.keyspace("changes", KeyspaceCreateOptions::default)?;
         let (latest, _) = watch::channel(0);
         let index = Mutex::new(Index::default());
@@ -233,7 +240,7 @@ mod tests {
 
     fn begin(name: &str, bytes_max: u64) -> Backlog {
         let folder = std::env::temp_dir().join(format!("kgroot-backlog-{name}-{}", std::process::id()));
-        Backlog::begin(&folder, bytes_max).unwrap()
+        Backlog::begin(&folder, "test", bytes_max).unwrap()
     }
 
     #[test]
@@ -266,6 +273,17 @@ mod tests {
         backlog.forget(5).unwrap();
         assert_eq!(backlog.bytes(), 0);
         assert!(backlog.after(5, 100).unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_backlogs_of_processes_before_are_removed() {
+        let folder = std::env::temp_dir().join(format!("kgroot-backlog-others-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("epochs-before")).unwrap();
+        std::fs::write(folder.join("notes.txt"), "mine").unwrap();
+        Backlog::begin(&folder, "now", 1).unwrap();
+        assert!(folder.join("notes.txt").exists() && folder.join("epochs-now").exists());
+        assert!(!folder.join("epochs-before").exists());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

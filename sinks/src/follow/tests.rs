@@ -57,7 +57,7 @@ fn progress(number: Epoch, generation: &str) -> Progress {
 fn given(name: &str, first: Epoch, has: Option<Progress>, away: u32) -> Vec<(Epoch, Epoch, bool)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = std::env::temp_dir().join(format!("kgroot-follow-{name}-{}", std::process::id()));
-    let backlog = Backlog::begin(&folder, u64::MAX).unwrap();
+    let backlog = Backlog::begin(&folder, "test", u64::MAX).unwrap();
     for number in first..=9 {
         backlog.append(&epoch(number, number == first && first != 1)).unwrap();
     }
