@@ -58,16 +58,25 @@ pub async fn run(options: RunOptions) -> Result<()> {
 /// Somebody asks the process to stop: heard from its first poll on.
 type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Opens the event log and starts the engine; nothing if somebody asks the process to stop meanwhile. Nothing is sealed yet:
-/// there is nothing to finish.
+/// What is there before anything is read.
+struct Started {
+    opened: Opened,
+    engine: Engine,
+    stores: Stores,
+    /// How long a snapshot waits for stores.
+    hold_back_ms: i64,
+}
+
+/// Opens the event log, starts the engine and follows the stores; nothing if somebody asks the process to stop meanwhile.
+/// Nothing is sealed yet: there is nothing to finish.
 async fn open(
     config: &Config,
     engine_config: &EngineConfig,
     shard: &str,
     stop: &mut Stop,
-) -> Result<Option<(Opened, Engine)>> {
-    let (event_log, shard) = (config.event_log()?, shard.to_owned());
-    let opening = tokio::task::spawn_blocking(move || event_log::open(event_log, &shard));
+) -> Result<Option<Started>> {
+    let (event_log, sinks, of) = (config.event_log()?, config.sinks.checked()?, shard.to_owned());
+    let opening = tokio::task::spawn_blocking(move || event_log::open(event_log, &of));
     let opened = tokio::select! {
         opened = opening => opened??,
         () = &mut *stop => return Ok(None),
@@ -76,8 +85,16 @@ async fn open(
         engine = start(engine_config) => engine.map(Some),
         () = stop => Ok(None),
     };
+    let started = started.and_then(|engine| {
+        let Some(engine) = engine else { return Ok(None) };
+        let generation = engine_config.generation().to_string();
+        let stores = Stores::start(&engine, (generation, shard), (&sinks, &config.kafka.brokers))?;
+        Ok(Some((engine, stores)))
+    });
     match started {
-        Ok(Some(engine)) => Ok(Some((opened, engine))),
+        Ok(Some((engine, stores))) => {
+            Ok(Some(Started { opened, engine, stores, hold_back_ms: sinks.hold_back_ms }))
+        }
         other => {
             // Clients of brokers wait when they are closed, which a task must not; nor does it wait for ever for brokers
             // that are away.
@@ -92,23 +109,18 @@ async fn open(
 async fn lead(
     config: &Config,
     (engine_config, state): (EngineConfig, StateConfig),
-    (opened, mut engine): (Opened, Engine),
+    started: Started,
     stop: Stop,
 ) -> Result<()> {
+    let Started { opened, mut engine, stores, hold_back_ms } = started;
     let ready = Arc::new(AtomicBool::new(false));
     let (ended, has_ended) = tokio::sync::oneshot::channel();
     let recovered = Arc::clone(&ready);
-    let sinks = config.sinks.checked()?;
-    let stores = Stores::start(
-        &engine,
-        (engine_config.generation().to_string(), &state.shard),
-        (&sinks, &config.kafka.brokers),
-    )?;
     let (source, append) = source::start(
         &mut engine,
         (opened, &engine_config),
         (&state, config.quota()),
-        (stores.applied_by_all(), sinks.hold_back_ms),
+        (stores.applied_by_all(), hold_back_ms),
         move || recovered.store(true, Ordering::Relaxed),
         // Nobody waits any more when the process is stopping already.
         move || {

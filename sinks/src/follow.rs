@@ -18,7 +18,6 @@ use crate::store::{Batch, Progress, Refusal, Store, StoreError, fold};
 const AWAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Between two attempts at a store that a person has to mend.
 const BROKEN: Duration = Duration::from_secs(15);
-
 /// How long a recovery may take until people are told that a store waits for it.
 const RECOVERY: Duration = Duration::from_secs(60);
 

@@ -15,7 +15,7 @@ use opensearch::http::Method;
 use schemas::feed::Change;
 use schemas::ids::TenantId;
 use schemas::time::Epoch;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::store::{Batch, Progress, Refusal, Store, StoreError, latest};
@@ -121,10 +121,13 @@ impl OpenSearch {
             }
             let body: String = hits.iter().map(|hit| translate::closed(hit, epoch)).collect();
             let answer = self.client.bulk(body).await?;
-            if let Some(Fate::Never(reason)) =
-                translate::fates(&answer).into_iter().find(|fate| matches!(fate, Fate::Never(_)))
-            {
-                return Err(StoreError::Broken(format!("a document cannot be closed: {reason}")));
+            for fate in translate::fates(&answer) {
+                let failed = |reason| format!("a document cannot be closed: {reason}");
+                match fate {
+                    Fate::Done => {}
+                    Fate::Again(reason) => return Err(StoreError::Away(failed(reason))),
+                    Fate::Never(reason) => return Err(StoreError::Broken(failed(reason))),
+                }
             }
         }
     }
@@ -200,9 +203,4 @@ fn bulks(items: Vec<Item<'_>>) -> Vec<Vec<Item<'_>>> {
         bytes += length;
     }
     bulks
-}
-
-/// What of a view's rows a dashboard filters by.
-fn named(value: &Value, name: &str) -> Value {
-    value.get(name).cloned().unwrap_or(Value::Null)
 }

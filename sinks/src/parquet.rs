@@ -4,7 +4,7 @@
 //! Order   a manifest per batch names its files and the manifest before by hash; its number is taken once and for all.
 //! Repeat  a number that is taken ends the batch: what stands is read, and the store goes on behind it. Files that no
 //!         manifest names do not count.
-//! Limits  one batch in memory. Files by view, tenant and date; within a file sorted by key and epoch.
+//! Limits  one batch in memory. Files by view, tenant and date; within a file sorted by time, key and epoch.
 //!
 //! The layout is docs/parquet.md.
 

@@ -142,9 +142,7 @@ impl SinksSection {
             opensearch: Some(self.opensearch.clone()).filter(|section| !section.url.is_empty()),
         })
     }
-}
 
-impl SinksSection {
     fn alerts(&self) -> Result<bool> {
         match self.alerts.as_str() {
             "on" => Ok(true),

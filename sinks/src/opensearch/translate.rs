@@ -8,7 +8,6 @@ use schemas::view::{Row, ViewName};
 use serde_json::{Value, json};
 
 use super::client::reason;
-use super::named;
 use crate::store::Progress;
 
 /// Views that are kept.
@@ -95,7 +94,7 @@ fn document(naming: &Naming, epoch: Epoch, change: &Change) -> Value {
         "entities": entities, "text": text(&change.row),
     });
     for name in facets(change.view) {
-        document[*name] = named(&row, name);
+        document[*name] = row[*name].clone();
     }
     document["row"] = row;
     document

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::real::process::Process;
 use super::real::run::{Outcome, Run};
-use super::real::{PATIENCE, Verdict, milliseconds};
+use super::real::{PATIENCE, Verdict, milliseconds, report};
 use super::{Cases, Report};
 
 /// A process whose other one was killed has ended by then, even if it still waited for it to come.
@@ -22,10 +22,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(25);
 
 /// Runs the check.
 pub fn prove(cases: Cases) -> Report {
-    let (mut figures, mut outcome, mut verdict) =
-        (Figures::default(), Outcome::default(), Verdict::default());
-    let ran = run(cases, &mut figures, &mut outcome, &mut verdict);
-    verdict.report("cluster", cases, ran, [figures.list(), outcome.list()].concat())
+    report("cluster", cases, run, Figures::list)
 }
 
 /// What was counted.

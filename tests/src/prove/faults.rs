@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::proxy::{Protocol, Proxy};
 use super::real::place::Place;
 use super::real::run::{Outcome, Run, TENANTS};
-use super::real::{Means, Verdict, milliseconds, runtime, variable};
+use super::real::{Means, Verdict, milliseconds, report, runtime, variable};
 use super::{Cases, Report};
 
 mod broker;
@@ -28,10 +28,7 @@ use trial::Trials;
 
 /// Runs the check.
 pub fn prove(cases: Cases) -> Report {
-    let (mut figures, mut outcome, mut verdict) =
-        (Figures::default(), Outcome::default(), Verdict::default());
-    let ran = run(cases, &mut figures, &mut outcome, &mut verdict);
-    verdict.report("faults", cases, ran, [figures.list(), outcome.list()].concat())
+    report("faults", cases, run, Figures::list)
 }
 
 /// What was counted.

@@ -10,15 +10,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::real::run::{Outcome, Run};
-use super::real::{EXIT_STATE, PATIENCE, Verdict, milliseconds};
+use super::real::{EXIT_STATE, PATIENCE, Verdict, milliseconds, report};
 use super::{Cases, Report};
 
 /// Runs the check.
 pub fn prove(cases: Cases) -> Report {
-    let (mut figures, mut outcome, mut verdict) =
-        (Figures::default(), Outcome::default(), Verdict::default());
-    let ran = run(cases, &mut figures, &mut outcome, &mut verdict);
-    verdict.report("kills", cases, ran, [figures.list(), outcome.list()].concat())
+    report("kills", cases, run, Figures::list)
 }
 
 /// What was counted.

@@ -7,6 +7,9 @@ use std::time::Duration;
 use schemas::codec::avro::ENVELOPE_V1_SCHEMA;
 use serde_json::{Value, json};
 
+use self::run::Outcome;
+use super::{Cases, Report};
+
 mod input;
 mod judge;
 pub(super) mod place;
@@ -26,6 +29,21 @@ pub(super) const EXIT_STATE: i32 = 70;
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| format!("runtime: {error}"))
+}
+
+/// Figures of a check, by name.
+type Figure = (&'static str, Value);
+
+/// Runs a check to its end or to its first failure, and reports what it counted.
+pub(super) fn report<F: Default>(
+    check: &'static str,
+    cases: Cases,
+    run: impl FnOnce(Cases, &mut F, &mut Outcome, &mut Verdict) -> Result<(), String>,
+    list: impl FnOnce(&F) -> Vec<Figure>,
+) -> Report {
+    let (mut figures, mut outcome, mut verdict) = (F::default(), Outcome::default(), Verdict::default());
+    let ran = run(cases, &mut figures, &mut outcome, &mut verdict);
+    verdict.report(check, cases, ran, [list(&figures), outcome.list()].concat())
 }
 
 /// What a check works with: the servers, and the program.

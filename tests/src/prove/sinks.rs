@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::real::run::{Outcome, Run};
 use super::real::views::{self, Texts};
-use super::real::{PATIENCE, Verdict, milliseconds, variable};
+use super::real::{PATIENCE, Verdict, milliseconds, report, variable};
 use super::{Cases, Report};
 
 mod alerts;
@@ -33,10 +33,7 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Runs the check.
 pub fn prove(cases: Cases) -> Report {
-    let (mut figures, mut outcome, mut verdict) =
-        (Figures::default(), Outcome::default(), Verdict::default());
-    let ran = run(cases, &mut figures, &mut outcome, &mut verdict);
-    verdict.report("sinks", cases, ran, [figures.list(), outcome.list()].concat())
+    report("sinks", cases, run, Figures::list)
 }
 
 /// What was counted.
