@@ -34,7 +34,10 @@ postgres_bin=/usr/lib/postgresql/15/bin
 as_postgres=()
 [ "$UID" != 0 ] || as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups) # it refuses to be root
 password=kgroot-tests
-quick_jvm="-Xms512m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1" # half of a start is the second compiler
+# Without -UsePerfData a JVM that starts goes for a moment into the folder of everybody's figures, and `alive` looks at
+# where a process is.
+jvm="-XX:+UseSerialGC -XX:-UsePerfData"
+quick_jvm="$jvm -Xms512m -Xmx512m -XX:TieredStopAtLevel=1" # half of a start is the second compiler
 
 # Each server has fetch_, prepare_ (fresh data), launch_ (becomes the server), ready_ and export_. The middle three run
 # in the server's own folder.
@@ -60,7 +63,7 @@ C
   java -Xmx256m -cp "$kafka_jars/*" kafka.tools.StorageTool format -t a2dyb290LXRlc3RzLTAwMQ -c kafka.properties
 }
 launch_kafka() {
-  exec java -Xmx512m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$kafka_jars/*" \
+  exec java $jvm -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$kafka_jars/*" \
     kafka.Kafka kafka.properties
 }
 ready_kafka() { answers "$kafka_port"; }
@@ -80,7 +83,7 @@ fetch_registry() {
 }
 prepare_registry() { :; }
 launch_registry() {
-  exec java -Xmx384m -XX:+UseSerialGC -Dquarkus.http.host=127.0.0.1 -Dquarkus.http.port="$registry_port" \
+  exec java $jvm -Xmx384m -Dquarkus.http.host=127.0.0.1 -Dquarkus.http.port="$registry_port" \
     -Dquarkus.management.host=127.0.0.1 -Dquarkus.management.port="$registry_port_management" -Dquarkus.log.level=WARN \
     -Dapicurio.datasource.url="jdbc:h2:file:$run/registry/data" \
     -jar "$registry_home/apicurio-registry-app-3.0.9-runner.jar"
