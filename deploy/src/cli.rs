@@ -30,10 +30,14 @@ pub enum Command {
     Doctor(ConfigOptions),
     /// Check the rule catalogue of this binary.
     Rules(RulesOptions),
+    /// The schema of envelopes, and the registry that producers share.
+    Schema(SchemaOptions),
     /// Look at what must outlive the process: control log and snapshots.
     State(StateOptions),
     /// Ask a running kgroot.
     Investigate(InvestigateOptions),
+    /// Search events and conclusions of a running kgroot for words.
+    Search(SearchOptions),
     /// Watch a view of a running kgroot: + came, - went.
     Tap(TapOptions),
     /// Incidents of a running kgroot.
@@ -144,6 +148,36 @@ pub enum RulesAction {
     List,
 }
 
+/// `kgroot schema`.
+#[derive(Debug, Args)]
+pub struct SchemaOptions {
+    /// What to do with the schema.
+    #[command(subcommand)]
+    pub action: SchemaAction,
+}
+
+/// What to do with the schema.
+#[derive(Debug, Subcommand)]
+pub enum SchemaAction {
+    /// Print the schema that this kgroot reads.
+    Show,
+    /// Say whether a schema can be registered; change nothing.
+    Check(RegistryOptions),
+    /// Register a schema once it has been checked.
+    Register(RegistryOptions),
+}
+
+/// A registry, and a schema for it.
+#[derive(Debug, Args)]
+pub struct RegistryOptions {
+    /// Confluent-compatible registry, as in `kafka.registry`.
+    #[arg(long)]
+    pub registry: String,
+    /// A later version of the schema; the built-in one when absent.
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+}
+
 /// `kgroot replay`.
 #[derive(Debug, Args)]
 pub struct ReplayOptions {
@@ -192,6 +226,28 @@ pub struct InvestigateOptions {
     /// End of the window, RFC 3339.
     #[arg(long, requires = "from")]
     pub to: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `kgroot search`.
+#[derive(Debug, Args)]
+pub struct SearchOptions {
+    /// Words, "phrases", begin*, either OR other, -not, field:value.
+    pub query: String,
+    /// Where and whose.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// Rows that end at or after this instant, RFC 3339.
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Rows that begin before this instant, RFC 3339.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// Most rows, newest first.
+    #[arg(long, default_value_t = 50)]
+    pub limit: usize,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,

@@ -4,9 +4,10 @@ use anyhow::Result;
 use futures_util::StreamExt;
 use reqwest::{Client, Response};
 use schemas::answer::Answer;
+use schemas::search::HITS_MAX;
 use serde_json::{Value, json};
 
-use crate::cli::{InvestigateOptions, Output, Remote, TapOptions, ViewAction, ViewOptions};
+use crate::cli::{InvestigateOptions, Output, Remote, SearchOptions, TapOptions, ViewAction, ViewOptions};
 use crate::exit::{Cause, Failure};
 use crate::output;
 
@@ -43,10 +44,7 @@ pub async fn view(name: &str, options: ViewOptions) -> Result<()> {
         if let Some(id) = &narrow {
             query.push((if id.starts_with("inc_") { "incident_id" } else { "entity" }, id.clone()));
         }
-        let pairs: Vec<String> =
-            query.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
-        let url = format!("{}/api/v1/{name}?{}", remote.url, pairs.join("&"));
-        let page: Value = checked(Client::new().get(&url).send().await, &remote).await?.json().await?;
+        let page = page(&remote, name, &query).await?;
         rows.extend(page["rows"].as_array().cloned().unwrap_or_default());
         cursor = page["next_cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
@@ -58,6 +56,49 @@ pub async fn view(name: &str, options: ViewOptions) -> Result<()> {
         Output::Ndjson => rows.iter().try_for_each(|row| output::json(row, Output::Ndjson)),
         Output::Table => output::rows(&rows),
     }
+}
+
+/// `kgroot search`.
+pub async fn search(options: SearchOptions) -> Result<()> {
+    let SearchOptions { query, remote, from, to, limit, output } = options;
+    let mut hits: Vec<Value> = Vec::new();
+    let mut cursor: Option<String> = None;
+    while hits.len() < limit {
+        let limit = HITS_MAX.min(limit - hits.len());
+        let mut asked = vec![
+            ("tenant_id", remote.tenant.to_string()),
+            ("q", query.clone()),
+            ("limit", limit.to_string()),
+        ];
+        asked.extend(from.clone().map(|from| ("from", from)));
+        asked.extend(to.clone().map(|to| ("to", to)));
+        asked.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let found = page(&remote, "search", &asked).await?;
+        hits.extend(found["hits"].as_array().cloned().unwrap_or_default());
+        cursor = found["next_cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    match output {
+        Output::Json => output::json(&hits, output),
+        Output::Ndjson => hits.iter().try_for_each(|hit| output::json(hit, Output::Ndjson)),
+        Output::Table => output::rows(&hits.iter().map(line).collect::<Vec<_>>()),
+    }
+}
+
+/// What a table shows of a hit.
+fn line(hit: &Value) -> Value {
+    let words = ["summary", "detail", "title"].iter().map(|name| &hit["row"][*name]);
+    let text = words.filter(|text| text.is_string()).max_by_key(|text| text.as_str().map(str::len));
+    json!({"at": hit["at"], "view": hit["view"], "live": hit["live"], "text": text})
+}
+
+/// One page of what a path of the API gives.
+async fn page(remote: &Remote, name: &str, query: &[(&str, String)]) -> Result<Value> {
+    let pairs: Vec<String> = query.iter().map(|(key, value)| format!("{key}={}", encode(value))).collect();
+    let url = format!("{}/api/v1/{name}?{}", remote.url, pairs.join("&"));
+    Ok(checked(Client::new().get(&url).send().await, remote).await?.json().await?)
 }
 
 /// `kgroot tap`.

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::exit::{Cause, Failure};
 
+pub mod search;
 pub mod sinks;
 
 /// Prefix of environment variables that override keys.
@@ -23,6 +24,8 @@ const ENVIRONMENT: &str = "KGROOT__";
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Folder of all that must outlive the process, in folders of its own: `state`, `log`, `backlog`, `search`.
+    pub data: PathBuf,
     /// The API.
     pub server: ServerConfig,
     /// The engine.
@@ -37,14 +40,14 @@ pub struct Config {
     pub kafka: KafkaSection,
     /// Stores that follow the views.
     pub sinks: sinks::SinksSection,
+    /// Full-text search.
+    pub search: search::SearchSection,
 }
 
 /// The embedded event log; used when `kafka.brokers` is empty.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogSection {
-    /// Folder of the log.
-    pub path: String,
     /// How long records are kept, such as `24h`; at least the horizon.
     pub retention: String,
 }
@@ -53,8 +56,6 @@ pub struct LogSection {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateSection {
-    /// Folder of snapshots.
-    pub path: String,
     /// Name of the shard: its control log in Kafka is the topic `kgroot-control-{shard}`.
     pub shard: String,
     /// Between two snapshots, such as `5m`.
@@ -141,6 +142,7 @@ impl Default for Config {
     fn default() -> Self {
         let text = str::to_owned;
         Config {
+            data: PathBuf::from("kgroot-data"),
             server: ServerConfig { listen: text("127.0.0.1:8000") },
             engine: EngineSection {
                 workers: 1,
@@ -149,15 +151,12 @@ impl Default for Config {
                 gap: text("10m"),
                 future: text("5m"),
             },
-            state: StateSection {
-                path: text("kgroot-data/state"),
-                shard: text("main"),
-                snapshot_every: text("5m"),
-            },
+            state: StateSection { shard: text("main"), snapshot_every: text("5m") },
             quota: QuotaSection { records_per_s: 0 },
-            log: LogSection { path: text("kgroot-data/log"), retention: text("24h") },
+            log: LogSection { retention: text("24h") },
             kafka: KafkaSection { brokers: String::new(), registry: String::new(), tenants: Vec::new() },
             sinks: sinks::SinksSection::default(),
+            search: search::SearchSection::default(),
         }
     }
 }
@@ -192,6 +191,11 @@ pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
     config.state()?;
     if config.sinks.checked()?.alerts && config.kafka.brokers.is_empty() {
         return Err(bad("sinks.alerts is on without kafka.brokers; set them, or switch it off".to_owned()));
+    }
+    if config.search.checked()? == search::SearchConfig::OpenSearch && config.sinks.opensearch.url.is_empty()
+    {
+        let line = "search.engine is opensearch without sinks.opensearch.url; set it, or use embedded";
+        return Err(bad(line.to_owned()));
     }
     Ok(config)
 }
@@ -237,7 +241,7 @@ impl Config {
             let every = &self.state.snapshot_every;
             return Err(bad(format!("state.snapshot_every is {every}; use at least 1s")));
         }
-        let path = PathBuf::from(&self.state.path);
+        let path = self.data.join("state");
         Ok(StateConfig { path, shard: shard.to_string(), snapshot_every_ms })
     }
 
@@ -270,7 +274,7 @@ impl Config {
                 self.log.retention, self.engine.horizon
             )));
         }
-        Ok(EventLogConfig::Embedded { path: PathBuf::from(&self.log.path), retention_ms })
+        Ok(EventLogConfig::Embedded { path: self.data.join("log"), retention_ms })
     }
 }
 

@@ -49,9 +49,9 @@ pub async fn run(options: ConfigOptions) -> Result<()> {
 
 async fn checks(config: &Config) -> Result<Vec<(&'static str, Found)>> {
     let (state, sinks) = (config.state()?, config.sinks.checked()?);
-    let mut found = vec![("configuration", Ok("valid".to_owned())), ("state.path", writable(&state.path))];
+    let mut found = vec![("configuration", Ok("valid".to_owned())), ("data", writable(&config.data))];
     match config.event_log()? {
-        EventLogConfig::Embedded { path, .. } => found.push(("log.path", writable(&path))),
+        EventLogConfig::Embedded { .. } => {}
         EventLogConfig::Kafka { brokers, registry, tenants } => {
             let listed = tokio::task::spawn_blocking(move || {
                 let mut log = KafkaLog::connect(&brokers, &tenants).map_err(|error| error.to_string())?;
@@ -68,9 +68,6 @@ async fn checks(config: &Config) -> Result<Vec<(&'static str, Found)>> {
                 found.push(("kafka.registry", answers(&format!("{url}/subjects")).await));
             }
         }
-    }
-    if stores::any(&sinks) {
-        found.push(("sinks.backlog_path", writable(&sinks.backlog_path)));
     }
     let shard = state.shard.as_str();
     if let Some(section) = &sinks.neo4j {

@@ -13,6 +13,8 @@ pub mod input;
 pub mod output;
 pub mod replay;
 pub mod rules;
+pub mod schema;
+pub mod search;
 pub mod serve;
 pub mod source;
 pub mod state;

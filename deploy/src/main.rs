@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use deploy::cli::{Arguments, Command};
-use deploy::{client, demo, doctor, exit, replay, rules, serve, state, telemetry};
+use deploy::{client, demo, doctor, exit, replay, rules, schema, serve, state, telemetry};
 
 /// Gives memory back after a burst (docs/adr/0008).
 #[global_allocator]
@@ -25,8 +25,10 @@ fn main() -> ExitCode {
             Command::Validate(options) => serve::validate(&options),
             Command::Doctor(options) => doctor::run(options).await,
             Command::Rules(options) => rules::run(&options),
+            Command::Schema(options) => schema::run(options).await,
             Command::State(options) => state::run(options).await,
             Command::Investigate(options) => client::investigate(options).await,
+            Command::Search(options) => client::search(options).await,
             Command::Tap(options) => client::tap(options).await,
             Command::Incidents(options) => client::view("incidents", options).await,
             Command::Chains(options) => client::view("chains", options).await,

@@ -10,15 +10,16 @@ use axum::http::StatusCode;
 use dataflow::config::EngineConfig;
 use dataflow::engine::Engine;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use query_api::{Api, Investigator, Problem, router};
+use query_api::{Api, Investigator, Problem, Searcher, router};
 use schemas::read::ViewReader;
 
 use crate::cli::{RunOptions, ValidateOptions};
 use crate::config::{Config, StateConfig, load};
 use crate::event_log::Opened;
 use crate::exit::{Cause, Failure};
+use crate::search::SearchParts;
 use crate::stores::Stores;
-use crate::{cluster, event_log, source};
+use crate::{cluster, event_log, search, source};
 
 /// Requests that are under way when the process is asked to stop may take so long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -63,6 +64,7 @@ struct Started {
     opened: Opened,
     engine: Engine,
     stores: Stores,
+    searcher: Option<Searcher>,
     /// How long a snapshot waits for stores.
     hold_back_ms: i64,
 }
@@ -76,6 +78,7 @@ async fn open(
     stop: &mut Stop,
 ) -> Result<Option<Started>> {
     let (event_log, sinks, of) = (config.event_log()?, config.sinks.checked()?, shard.to_owned());
+    let SearchParts { index, searcher } = search::lead(config, shard)?;
     let opening = tokio::task::spawn_blocking(move || event_log::open(event_log, &of));
     let opened = tokio::select! {
         opened = opening => opened??,
@@ -88,12 +91,18 @@ async fn open(
     let started = started.and_then(|engine| {
         let Some(engine) = engine else { return Ok(None) };
         let generation = engine_config.generation().to_string();
-        let stores = Stores::start(&engine, (generation, shard), (&sinks, &config.kafka.brokers))?;
+        let followed = (config.data.join("backlog"), index);
+        let stores = Stores::start(
+            &engine,
+            (generation, shard),
+            (&sinks, &config.kafka.brokers),
+            (&followed.0, followed.1),
+        )?;
         Ok(Some((engine, stores)))
     });
     match started {
         Ok(Some((engine, stores))) => {
-            Ok(Some(Started { opened, engine, stores, hold_back_ms: sinks.hold_back_ms }))
+            Ok(Some(Started { opened, engine, stores, searcher, hold_back_ms: sinks.hold_back_ms }))
         }
         other => {
             // Clients of brokers wait when they are closed, which a task must not; nor does it wait for ever for brokers
@@ -112,7 +121,7 @@ async fn lead(
     started: Started,
     stop: Stop,
 ) -> Result<()> {
-    let Started { opened, mut engine, stores, hold_back_ms } = started;
+    let Started { opened, mut engine, stores, searcher, hold_back_ms } = started;
     let ready = Arc::new(AtomicBool::new(false));
     let (ended, has_ended) = tokio::sync::oneshot::channel();
     let recovered = Arc::clone(&ready);
@@ -127,7 +136,8 @@ async fn lead(
             let _told = ended.send(());
         },
     )?;
-    let api = Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready);
+    let api = Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready)
+        .with_searcher(searcher);
     let served = serve(api, &config.server.listen, or_asked_to_stop(stop, has_ended)).await;
     let stopped = tokio::task::spawn_blocking(move || {
         let read = source.stop().map_err(|error| Failure::of(Cause::State, error.to_string()));
@@ -147,7 +157,8 @@ async fn follow(config: &Config, engine_config: EngineConfig, stop: Stop) -> Res
     let append = tokio::task::spawn_blocking(move || event_log::appender(event_log)).await??;
     let (reader, ready) = (engine.reader(), Arc::new(AtomicBool::new(false)));
     let api =
-        Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready.clone());
+        Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready.clone())
+            .with_searcher(search::follow(config, &config.state()?.shard)?);
     let heard = async move {
         // The first epoch brings back what was sealed before.
         if reader.complete(1).await.is_ok() {

@@ -42,7 +42,7 @@ fn open(options: &ConfigOptions) -> Result<(Box<dyn ControlLog>, SnapshotFolder)
     let control: Box<dyn ControlLog> = match config.event_log()? {
         EventLogConfig::Embedded { path, retention_ms } => {
             if !path.exists() {
-                let line = format!("{}: no event log there; check log.path", path.display());
+                let line = format!("{}: no event log there; check data", path.display());
                 return Err(Failure::of(Cause::Input, line));
             }
             let log = EmbeddedLog::open(&path, retention_ms).map_err(event_log::failure)?;

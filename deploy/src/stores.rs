@@ -1,6 +1,6 @@
 //! The stores of a configuration: a thread that fills the backlog, and a task for each store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -11,13 +11,14 @@ use schemas::time::Epoch;
 use sinks::alerts::KafkaAlerts;
 use sinks::backlog::Backlog;
 use sinks::follow::{Following, follow};
+use sinks::index::Index;
 use sinks::neo4j::{self, Neo4j};
 use sinks::opensearch::{self, OpenSearch};
 use sinks::parquet::{self, Parquet};
 use sinks::store::{Refusal, Store, StoreError};
 use tokio::sync::watch;
 
-use crate::config::sinks::{Neo4jSection, OpenSearchSection, ParquetConfig, SinksConfig};
+use crate::config::sinks::{Neo4jSection, OpenSearchConfig, OpenSearchSection, ParquetConfig, SinksConfig};
 use crate::exit::{Cause, Failure};
 use crate::source;
 
@@ -45,14 +46,15 @@ impl Stores {
         engine: &Engine,
         (generation, shard): (String, &str),
         (config, brokers): (&SinksConfig, &str),
+        (folder, index): (&Path, Option<Index>),
     ) -> Result<Stores> {
         let (stop, _) = watch::channel(false);
         let mut stores = Stores { applied: Vec::new(), stop, tasks: Vec::new(), filler: None };
-        if !any(config) {
+        if !any(config) && index.is_none() {
             return Ok(stores);
         }
-        let backlog = Backlog::begin(&config.backlog_path, &process(), config.backlog_bytes_max)?;
-        let common = Common { backlog: backlog.clone(), generation, folder: config.backlog_path.clone() };
+        let backlog = Backlog::begin(folder, &process(), config.backlog_bytes_max)?;
+        let common = Common { backlog: backlog.clone(), generation, folder: folder.to_owned() };
         if config.alerts {
             stores.add("alerts", KafkaAlerts::new(brokers, shard), &common);
         }
@@ -64,6 +66,9 @@ impl Stores {
         }
         if let Some(section) = &config.parquet {
             stores.add("parquet", parquet(section, shard)?, &common);
+        }
+        if let Some(index) = index {
+            stores.add("search", index, &common);
         }
         stores.fill(engine, backlog)?;
         Ok(stores)
@@ -124,7 +129,7 @@ impl Stores {
     }
 }
 
-/// Whether any store is configured.
+/// Whether any store is configured, the embedded index aside.
 pub fn any(config: &SinksConfig) -> bool {
     config.alerts || config.neo4j.is_some() || config.opensearch.is_some() || config.parquet.is_some()
 }
@@ -136,11 +141,16 @@ pub fn neo4j(section: &Neo4jSection, shard: &str) -> Neo4j {
 }
 
 /// The index of a configuration.
-pub fn opensearch(section: &OpenSearchSection, shard: &str) -> Result<OpenSearch> {
-    let OpenSearchSection { url, user, password, prefix } = section.clone();
+pub fn opensearch(config: &OpenSearchConfig, shard: &str) -> Result<OpenSearch> {
+    OpenSearch::new(opensearch_settings(config, shard)).map_err(refused("sinks.opensearch"))
+}
+
+/// Where it is.
+pub fn opensearch_settings(config: &OpenSearchConfig, shard: &str) -> opensearch::Settings {
+    let OpenSearchConfig { section, retention_ms } = config.clone();
+    let OpenSearchSection { url, user, password, prefix, .. } = section;
     let credentials = Some((user, password)).filter(|(user, _)| !user.is_empty());
-    let settings = opensearch::Settings { url, credentials, prefix, shard: shard.to_owned() };
-    OpenSearch::new(settings).map_err(refused("sinks.opensearch"))
+    opensearch::Settings { url, credentials, prefix, shard: shard.to_owned(), retention_ms }
 }
 
 /// The files of a configuration.
@@ -151,7 +161,7 @@ pub fn parquet(section: &ParquetConfig, shard: &str) -> Result<Parquet> {
 }
 
 /// Settings that cannot work.
-fn refused(section: &str) -> impl Fn(StoreError) -> anyhow::Error {
+pub fn refused(section: &str) -> impl Fn(StoreError) -> anyhow::Error {
     move |error| Failure::of(Cause::Config, format!("{section}: {error}"))
 }
 

@@ -11,4 +11,4 @@ mod state;
 
 pub use problem::Problem;
 pub use router::router;
-pub use state::{Api, Append, Appender, Appending, Investigation, Investigator};
+pub use state::{Api, Append, Appender, Appending, Investigation, Investigator, Searcher, Searching};

@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::Problem;
-use crate::routes::{changes, health, ingest, investigate, views};
+use crate::routes::{changes, health, ingest, investigate, search, views};
 use crate::state::Api;
 
 /// Largest body of a question.
@@ -48,6 +48,7 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(views::events))
         .routes(routes!(views::links))
         .routes(routes!(views::coverage))
+        .routes(routes!(search::search))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))

@@ -4,4 +4,5 @@ pub(crate) mod changes;
 pub(crate) mod health;
 pub(crate) mod ingest;
 pub(crate) mod investigate;
+pub(crate) mod search;
 pub(crate) mod views;

@@ -10,6 +10,7 @@ use schemas::answer::{Answer, Question};
 use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
 use schemas::read::{Changes, Page, Query, Status, ViewReader};
+use schemas::search::{Hits, Search, SearchError};
 use schemas::view::ViewName;
 use tokio::sync::mpsc;
 
@@ -37,12 +38,18 @@ pub type Appending = Pin<Box<dyn Future<Output = Result<Vec<SourcePosition>, Pro
 /// The one function by which records reach the event log.
 pub type Appender = Arc<dyn Fn(Append) -> Appending + Send + Sync>;
 
+/// A search on its way.
+pub type Searching = Pin<Box<dyn Future<Output = Result<Hits, SearchError>> + Send>>;
+/// The one function by which searches reach an index.
+pub type Searcher = Arc<dyn Fn(Search) -> Searching + Send + Sync>;
+
 /// Shared by all handlers. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
     reader: ViewReader,
     investigator: Investigator,
     appender: Option<Appender>,
+    searcher: Option<Searcher>,
     metrics: Option<PrometheusHandle>,
     ready: Arc<AtomicBool>,
 }
@@ -57,7 +64,13 @@ impl Api {
         metrics: Option<PrometheusHandle>,
         ready: Arc<AtomicBool>,
     ) -> Self {
-        Api { reader, investigator, appender, metrics, ready }
+        Api { reader, investigator, appender, searcher: None, metrics, ready }
+    }
+
+    /// The API with an index that is searched.
+    #[must_use]
+    pub fn with_searcher(self, searcher: Option<Searcher>) -> Self {
+        Api { searcher, ..self }
     }
 
     /// Whether what was sealed before the start is in the views.
@@ -98,6 +111,18 @@ impl Api {
     ) -> Result<Answer, Problem> {
         question.tenant_id = access.tenant().clone();
         (self.investigator)(question).await
+    }
+
+    pub(crate) async fn search(&self, access: &ReadAccess, mut search: Search) -> Result<Hits, Problem> {
+        search.tenant = access.tenant().clone();
+        let Some(searcher) = &self.searcher else {
+            let detail = "no index is searched here; set search.engine, or ask process 0 of the cluster";
+            return Err(Problem::new(StatusCode::CONFLICT, "search_absent", detail));
+        };
+        let unavailable = |error: SearchError| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "search_unavailable", error.to_string())
+        };
+        searcher(search).await.map_err(unavailable)
     }
 
     pub(crate) async fn status(&self) -> Result<Status, Problem> {

@@ -19,6 +19,7 @@ pub mod normalize;
 pub mod object;
 pub mod position;
 pub mod read;
+pub mod search;
 pub mod time;
 pub mod topic;
 pub mod view;

@@ -25,10 +25,10 @@ const PART_CHANGES: usize = 5_000;
 #[derive(Debug, thiserror::Error)]
 pub enum BacklogError {
     /// Its disk.
-    #[error("the backlog of the stores: {0}; free space, or set sinks.backlog_path elsewhere")]
+    #[error("the backlog of the stores: {0}; free space, or set data elsewhere")]
     Disk(#[from] fjall::Error),
     /// Its folder.
-    #[error("the folder of the backlog: {0}; set sinks.backlog_path elsewhere")]
+    #[error("the folder of the backlog: {0}; set data elsewhere")]
     Folder(#[from] std::io::Error),
     /// A value is not what was written.
     #[error("the backlog of the stores is damaged at epoch {0}; restart: it is computed again")]

@@ -4,7 +4,8 @@
 //! Order   within a bulk none is needed: each document carries the epoch of its last change as external version.
 //! Repeat  a document that is there in the same or a later version is left as it is; progress is a document of its own,
 //!         written after the rows. A row that the view has no more stays, with `live: false`.
-//! Limits  bulks of so many bytes; items that are refused for the moment (429, 503) are sent again, alone.
+//! Limits  bulks of so many bytes; items that are refused for the moment (429, 503) are sent again, alone. What is older than
+//!         the retention is removed: events by the month, other rows once no view has them.
 //!
 //! A reader may see part of an epoch while it is applied; what must be of one epoch is asked of the API.
 
@@ -14,13 +15,17 @@ use std::time::Duration;
 use opensearch::http::Method;
 use schemas::feed::Change;
 use schemas::ids::TenantId;
-use schemas::time::Epoch;
-use serde_json::json;
+use schemas::time::{Epoch, EventTime};
+use schemas::view::ViewName;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::document::VIEWS;
 use crate::store::{Batch, Progress, Refusal, Store, StoreError, latest};
 
 mod client;
+mod retention;
+pub mod search;
 mod template;
 mod translate;
 
@@ -47,6 +52,8 @@ pub struct Settings {
     pub prefix: String,
     /// Whose progress it keeps.
     pub shard: String,
+    /// What ended longer ago is removed; `None`: nothing is.
+    pub retention_ms: Option<i64>,
 }
 
 /// The store.
@@ -55,6 +62,9 @@ pub struct OpenSearch {
     naming: Naming,
     /// Aliases that exist.
     aliases: BTreeSet<(String, TenantId)>,
+    retention_ms: Option<i64>,
+    /// When what is too old was last removed.
+    removed_at: Option<EventTime>,
 }
 
 /// A document on its way.
@@ -67,9 +77,10 @@ struct Item<'a> {
 impl OpenSearch {
     /// Reads the settings; nothing is connected yet.
     pub fn new(settings: Settings) -> Result<Self, StoreError> {
-        let Settings { url, credentials, prefix, shard } = settings;
+        let Settings { url, credentials, prefix, shard, retention_ms } = settings;
         let client = Client::new(&url, credentials)?;
-        Ok(OpenSearch { client, naming: Naming { prefix, shard }, aliases: BTreeSet::new() })
+        let naming = Naming { prefix, shard };
+        Ok(OpenSearch { client, naming, aliases: BTreeSet::new(), retention_ms, removed_at: None })
     }
 
     /// Writes documents; gives those that will never be taken.
@@ -132,6 +143,23 @@ impl OpenSearch {
         }
     }
 
+    /// Removes what is too old, from time to time.
+    async fn remove_old(&mut self, now: EventTime) -> Result<(), StoreError> {
+        let due = self.removed_at.is_none_or(|at| retention::EVERY_MS <= now.ms_since(at));
+        let Some(retention_ms) = self.retention_ms.filter(|_| due) else { return Ok(()) };
+        let before = now.plus_ms(-retention_ms);
+        let listing = format!("/_cat/indices/{}?format=json&h=index", self.naming.pattern(ViewName::Events));
+        let indexes = self.client.expect(Method::Get, &listing, Value::Null).await?;
+        for index in retention::ended(&self.naming, &indexes, before) {
+            tracing::info!(index, "every event in it is older than sinks.opensearch.retention: removed");
+            self.client.expect(Method::Delete, &format!("/{index}"), Value::Null).await?;
+            self.aliases.retain(|(of, _)| *of != index);
+        }
+        self.client.delete(&self.naming, retention::gone(&self.naming, before)).await?;
+        self.removed_at = Some(now);
+        Ok(())
+    }
+
     /// One filtered name per index and tenant.
     async fn add_aliases(&mut self, changes: &[(Epoch, &Change)]) -> Result<(), StoreError> {
         let mut actions = Vec::new();
@@ -155,7 +183,7 @@ impl OpenSearch {
 impl Store for OpenSearch {
     async fn open(&mut self) -> Result<Option<Progress>, StoreError> {
         self.client.check_version().await?;
-        for view in translate::VIEWS {
+        for view in VIEWS {
             let (path, body) = template::template(&self.naming, view);
             self.client.expect(Method::Put, &path, body).await?;
             self.client.update_mapping(&self.naming.pattern(view), template::properties(view)).await?;
@@ -169,7 +197,7 @@ impl Store for OpenSearch {
     async fn apply(&mut self, batch: &Batch) -> Result<Vec<Refusal>, StoreError> {
         let changes = latest(&batch.epochs);
         let changes: Vec<_> =
-            changes.into_iter().filter(|(_, change)| translate::VIEWS.contains(&change.view)).collect();
+            changes.into_iter().filter(|(_, change)| VIEWS.contains(&change.view)).collect();
         let items = changes.iter().map(|(epoch, change)| Item {
             epoch: *epoch,
             change,
@@ -183,6 +211,9 @@ impl Store for OpenSearch {
         let progress = translate::progress(&batch.progress);
         let path = self.naming.versioned_progress_path(batch.progress.epoch);
         self.client.put_newer(&path, progress).await?;
+        if let Some(last) = batch.epochs.last() {
+            self.remove_old(last.now).await?;
+        }
         Ok(refused)
     }
 }

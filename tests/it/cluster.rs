@@ -32,7 +32,7 @@ impl Setup {
             format!("kafka.brokers={brokers}"),
             format!("kafka.tenants={tenant}"),
             format!("state.shard={tenant}"),
-            format!("state.path={}", folder.join("state").display()),
+            format!("data={}", folder.display()),
             "state.snapshot_every=2s".to_owned(),
         ];
         Setup { tenant, folder, set }

@@ -36,7 +36,7 @@ async fn post(program: &Program, path: &str, body: String) -> (u16, Value) {
 fn what_was_acknowledged_is_there_after_a_kill() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = std::env::temp_dir().join(format!("kgroot-run-{}", std::process::id()));
-    let set = [format!("log.path={}", folder.display())];
+    let set = [format!("data={}", folder.display())];
     let wanted = (u64::try_from(RECORDS).unwrap(), 100, u64::try_from(BROKEN).unwrap());
     let seen = runtime.block_on(async {
         let program = Program::run(LISTEN, &set);

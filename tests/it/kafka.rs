@@ -32,7 +32,7 @@ fn start(brokers: &str, registry: &str) -> Program {
         format!("kafka.registry={registry}"),
         format!("kafka.tenants={}", tenants().join(",")),
         format!("state.shard=kt-{}", std::process::id()),
-        format!("state.path={}", folder().display()),
+        format!("data={}", folder().display()),
     ];
     Program::run(API, &set)
 }

@@ -17,6 +17,8 @@ mod named_errors;
 mod program;
 mod proving;
 mod scenarios;
+mod schema;
+mod search;
 mod stores;
 mod storm;
 mod tidy;

@@ -38,7 +38,7 @@ impl Case {
             format!("kafka.brokers={brokers}"),
             format!("kafka.tenants={tenant}"),
             format!("state.shard={tenant}"),
-            format!("state.path={}", folder.display()),
+            format!("data={}", folder.display()),
         ];
         let admin = ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
         let topic = format!("prometheus-{tenant}");

@@ -24,7 +24,7 @@ DUPLICATES, LATE, BROKEN = 0.05, 0.02, 0.005
 def register(registry, schema):
     body = json.dumps({"schema": json.dumps(schema)}).encode()
     request = urllib.request.Request(
-        f"{registry}/subjects/kgroot-envelope/versions", body, {"Content-Type": "application/vnd.schemaregistry.v1+json"}
+        f"{registry}/subjects/io.kgroot.Envelope/versions", body, {"Content-Type": "application/vnd.schemaregistry.v1+json"}
     )
     return json.load(urllib.request.urlopen(request))["id"]
 
@@ -36,8 +36,10 @@ def rfc3339(ms):
 def main():
     brokers, registry, schema_file, events, tenants = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5:]
     schema = json.load(open(schema_file))
-    schema_id = register(registry, schema)
-    parsed = fastavro.parse_schema(schema)
+    # Two versions mix: the later one has a field that kgroot does not know.
+    region = {"name": "region", "type": ["null", "string"], "default": None}
+    versions = [schema, {**schema, "fields": [*schema["fields"], region]}]
+    versions = [(register(registry, version), fastavro.parse_schema(version)) for version in versions]
     rng = random.Random(7)
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "compression.type": "lz4", "enable.idempotence": True})
     now = int(time.time() * 1000)
@@ -52,7 +54,8 @@ def main():
                 producer.poll(0.1)
         producer.poll(0)
 
-    def avro(envelope):
+    def avro(envelope, version):
+        schema_id, parsed = version
         out = io.BytesIO()
         out.write(b"\x00" + struct.pack(">I", schema_id))
         fastavro.schemaless_writer(out, parsed, envelope)
@@ -89,8 +92,8 @@ def main():
                 envelope = {"tenant_id": tenant, "source": "app", "event_type": "request.done", "ts": ts, "severity": "info",
                             "correlation_ids": {"trace_id": None, "commit": None, "workflow": None},
                             "entity": {"cluster": None, "namespace": tenant, "service": f"service-{number % 40}", "pod": None},
-                            "payload": json.dumps({"message": f"canary-{tenant}"}), "ingest_id": str(uuid.UUID(int=rng.getrandbits(128))), "schema_version": 1}
-                topic, value = f"otel-{tenant}", avro(envelope)
+                            "payload": json.dumps({"message": f"canary-{tenant}"}), "ingest_id": str(uuid.UUID(int=rng.getrandbits(128))), "schema_version": 1, "region": "north"}
+                topic, value = f"otel-{tenant}", avro(envelope, versions[number % 2])
             else:
                 event = {"kind": "Event", "apiVersion": "v1", "metadata": {"name": f"x.{number}", "namespace": tenant, "uid": f"{tenant}-{number}"},
                          "involvedObject": {"kind": "Pod", "namespace": tenant, "name": f"worker-{number % 60}"}, "reason": "Pulled",

@@ -71,7 +71,7 @@ pub enum LogError {
         source: KafkaError,
     },
     /// The embedded log cannot be opened: another process has it, or the folder is not ours to write.
-    #[error("event log {path}: {source}; is another kgroot using it? choose another with log.path")]
+    #[error("event log {path}: {source}; is another kgroot using it? choose another folder with data")]
     Open {
         /// Folder of the log.
         path: String,

@@ -1,6 +1,5 @@
 //! Stores that follow the views: a store is used when it is named.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -18,9 +17,7 @@ const EVERY_MS_MIN: u64 = 1_000;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SinksSection {
-    /// Folder of the changes that some store does not have yet.
-    pub backlog_path: String,
-    /// Disk that they may take, in MiB.
+    /// Disk that changes may take which some store does not have yet, in MiB.
     pub backlog_mib: u64,
     /// How long a snapshot waits for a store that is behind, such as `1h`.
     pub hold_back: String,
@@ -70,6 +67,8 @@ pub struct OpenSearchSection {
     pub password: String,
     /// Names of indexes begin with it.
     pub prefix: String,
+    /// How long after their end rows are kept, such as `90d`; empty: for ever.
+    pub retention: String,
 }
 
 /// Parquet files, checked.
@@ -86,8 +85,6 @@ pub struct ParquetConfig {
 /// Stores and their backlog, checked.
 #[derive(Clone, Debug)]
 pub struct SinksConfig {
-    /// Folder of the backlog.
-    pub backlog_path: PathBuf,
     /// Bytes that it may take.
     pub backlog_bytes_max: u64,
     /// How long a snapshot waits for a store that is behind.
@@ -99,14 +96,22 @@ pub struct SinksConfig {
     /// Parquet files, if they are written.
     pub parquet: Option<ParquetConfig>,
     /// OpenSearch, if it is used.
-    pub opensearch: Option<OpenSearchSection>,
+    pub opensearch: Option<OpenSearchConfig>,
+}
+
+/// OpenSearch, checked.
+#[derive(Clone, Debug)]
+pub struct OpenSearchConfig {
+    /// Where it is and what it is called.
+    pub section: OpenSearchSection,
+    /// How long after their end rows are kept.
+    pub retention_ms: Option<i64>,
 }
 
 impl Default for SinksSection {
     fn default() -> Self {
         let text = str::to_owned;
         SinksSection {
-            backlog_path: text("kgroot-data/backlog"),
             backlog_mib: 4_096,
             hold_back: text("1h"),
             alerts: text("off"),
@@ -116,6 +121,7 @@ impl Default for SinksSection {
                 user: String::new(),
                 password: String::new(),
                 prefix: text("kgroot"),
+                retention: String::new(),
             },
             parquet: ParquetSection { url: String::new(), options: Vec::new(), every: text("1m") },
         }
@@ -133,13 +139,12 @@ impl SinksSection {
             return Err(bad(line));
         }
         Ok(SinksConfig {
-            backlog_path: PathBuf::from(&self.backlog_path),
             backlog_bytes_max: self.backlog_mib * 1_024 * 1_024,
             hold_back_ms,
             alerts: self.alerts()?,
             neo4j: Some(self.neo4j.clone()).filter(|section| !section.uri.is_empty()),
             parquet: self.parquet.checked()?,
-            opensearch: Some(self.opensearch.clone()).filter(|section| !section.url.is_empty()),
+            opensearch: self.opensearch.checked()?,
         })
     }
 
@@ -149,6 +154,16 @@ impl SinksSection {
             "off" => Ok(false),
             other => Err(Failure::of(Cause::Config, format!("sinks.alerts is {other:?}; use on or off"))),
         }
+    }
+}
+
+impl OpenSearchSection {
+    fn checked(&self) -> Result<Option<OpenSearchConfig>> {
+        let bad = |error| Failure::of(Cause::Config, format!("sinks.opensearch.retention: {error}"));
+        let retention = Some(self.retention.as_str()).filter(|text| !text.is_empty());
+        let retention_ms = retention.map(parse_duration_ms).transpose().map_err(bad)?;
+        let section = self.clone();
+        Ok((!self.url.is_empty()).then_some(OpenSearchConfig { section, retention_ms }))
     }
 }
 

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use schemas::ids::IncidentId;
 use schemas::read::{AsOf, Filter, PAGE_ROWS_MAX, Query};
-use schemas::time::EventTime;
 use schemas::view::{Row, ViewName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -79,21 +78,7 @@ async fn page(
 }
 
 fn filter(parameters: &Parameters) -> Result<Filter, Problem> {
-    let time = |name: &str, text: &Option<String>| -> Result<Option<EventTime>, Problem> {
-        let parsed = text.as_ref().map(|text| EventTime::parse(text)).transpose();
-        parsed.map_err(|error| {
-            Problem::unprocessable("time_invalid", format!("{name}: {error}")).at(name, "not a time")
-        })
-    };
-    let (from, to) = (time("from", &parameters.from)?, time("to", &parameters.to)?);
-    if let (Some(from), Some(to)) = (from, to)
-        && to <= from
-    {
-        return Err(Problem::unprocessable(
-            "window_reversed",
-            format!("to ({to}) is not after from ({from}); swap them"),
-        ));
-    }
+    let (from, to) = super::search::window(parameters.from.as_deref(), parameters.to.as_deref())?;
     let incident = parameters.incident_id.as_ref().map(|id| id.parse::<IncidentId>()).transpose();
     let incident = incident.map_err(|error| {
         Problem::unprocessable("incident_invalid", error.to_string()).at("incident_id", "not an id")

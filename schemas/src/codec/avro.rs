@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::schema_compatibility::SchemaCompatibility;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde_json::{Map, Value, json};
@@ -17,6 +18,8 @@ use crate::error::{DecodeError, RejectCode};
 
 /// The reader schema.
 pub const ENVELOPE_V1_SCHEMA: &str = include_str!("../../wire/envelope.v1.avsc");
+/// Subject of the schema in a registry, for all tenants and topics: the full name of the record.
+pub const ENVELOPE_SUBJECT: &str = "io.kgroot.Envelope";
 /// Largest block that a length in the bytes may claim: the bytes themselves are the attacker's.
 const ALLOCATION_BYTES_MAX: usize = 16 << 20;
 
@@ -55,6 +58,15 @@ pub fn decode(raw: &Raw<'_>, writer: &Schema, body: &[u8]) -> Decoded {
     }
     let text = plain(value).to_string();
     json_codec::decode(&Raw { bytes: text.as_bytes(), ..raw.clone() })
+}
+
+/// Whether records written by a schema can be read.
+///
+/// # Errors
+/// Why not, in the library's words.
+pub fn readable(writer: &str) -> Result<(), String> {
+    let writer = Schema::parse_str(writer).map_err(|error| error.to_string())?;
+    SchemaCompatibility::can_read(&writer, &READER).map(drop).map_err(|error| error.to_string())
 }
 
 /// Decodes a framed record whose writer schema is the built-in one.
@@ -171,6 +183,18 @@ mod tests {
         for end in 0..bytes.len() {
             assert_eq!(decoded(&bytes[..end]).errors.len(), 1, "{end}");
         }
+    }
+
+    #[test]
+    fn a_later_schema_is_readable_if_it_keeps_every_field() {
+        let with =
+            |added: &str| ENVELOPE_V1_SCHEMA.replacen("\"fields\": [", &format!("\"fields\": [{added},"), 1);
+        assert_eq!(
+            readable(&with(r#"{"name": "region", "type": ["null", "string"], "default": null}"#)),
+            Ok(())
+        );
+        assert!(readable(&ENVELOPE_V1_SCHEMA.replace("\"payload\"", "\"body\"")).is_err());
+        assert!(readable("{").is_err());
     }
 
     #[test]

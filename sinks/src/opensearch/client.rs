@@ -110,6 +110,12 @@ impl Client {
         self.expect(Method::Post, &path, query).await
     }
 
+    /// Removes the rows that a query finds; those that change meanwhile stay.
+    pub(super) async fn delete(&self, naming: &Naming, query: Value) -> Result<(), StoreError> {
+        let path = format!("/{}/_delete_by_query?conflicts=proceed&{PRESENT}", naming.rows());
+        self.expect(Method::Post, &path, query).await.map(drop)
+    }
+
     /// A request that ought to succeed.
     pub(super) async fn expect(&self, method: Method, path: &str, body: Value) -> Result<Value, StoreError> {
         let body = if body.is_null() { String::new() } else { body.to_string() };

@@ -4,6 +4,7 @@ use schemas::view::ViewName;
 use serde_json::{Value, json};
 
 use super::translate::Naming;
+use crate::document::{EXACT_CHARS, facets};
 
 /// Path and body of the template of a view's indexes.
 pub(super) fn template(naming: &Naming, view: ViewName) -> (String, Value) {
@@ -21,18 +22,19 @@ pub(super) fn template(naming: &Naming, view: ViewName) -> (String, Value) {
 
 /// Fields of a view's documents.
 pub(super) fn properties(view: ViewName) -> Value {
-    let keyword = json!({ "type": "keyword", "ignore_above": 1_024 });
+    let keyword = json!({ "type": "keyword", "ignore_above": EXACT_CHARS });
     let date = json!({ "type": "date", "format": "epoch_millis" });
     let mut fields = json!({
-        "shard": keyword, "tenant_id": keyword, "key": keyword,
+        "shard": keyword, "id": keyword, "tenant_id": keyword, "view": keyword, "key": keyword,
         "live": { "type": "boolean" }, "epoch": { "type": "long" },
         "at": date, "until": date,
-        "entities": keyword, "text": { "type": "text" },
+        // Words, divided before they come here.
+        "entity": keyword, "text": { "type": "text", "analyzer": "whitespace" },
         // The row as the API gives it; not searched.
         "row": { "type": "object", "enabled": false }
     });
-    for name in super::translate::facets(view) {
-        fields[*name] = keyword.clone();
+    for field in facets(view) {
+        fields[field.as_str()] = keyword.clone();
     }
     fields
 }

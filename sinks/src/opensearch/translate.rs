@@ -2,17 +2,13 @@
 
 use chrono::{DateTime, Datelike};
 use schemas::feed::Change;
-use schemas::ids::hash128;
 use schemas::time::{Epoch, EventTime};
 use schemas::view::{Row, ViewName};
 use serde_json::{Value, json};
 
 use super::client::reason;
+use crate::document::{self, id};
 use crate::store::Progress;
-
-/// Views that are kept.
-pub(super) const VIEWS: [ViewName; 5] =
-    [ViewName::Events, ViewName::Episodes, ViewName::Anomalies, ViewName::Incidents, ViewName::Alerts];
 
 /// How things are called.
 pub(super) struct Naming {
@@ -38,12 +34,6 @@ impl Naming {
         }
     }
 
-    /// All indexes of rows.
-    pub(super) fn rows(&self) -> String {
-        let patterns = VIEWS.map(|view| self.pattern(view));
-        patterns.join(",")
-    }
-
     pub(super) fn progress_path(&self) -> String {
         format!("/{}-progress/_doc/{}", self.prefix, self.shard)
     }
@@ -58,22 +48,6 @@ fn month(at: EventTime) -> String {
     format!("{:04}.{:02}", at.year(), at.month())
 }
 
-/// Fields of a view beside those that all have: exact words to filter by.
-pub(super) fn facets(view: ViewName) -> &'static [&'static str] {
-    match view {
-        ViewName::Events => &["source", "event_type", "severity"],
-        ViewName::Episodes | ViewName::Anomalies => &["kind", "class", "severity"],
-        ViewName::Incidents | ViewName::Alerts => &["incident_id", "status", "severity"],
-        _ => &[],
-    }
-}
-
-/// The id of a row's document.
-pub(super) fn id(change: &Change) -> String {
-    let parts = [change.tenant.as_str().as_bytes(), change.view.as_str().as_bytes(), change.key.as_bytes()];
-    format!("{:032x}", hash128(&parts))
-}
-
 /// The two lines of a bulk that put a row's document.
 pub(super) fn lines(naming: &Naming, epoch: Epoch, change: &Change) -> String {
     let action = action(&naming.index(change), &id(change), epoch);
@@ -85,30 +59,9 @@ fn action(index: &str, id: &str, epoch: Epoch) -> Value {
 }
 
 fn document(naming: &Naming, epoch: Epoch, change: &Change) -> Value {
-    let row = serde_json::to_value(&change.row).unwrap_or(Value::Null);
-    let (at, until) = change.row.span().unzip();
-    let entities: Vec<String> = change.row.entities().iter().map(|entity| entity.to_string()).collect();
-    let mut document = json!({
-        "shard": naming.shard, "tenant_id": change.tenant, "key": change.key, "live": change.live,
-        "epoch": epoch, "at": at.map(|at| at.0), "until": until.map(|at| at.0),
-        "entities": entities, "text": text(&change.row),
-    });
-    for name in facets(change.view) {
-        document[*name] = row[*name].clone();
-    }
-    document["row"] = row;
+    let mut document = document::document(epoch, change);
+    document["shard"] = json!(naming.shard);
     document
-}
-
-/// What people search in.
-fn text(row: &Row) -> &str {
-    match row {
-        Row::Event(row) => &row.summary,
-        Row::Episode(row) => &row.detail,
-        Row::Incident(row) => &row.title,
-        Row::Alert(row) => &row.title,
-        _ => "",
-    }
 }
 
 /// What became of an item.
@@ -210,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_differ_by_tenant_and_a_document_holds_its_row() {
+    fn a_document_holds_its_row() {
         let alert = |tenant: &str| {
             let row = Row::Alert(AlertRow {
                 incident_id: schemas::ids::IncidentId(1),
@@ -223,7 +176,6 @@ mod tests {
             let (tenant, key) = (tenant.parse().unwrap(), row.key());
             Change { tenant, view: ViewName::Alerts, key, live: true, row }
         };
-        assert_ne!(id(&alert("a")), id(&alert("b")));
         let naming = Naming { prefix: "k".to_owned(), shard: "main".to_owned() };
         let lines = lines(&naming, 7, &alert("a"));
         let (action, document) = lines.split_once('\n').unwrap();

@@ -71,7 +71,7 @@ impl Means {
 
     /// Registers the envelope's schema; gives its id.
     async fn register(&self) -> Result<u32, String> {
-        let url = format!("{}/subjects/kgroot-envelope/versions", self.registry);
+        let url = format!("{}/subjects/io.kgroot.Envelope/versions", self.registry);
         let body = json!({"schema": ENVELOPE_V1_SCHEMA}).to_string();
         let request = reqwest::Client::new()
             .post(&url)

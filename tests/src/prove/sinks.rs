@@ -19,11 +19,13 @@ use super::real::{PATIENCE, Verdict, milliseconds, report, variable};
 use super::{Cases, Report};
 
 mod alerts;
+mod index;
 mod neo4j;
 mod opensearch;
 mod parquet;
 
 use alerts::Alerts;
+use index::Index;
 use neo4j::Neo4j;
 use opensearch::OpenSearch;
 use parquet::Parquet;
@@ -70,6 +72,7 @@ struct Stores {
     neo4j: Neo4j,
     opensearch: OpenSearch,
     parquet: Parquet,
+    index: Index,
 }
 
 /// What a store has: how far it is, and its live rows, in so far as it keeps them.
@@ -85,7 +88,6 @@ impl Stores {
         let (user, password) = (variable("KGROOT_TEST_NEO4J_USER")?, variable("KGROOT_TEST_NEO4J_PASSWORD")?);
         let (folder, prefix) = (place.folder.join("parquet"), format!("t-{}", place.shard));
         let set = vec![
-            format!("sinks.backlog_path={}", place.folder.join("backlog").display()),
             format!("sinks.neo4j.uri={bolt}"),
             format!("sinks.neo4j.user={user}"),
             format!("sinks.neo4j.password={password}"),
@@ -105,23 +107,25 @@ impl Stores {
             neo4j: Neo4j::new(&variable("KGROOT_TEST_NEO4J_HTTP")?, &user, &password, &place.shard)?,
             opensearch: OpenSearch::new(&url, &prefix, &place.shard)?,
             parquet: Parquet::new(&folder, &place.shard)?,
+            index: Index { folder: place.folder.join("search"), tenants: place.tenants.clone() },
         };
         Ok((stores, set))
     }
 
     /// How far the store that is behind most is.
     fn behind(&self) -> Result<Epoch, String> {
-        let found =
-            [self.alerts.epoch()?, self.neo4j.epoch()?, self.opensearch.epoch()?, self.parquet.epoch()?];
-        Ok(found.into_iter().min().unwrap_or(0))
+        let servers = [self.alerts.epoch()?, self.neo4j.epoch()?, self.opensearch.epoch()?];
+        let found = servers.into_iter().chain([self.parquet.epoch()?, self.index.epoch()?]);
+        Ok(found.min().unwrap_or(0))
     }
 
-    fn kept(&self) -> Result<[(&'static str, Kept); 4], String> {
+    fn kept(&self) -> Result<[(&'static str, Kept); 5], String> {
         Ok([
             ("alerts", self.alerts.kept()?),
             ("neo4j", self.neo4j.kept()?),
             ("opensearch", self.opensearch.kept()?),
             ("parquet", self.parquet.kept()?),
+            ("search", self.index.kept()?),
         ])
     }
 }
@@ -211,11 +215,11 @@ fn projected(store: &str, mut texts: Texts) -> Texts {
     let kept: &[ViewName] = match store {
         "alerts" => &alerts::VIEWS,
         "neo4j" => &neo4j::VIEWS,
-        "opensearch" => &opensearch::VIEWS,
+        "opensearch" | "search" => &opensearch::VIEWS,
         _ => ViewName::ALL,
     };
     texts.retain(|(_, view), _| kept.contains(view));
-    if !["alerts", "opensearch"].contains(&store) {
+    if !["alerts", "opensearch", "search"].contains(&store) {
         for ((_, view), rows) in &mut texts {
             let row = |text: &String| serde_json::from_str(text).unwrap_or(Value::Null);
             *rows = rows.iter().map(|text| scalars(store, *view, &row(text)).to_string()).collect();

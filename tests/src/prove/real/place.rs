@@ -41,7 +41,7 @@ impl Place {
             format!("kafka.brokers={}", means.brokers),
             format!("kafka.registry={}", means.registry),
             format!("kafka.tenants={}", names.join(",")),
-            format!("state.path={}", folder.join("state").display()),
+            format!("data={}", folder.display()),
             format!("state.shard={shard}"),
             "state.snapshot_every=2s".to_owned(),
         ];
