@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::exit::{Cause, Failure};
 
+pub mod product;
 pub mod sinks;
 
 /// Prefix of environment variables that override keys.
@@ -59,6 +60,12 @@ pub struct StateSection {
     pub shard: String,
     /// Between two snapshots, such as `5m`.
     pub snapshot_every: String,
+    /// Product state: a path for SQLite, or `postgres://…`; empty: SQLite beside the snapshots, `{state.path}.sqlite`.
+    pub database: String,
+    /// How long investigations and past incidents are kept, such as `90d`; at least the horizon.
+    pub keep: String,
+    /// Such as `redis://redis:6379`: sessions and counts are shared by all processes; empty: each has its own.
+    pub redis: String,
 }
 
 /// What a tenant may take.
@@ -67,6 +74,8 @@ pub struct StateSection {
 pub struct QuotaSection {
     /// Records a second of each tenant; 0 for no limit.
     pub records_per_s: u64,
+    /// Investigations an hour of each tenant; 0 for no limit.
+    pub investigations_per_hour: u32,
 }
 
 /// What must outlive the process, checked.
@@ -153,8 +162,11 @@ impl Default for Config {
                 path: text("kgroot-data/state"),
                 shard: text("main"),
                 snapshot_every: text("5m"),
+                database: String::new(),
+                keep: text("90d"),
+                redis: String::new(),
             },
-            quota: QuotaSection { records_per_s: 0 },
+            quota: QuotaSection { records_per_s: 0, investigations_per_hour: 1_000 },
             log: LogSection { path: text("kgroot-data/log"), retention: text("24h") },
             kafka: KafkaSection { brokers: String::new(), registry: String::new(), tenants: Vec::new() },
             sinks: sinks::SinksSection::default(),
@@ -190,6 +202,7 @@ pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
     config.engine()?;
     config.event_log()?;
     config.state()?;
+    config.product()?;
     if config.sinks.checked()?.alerts && config.kafka.brokers.is_empty() {
         return Err(bad("sinks.alerts is on without kafka.brokers; set them, or switch it off".to_owned()));
     }

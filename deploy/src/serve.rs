@@ -12,13 +12,15 @@ use dataflow::engine::Engine;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use query_api::{Api, Investigator, Problem, router};
 use schemas::read::ViewReader;
+use schemas::state::ProductState;
+use sinks::state::Database;
 
 use crate::cli::{RunOptions, ValidateOptions};
 use crate::config::{Config, StateConfig, load};
 use crate::event_log::Opened;
 use crate::exit::{Cause, Failure};
 use crate::stores::Stores;
-use crate::{cluster, event_log, source};
+use crate::{cluster, event_log, product, source};
 
 /// Requests that are under way when the process is asked to stop may take so long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -44,14 +46,19 @@ pub async fn run(options: RunOptions) -> Result<()> {
     cluster::share_fate();
     let engine_config = EngineConfig { cluster, ..config.engine()? };
     let mut stop: Stop = Box::pin(asked_to_stop());
+    let product = config.product()?;
+    let (database, product) = tokio::select! {
+        opened = product::open(&product) => opened?,
+        () = &mut stop => return Ok(()),
+    };
     if engine_config.leads() {
         let state = config.state()?;
-        match open(&config, &engine_config, &state.shard, &mut stop).await? {
-            Some(started) => lead(&config, (engine_config, state), started, stop).await,
+        match open(&config, &engine_config, (&state.shard, database), &mut stop).await? {
+            Some(started) => lead(&config, (engine_config, state), (started, product), stop).await,
             None => Ok(()),
         }
     } else {
-        follow(&config, engine_config, stop).await
+        follow(&config, engine_config, product, stop).await
     }
 }
 
@@ -72,7 +79,7 @@ struct Started {
 async fn open(
     config: &Config,
     engine_config: &EngineConfig,
-    shard: &str,
+    (shard, database): (&str, Database),
     stop: &mut Stop,
 ) -> Result<Option<Started>> {
     let (event_log, sinks, of) = (config.event_log()?, config.sinks.checked()?, shard.to_owned());
@@ -88,7 +95,8 @@ async fn open(
     let started = started.and_then(|engine| {
         let Some(engine) = engine else { return Ok(None) };
         let generation = engine_config.generation().to_string();
-        let stores = Stores::start(&engine, (generation, shard), (&sinks, &config.kafka.brokers))?;
+        let configured = (&sinks, config.kafka.brokers.as_str());
+        let stores = Stores::start(&engine, (generation, shard), configured, database)?;
         Ok(Some((engine, stores)))
     });
     match started {
@@ -109,7 +117,7 @@ async fn open(
 async fn lead(
     config: &Config,
     (engine_config, state): (EngineConfig, StateConfig),
-    started: Started,
+    (started, product): (Started, ProductState),
     stop: Stop,
 ) -> Result<()> {
     let Started { opened, mut engine, stores, hold_back_ms } = started;
@@ -127,7 +135,8 @@ async fn lead(
             let _told = ended.send(());
         },
     )?;
-    let api = Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready);
+    let views = (engine.reader(), product);
+    let api = Api::new(views, investigator(engine.reader()), Some(append), recorder(), ready);
     let served = serve(api, &config.server.listen, or_asked_to_stop(stop, has_ended)).await;
     let stopped = tokio::task::spawn_blocking(move || {
         let read = source.stop().map_err(|error| Failure::of(Cause::State, error.to_string()));
@@ -142,12 +151,17 @@ async fn lead(
 }
 
 /// Computes for the process that seals, and answers from all views.
-async fn follow(config: &Config, engine_config: EngineConfig, stop: Stop) -> Result<()> {
+async fn follow(
+    config: &Config,
+    engine_config: EngineConfig,
+    product: ProductState,
+    stop: Stop,
+) -> Result<()> {
     let (event_log, engine) = (config.event_log()?, start(&engine_config).await?);
     let append = tokio::task::spawn_blocking(move || event_log::appender(event_log)).await??;
     let (reader, ready) = (engine.reader(), Arc::new(AtomicBool::new(false)));
-    let api =
-        Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready.clone());
+    let views = (engine.reader(), product);
+    let api = Api::new(views, investigator(engine.reader()), Some(append), recorder(), ready.clone());
     let heard = async move {
         // The first epoch brings back what was sealed before.
         if reader.complete(1).await.is_ok() {
@@ -203,7 +217,8 @@ async fn or_asked_to_stop(stop: Stop, ended: tokio::sync::oneshot::Receiver<()>)
 /// Serves the API over a recording until the process is asked to stop, then stops the engine.
 pub async fn api(engine: Engine, listen: &str) -> Result<()> {
     let ready = Arc::new(AtomicBool::new(true));
-    let api = Api::new(engine.reader(), investigator(engine.reader()), None, recorder(), ready);
+    let views = (engine.reader(), product::in_memory().await?);
+    let api = Api::new(views, investigator(engine.reader()), None, recorder(), ready);
     let served = serve(api, listen, asked_to_stop()).await;
     let stopped = tokio::task::spawn_blocking(move || engine.shutdown()).await.context("stop the engine")?;
     served.and(stopped.context("stop the engine"))

@@ -1,4 +1,4 @@
-//! The stores of a configuration: a thread that fills the backlog, and a task for each store.
+//! The stores of a configuration, and the history of incidents: a thread that fills the backlog, and a task for each.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,12 +8,15 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result};
 use dataflow::engine::Engine;
 use schemas::time::Epoch;
+use schemas::view::ViewName;
 use sinks::alerts::KafkaAlerts;
 use sinks::backlog::Backlog;
 use sinks::follow::{Following, follow};
 use sinks::neo4j::{self, Neo4j};
 use sinks::opensearch::{self, OpenSearch};
 use sinks::parquet::{self, Parquet};
+use sinks::state::Database;
+use sinks::state::history::History;
 use sinks::store::{Refusal, Store, StoreError};
 use tokio::sync::watch;
 
@@ -45,14 +48,19 @@ impl Stores {
         engine: &Engine,
         (generation, shard): (String, &str),
         (config, brokers): (&SinksConfig, &str),
+        database: Database,
     ) -> Result<Stores> {
         let (stop, _) = watch::channel(false);
         let mut stores = Stores { applied: Vec::new(), stop, tasks: Vec::new(), filler: None };
         if !any(config) {
             return Ok(stores);
         }
-        let backlog = Backlog::begin(&config.backlog_path, &process(), config.backlog_bytes_max)?;
+        let process = process();
+        let backlog = Backlog::begin(&config.backlog_path, &process, config.backlog_bytes_max)?;
         let common = Common { backlog: backlog.clone(), generation, folder: config.backlog_path.clone() };
+        if config.history {
+            stores.add("history", History::new(database, shard, &process), &common);
+        }
         if config.alerts {
             stores.add("alerts", KafkaAlerts::new(brokers, shard), &common);
         }
@@ -65,7 +73,7 @@ impl Stores {
         if let Some(section) = &config.parquet {
             stores.add("parquet", parquet(section, shard)?, &common);
         }
-        stores.fill(engine, backlog)?;
+        stores.fill(engine, backlog, all_views(config))?;
         Ok(stores)
     }
 
@@ -105,11 +113,13 @@ impl Stores {
         self.tasks.push(tokio::spawn(follow(store, common.backlog.clone(), following)));
     }
 
-    /// A thread that moves what the engine changed into the backlog, until the engine ends.
-    fn fill(&mut self, engine: &Engine, backlog: Backlog) -> Result<()> {
+    /// A thread that moves what the engine changed into the backlog, until the engine ends; incidents alone unless somebody
+    /// follows all views.
+    fn fill(&mut self, engine: &Engine, backlog: Backlog, all: bool) -> Result<()> {
         let (mut changes, applied) = (engine.follow(), self.applied.clone());
         let run = move || {
-            while let Some(epoch) = changes.blocking_recv() {
+            while let Some(mut epoch) = changes.blocking_recv() {
+                epoch.changes.retain(|change| all || change.view == ViewName::Incidents);
                 let kept = backlog.append(&epoch).and_then(|()| backlog.forget(least(&applied)));
                 if let Err(error) = kept {
                     tracing::error!(%error, "stores get nothing more until a restart");
@@ -124,8 +134,13 @@ impl Stores {
     }
 }
 
-/// Whether any store is configured.
+/// Whether anything follows the views.
 pub fn any(config: &SinksConfig) -> bool {
+    config.history || all_views(config)
+}
+
+/// Whether anything follows all views; the history of incidents does not.
+fn all_views(config: &SinksConfig) -> bool {
     config.alerts || config.neo4j.is_some() || config.opensearch.is_some() || config.parquet.is_some()
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod api;
+mod cache;
 mod cluster;
 mod demo;
 mod embedded;
@@ -17,6 +18,7 @@ mod named_errors;
 mod program;
 mod proving;
 mod scenarios;
+mod state;
 mod stores;
 mod storm;
 mod tidy;
