@@ -199,7 +199,7 @@ async fn migrate(database: &Database, connection: &mut AnyConnection) -> Result<
                 )));
             }
         }
-        Place::File(_) => drop(connection.execute(PRAGMAS).await.map_err(&failed)?),
+        Place::File(_) => connection.execute(PRAGMAS).await.map(|_| ()).map_err(&failed)?,
         Place::Memory => {}
     }
     // `run` takes what not every future can hold that is sent between threads.
