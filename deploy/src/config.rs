@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::exit::{Cause, Failure};
 
+pub mod product;
 pub mod search;
 pub mod sinks;
 
@@ -24,7 +25,8 @@ const ENVIRONMENT: &str = "KGROOT__";
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Folder of all that must outlive the process, in folders of its own: `state`, `log`, `backlog`, `search`.
+    /// Folder of all that must outlive the process, in parts of its own: `state`, `log`, `backlog`, `search`,
+    /// `product.sqlite`.
     pub data: PathBuf,
     /// The API.
     pub server: ServerConfig,
@@ -60,6 +62,12 @@ pub struct StateSection {
     pub shard: String,
     /// Between two snapshots, such as `5m`.
     pub snapshot_every: String,
+    /// Product state: a path for SQLite, or `postgres://…`; empty: SQLite in `{data}/product.sqlite`.
+    pub database: String,
+    /// How long investigations and past incidents are kept, such as `90d`; at least the horizon.
+    pub keep: String,
+    /// Such as `redis://redis:6379`: sessions and counts are shared by all processes; empty: each has its own.
+    pub redis: String,
 }
 
 /// What a tenant may take.
@@ -68,6 +76,8 @@ pub struct StateSection {
 pub struct QuotaSection {
     /// Records a second of each tenant; 0 for no limit.
     pub records_per_s: u64,
+    /// Investigations an hour of each tenant; 0 for no limit.
+    pub investigations_per_hour: u32,
 }
 
 /// What must outlive the process, checked.
@@ -151,8 +161,14 @@ impl Default for Config {
                 gap: text("10m"),
                 future: text("5m"),
             },
-            state: StateSection { shard: text("main"), snapshot_every: text("5m") },
-            quota: QuotaSection { records_per_s: 0 },
+            state: StateSection {
+                shard: text("main"),
+                snapshot_every: text("5m"),
+                database: String::new(),
+                keep: text("90d"),
+                redis: String::new(),
+            },
+            quota: QuotaSection { records_per_s: 0, investigations_per_hour: 1_000 },
             log: LogSection { retention: text("24h") },
             kafka: KafkaSection { brokers: String::new(), registry: String::new(), tenants: Vec::new() },
             sinks: sinks::SinksSection::default(),
@@ -189,6 +205,7 @@ pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
     config.engine()?;
     config.event_log()?;
     config.state()?;
+    config.product()?;
     if config.sinks.checked()?.alerts && config.kafka.brokers.is_empty() {
         return Err(bad("sinks.alerts is on without kafka.brokers; set them, or switch it off".to_owned()));
     }

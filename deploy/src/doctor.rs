@@ -10,13 +10,15 @@ use anyhow::Result;
 use dataflow::ingest::clock::now;
 use dataflow::ingest::kafka::KafkaLog;
 use dataflow::ingest::log::EventLog;
+use schemas::state::StateError;
 use schemas::time::EventTime;
+use sinks::state::Database;
 use sinks::store::Store;
 
 use crate::cli::ConfigOptions;
 use crate::config::{Config, EventLogConfig, load};
 use crate::exit::{Cause, Failure};
-use crate::{output, stores};
+use crate::{output, product, stores};
 
 /// How long one check may take.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -69,6 +71,14 @@ async fn checks(config: &Config) -> Result<Vec<(&'static str, Found)>> {
             }
         }
     }
+    let product = config.product()?;
+    let opened = async { Database::open(&product.database, product.keep_ms).await?.ready().await };
+    let is_ready = format!("{:?} is ready", product.database);
+    found.push(("state.database", told(opened.await.map(|()| is_ready))));
+    if product.redis.is_some() {
+        let pinged = async { product::cache(&product)?.ping().await };
+        found.push(("state.redis", told(pinged.await.map(|()| "answers".to_owned()))));
+    }
     let shard = state.shard.as_str();
     if let Some(section) = &sinks.neo4j {
         found.push(("sinks.neo4j", opens(Ok(stores::neo4j(section, shard))).await));
@@ -80,6 +90,11 @@ async fn checks(config: &Config) -> Result<Vec<(&'static str, Found)>> {
         found.push(("sinks.parquet", opens(stores::parquet(section, shard)).await));
     }
     Ok(found)
+}
+
+/// What product state said; the line names the key already.
+fn told(found: std::result::Result<String, StateError>) -> Found {
+    found.map_err(|error| error.to_string().trim_start_matches("state.database: ").to_owned())
 }
 
 /// A folder in which a file can be made.

@@ -11,6 +11,7 @@ pub mod event_log;
 pub mod exit;
 pub mod input;
 pub mod output;
+pub mod product;
 pub mod replay;
 pub mod rules;
 pub mod schema;

@@ -12,14 +12,16 @@ use dataflow::engine::Engine;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use query_api::{Api, Investigator, Problem, Searcher, router};
 use schemas::read::ViewReader;
+use schemas::state::ProductState;
+use sinks::state::Database;
 
 use crate::cli::{RunOptions, ValidateOptions};
 use crate::config::{Config, StateConfig, load};
 use crate::event_log::Opened;
 use crate::exit::{Cause, Failure};
 use crate::search::SearchParts;
-use crate::stores::Stores;
-use crate::{cluster, event_log, search, source};
+use crate::stores::{Followed, Stores};
+use crate::{cluster, event_log, product, search, source};
 
 /// Requests that are under way when the process is asked to stop may take so long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -45,14 +47,19 @@ pub async fn run(options: RunOptions) -> Result<()> {
     cluster::share_fate();
     let engine_config = EngineConfig { cluster, ..config.engine()? };
     let mut stop: Stop = Box::pin(asked_to_stop());
+    let product = config.product()?;
+    let (database, product) = tokio::select! {
+        opened = product::open(&product) => opened?,
+        () = &mut stop => return Ok(()),
+    };
     if engine_config.leads() {
         let state = config.state()?;
-        match open(&config, &engine_config, &state.shard, &mut stop).await? {
-            Some(started) => lead(&config, (engine_config, state), started, stop).await,
+        match open(&config, &engine_config, (&state.shard, database), &mut stop).await? {
+            Some(started) => lead(&config, (engine_config, state), (started, product), stop).await,
             None => Ok(()),
         }
     } else {
-        follow(&config, engine_config, stop).await
+        follow(&config, engine_config, product, stop).await
     }
 }
 
@@ -74,7 +81,7 @@ struct Started {
 async fn open(
     config: &Config,
     engine_config: &EngineConfig,
-    shard: &str,
+    (shard, database): (&str, Database),
     stop: &mut Stop,
 ) -> Result<Option<Started>> {
     let (event_log, sinks, of) = (config.event_log()?, config.sinks.checked()?, shard.to_owned());
@@ -91,13 +98,9 @@ async fn open(
     let started = started.and_then(|engine| {
         let Some(engine) = engine else { return Ok(None) };
         let generation = engine_config.generation().to_string();
-        let followed = (config.data.join("backlog"), index);
-        let stores = Stores::start(
-            &engine,
-            (generation, shard),
-            (&sinks, &config.kafka.brokers),
-            (&followed.0, followed.1),
-        )?;
+        let configured = (&sinks, config.kafka.brokers.as_str());
+        let followed = Followed { folder: config.data.join("backlog"), database, index };
+        let stores = Stores::start(&engine, (generation, shard), configured, followed)?;
         Ok(Some((engine, stores)))
     });
     match started {
@@ -118,7 +121,7 @@ async fn open(
 async fn lead(
     config: &Config,
     (engine_config, state): (EngineConfig, StateConfig),
-    started: Started,
+    (started, product): (Started, ProductState),
     stop: Stop,
 ) -> Result<()> {
     let Started { opened, mut engine, stores, searcher, hold_back_ms } = started;
@@ -136,7 +139,8 @@ async fn lead(
             let _told = ended.send(());
         },
     )?;
-    let api = Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready)
+    let views = (engine.reader(), product);
+    let api = Api::new(views, investigator(engine.reader()), Some(append), recorder(), ready)
         .with_searcher(searcher);
     let served = serve(api, &config.server.listen, or_asked_to_stop(stop, has_ended)).await;
     let stopped = tokio::task::spawn_blocking(move || {
@@ -152,13 +156,18 @@ async fn lead(
 }
 
 /// Computes for the process that seals, and answers from all views.
-async fn follow(config: &Config, engine_config: EngineConfig, stop: Stop) -> Result<()> {
+async fn follow(
+    config: &Config,
+    engine_config: EngineConfig,
+    product: ProductState,
+    stop: Stop,
+) -> Result<()> {
     let (event_log, engine) = (config.event_log()?, start(&engine_config).await?);
     let append = tokio::task::spawn_blocking(move || event_log::appender(event_log)).await??;
     let (reader, ready) = (engine.reader(), Arc::new(AtomicBool::new(false)));
-    let api =
-        Api::new(engine.reader(), investigator(engine.reader()), Some(append), recorder(), ready.clone())
-            .with_searcher(search::follow(config, &config.state()?.shard)?);
+    let views = (engine.reader(), product);
+    let api = Api::new(views, investigator(engine.reader()), Some(append), recorder(), ready.clone())
+        .with_searcher(search::follow(config, &config.state()?.shard)?);
     let heard = async move {
         // The first epoch brings back what was sealed before.
         if reader.complete(1).await.is_ok() {
@@ -214,7 +223,8 @@ async fn or_asked_to_stop(stop: Stop, ended: tokio::sync::oneshot::Receiver<()>)
 /// Serves the API over a recording until the process is asked to stop, then stops the engine.
 pub async fn api(engine: Engine, listen: &str) -> Result<()> {
     let ready = Arc::new(AtomicBool::new(true));
-    let api = Api::new(engine.reader(), investigator(engine.reader()), None, recorder(), ready);
+    let views = (engine.reader(), product::in_memory().await?);
+    let api = Api::new(views, investigator(engine.reader()), None, recorder(), ready);
     let served = serve(api, listen, asked_to_stop()).await;
     let stopped = tokio::task::spawn_blocking(move || engine.shutdown()).await.context("stop the engine")?;
     served.and(stopped.context("stop the engine"))

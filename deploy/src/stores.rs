@@ -1,6 +1,6 @@
-//! The stores of a configuration: a thread that fills the backlog, and a task for each store.
+//! The stores of a configuration, and the history of incidents: a thread that fills the backlog, and a task for each.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result};
 use dataflow::engine::Engine;
 use schemas::time::Epoch;
+use schemas::view::ViewName;
 use sinks::alerts::KafkaAlerts;
 use sinks::backlog::Backlog;
 use sinks::follow::{Following, follow};
@@ -15,6 +16,8 @@ use sinks::index::Index;
 use sinks::neo4j::{self, Neo4j};
 use sinks::opensearch::{self, OpenSearch};
 use sinks::parquet::{self, Parquet};
+use sinks::state::Database;
+use sinks::state::history::History;
 use sinks::store::{Refusal, Store, StoreError};
 use tokio::sync::watch;
 
@@ -33,6 +36,16 @@ pub struct Stores {
     filler: Option<JoinHandle<()>>,
 }
 
+/// What follows the views beside the stores of a configuration.
+pub struct Followed {
+    /// Folder of the backlog.
+    pub folder: PathBuf,
+    /// Where the history of incidents is kept, if it is.
+    pub database: Database,
+    /// The embedded index.
+    pub index: Option<Index>,
+}
+
 /// What every store is followed with.
 struct Common {
     backlog: Backlog,
@@ -46,15 +59,20 @@ impl Stores {
         engine: &Engine,
         (generation, shard): (String, &str),
         (config, brokers): (&SinksConfig, &str),
-        (folder, index): (&Path, Option<Index>),
+        followed: Followed,
     ) -> Result<Stores> {
         let (stop, _) = watch::channel(false);
         let mut stores = Stores { applied: Vec::new(), stop, tasks: Vec::new(), filler: None };
-        if !any(config) && index.is_none() {
+        if !any(config) && followed.index.is_none() {
             return Ok(stores);
         }
-        let backlog = Backlog::begin(folder, &process(), config.backlog_bytes_max)?;
-        let common = Common { backlog: backlog.clone(), generation, folder: folder.to_owned() };
+        let Followed { folder, database, index } = followed;
+        let process = process();
+        let backlog = Backlog::begin(&folder, &process, config.backlog_bytes_max)?;
+        let common = Common { backlog: backlog.clone(), generation, folder };
+        if config.history {
+            stores.add("history", History::new(database, shard, &process), &common);
+        }
         if config.alerts {
             stores.add("alerts", KafkaAlerts::new(brokers, shard), &common);
         }
@@ -67,10 +85,11 @@ impl Stores {
         if let Some(section) = &config.parquet {
             stores.add("parquet", parquet(section, shard)?, &common);
         }
+        let all = all_views(config) || index.is_some();
         if let Some(index) = index {
             stores.add("search", index, &common);
         }
-        stores.fill(engine, backlog)?;
+        stores.fill(engine, backlog, all)?;
         Ok(stores)
     }
 
@@ -110,11 +129,13 @@ impl Stores {
         self.tasks.push(tokio::spawn(follow(store, common.backlog.clone(), following)));
     }
 
-    /// A thread that moves what the engine changed into the backlog, until the engine ends.
-    fn fill(&mut self, engine: &Engine, backlog: Backlog) -> Result<()> {
+    /// A thread that moves what the engine changed into the backlog, until the engine ends; incidents alone unless somebody
+    /// follows all views.
+    fn fill(&mut self, engine: &Engine, backlog: Backlog, all: bool) -> Result<()> {
         let (mut changes, applied) = (engine.follow(), self.applied.clone());
         let run = move || {
-            while let Some(epoch) = changes.blocking_recv() {
+            while let Some(mut epoch) = changes.blocking_recv() {
+                epoch.changes.retain(|change| all || change.view == ViewName::Incidents);
                 let kept = backlog.append(&epoch).and_then(|()| backlog.forget(least(&applied)));
                 if let Err(error) = kept {
                     tracing::error!(%error, "stores get nothing more until a restart");
@@ -129,8 +150,13 @@ impl Stores {
     }
 }
 
-/// Whether any store is configured, the embedded index aside.
+/// Whether anything follows the views, the embedded index aside.
 pub fn any(config: &SinksConfig) -> bool {
+    config.history || all_views(config)
+}
+
+/// Whether anything follows all views; the history of incidents does not.
+fn all_views(config: &SinksConfig) -> bool {
     config.alerts || config.neo4j.is_some() || config.opensearch.is_some() || config.parquet.is_some()
 }
 

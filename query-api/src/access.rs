@@ -25,14 +25,14 @@ impl ReadAccess {
     }
 }
 
-/// The right to append to one tenant's topics. Only this module makes one.
+/// The right to append to one tenant's topics, and to change its product state. Only this module makes one.
 #[derive(Clone, Debug)]
 pub(crate) struct WriteAccess {
     tenant: TenantId,
 }
 
 impl WriteAccess {
-    /// Whose topics.
+    /// Whose.
     pub(crate) fn tenant(&self) -> &TenantId {
         &self.tenant
     }

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use schemas::read::ReadError;
+use schemas::state::StateError;
 use serde::Serialize;
 
 /// A refusal.
@@ -74,6 +75,17 @@ impl From<ReadError> for Problem {
             ReadError::UnknownTenant { .. } => Problem::new(StatusCode::NOT_FOUND, "tenant_unknown", detail),
             ReadError::Epoch { .. } => Problem::unprocessable("epoch_unreadable", detail),
             ReadError::Stopped => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "engine_stopped", detail),
+        }
+    }
+}
+
+impl From<StateError> for Problem {
+    fn from(error: StateError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StateError::Away(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "state_away", detail),
+            StateError::Broken(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "state_broken", detail),
+            StateError::Cursor(_) => Problem::unprocessable("cursor_invalid", detail).at("cursor", "unknown"),
         }
     }
 }

@@ -14,7 +14,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::Problem;
-use crate::routes::{changes, health, ingest, investigate, search, views};
+use crate::routes::{
+    changes, health, history, ingest, investigate, investigations, repositories, search, views,
+};
 use crate::state::Api;
 
 /// Largest body of a question.
@@ -37,6 +39,11 @@ struct Document;
 pub fn router(api: Api) -> Router {
     let (timed, timed_document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(investigate::investigate))
+        .routes(routes!(investigations::investigations))
+        .routes(routes!(investigations::investigation))
+        .routes(routes!(repositories::repositories))
+        .routes(routes!(repositories::repository, repositories::map, repositories::unmap))
+        .routes(routes!(history::history))
         .routes(routes!(views::incidents))
         .routes(routes!(views::incident))
         .routes(routes!(views::chains))

@@ -2,7 +2,11 @@
 
 pub(crate) mod changes;
 pub(crate) mod health;
+pub(crate) mod history;
 pub(crate) mod ingest;
 pub(crate) mod investigate;
+pub(crate) mod investigations;
+pub(crate) mod parts;
+pub(crate) mod repositories;
 pub(crate) mod search;
 pub(crate) mod views;

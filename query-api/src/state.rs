@@ -1,4 +1,4 @@
-//! What handlers share. The reader is private: rows are had only with a [`ReadAccess`].
+//! What handlers share. Reader and product state are private: rows are had only with a [`ReadAccess`].
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
 use schemas::read::{Changes, Page, Query, Status, ViewReader};
 use schemas::search::{Hits, Search, SearchError};
+use schemas::state::{ProductState, Reply, StateError, StateRequest};
 use schemas::view::ViewName;
 use tokio::sync::mpsc;
 
@@ -47,6 +48,7 @@ pub type Searcher = Arc<dyn Fn(Search) -> Searching + Send + Sync>;
 #[derive(Clone)]
 pub struct Api {
     reader: ViewReader,
+    state: ProductState,
     investigator: Investigator,
     appender: Option<Appender>,
     searcher: Option<Searcher>,
@@ -55,16 +57,16 @@ pub struct Api {
 }
 
 impl Api {
-    /// An API over a reader. Without an appender nothing can be sent to it, as over a recording. `ready` is set once
-    /// recovery is over.
+    /// An API over views and product state. Without an appender nothing can be sent to it, as over a recording. `ready` is
+    /// set once recovery is over.
     pub fn new(
-        reader: ViewReader,
+        (reader, state): (ViewReader, ProductState),
         investigator: Investigator,
         appender: Option<Appender>,
         metrics: Option<PrometheusHandle>,
         ready: Arc<AtomicBool>,
     ) -> Self {
-        Api { reader, investigator, appender, searcher: None, metrics, ready }
+        Api { reader, state, investigator, appender, searcher: None, metrics, ready }
     }
 
     /// The API with an index that is searched.
@@ -123,6 +125,26 @@ impl Api {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "search_unavailable", error.to_string())
         };
         searcher(search).await.map_err(unavailable)
+    }
+
+    /// Product state of a tenant.
+    pub(crate) async fn kept<T>(
+        &self,
+        access: &ReadAccess,
+        request: impl FnOnce(TenantId, Reply<T>) -> StateRequest,
+    ) -> Result<T, StateError> {
+        let tenant = access.tenant().clone();
+        self.state.ask(|reply| request(tenant, reply)).await
+    }
+
+    /// Changes product state of a tenant.
+    pub(crate) async fn change<T>(
+        &self,
+        access: &WriteAccess,
+        request: impl FnOnce(TenantId, Reply<T>) -> StateRequest,
+    ) -> Result<T, StateError> {
+        let tenant = access.tenant().clone();
+        self.state.ask(|reply| request(tenant, reply)).await
     }
 
     pub(crate) async fn status(&self) -> Result<Status, Problem> {

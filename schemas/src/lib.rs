@@ -2,7 +2,7 @@
 //!
 //! In reading order: ids and time; entities; the envelope; facts and object states; the kind and rule catalogue;
 //! codecs (bytes to envelopes) and normalization (envelopes to facts); views, the read contract, the feed for
-//! stores, and the answer of an investigation.
+//! stores, the answer of an investigation, and product state.
 
 pub mod answer;
 pub mod catalogue;
@@ -20,6 +20,7 @@ pub mod object;
 pub mod position;
 pub mod read;
 pub mod search;
+pub mod state;
 pub mod time;
 pub mod topic;
 pub mod view;

@@ -1,10 +1,12 @@
-//! The exits. Clients of stores and of Kafka as a target live here and only here.
+//! The exits. Clients of stores, of databases and of Kafka as a target live here and only here.
 //!
 //! Stores follow the views under one contract ([`store`]): the engine's changes wait in the [`backlog`], and each store is
 //! [`follow`]ed by a task of its own. Kafka takes dead letters, the control topic, and records that came by HTTP.
+//! What the product itself keeps is in [`state`] and [`cache`].
 
 pub mod alerts;
 pub mod backlog;
+pub mod cache;
 mod committed;
 pub mod control_topic;
 pub mod dead_letter;
@@ -15,6 +17,7 @@ pub mod neo4j;
 pub mod opensearch;
 pub mod parquet;
 pub mod producer;
+pub mod state;
 pub mod store;
 
 /// A Kafka client's settings, to which each adds its own.

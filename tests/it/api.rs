@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use bench::scenario::{Family, generate};
 use query_api::{Api, Investigator, Problem, router};
+use schemas::state::ProductState;
 use serde_json::{Value, json};
+use sinks::cache::Cache;
+use sinks::state::{Database, Place, serve};
+
+/// Investigations an hour.
+const LIMIT: u32 = 3;
 
 async fn served() -> (String, dataflow::engine::Engine) {
     let mut records = Vec::new();
@@ -26,7 +32,11 @@ async fn served() -> (String, dataflow::engine::Engine) {
                 .map_err(|error| Problem::unprocessable("question", error.to_string()))
         })
     });
-    let api = router(Api::new(engine.reader(), investigator, None, None, Arc::new(true.into())));
+    let database = Database::open(&Place::Memory, i64::MAX).await.unwrap();
+    let (requests, asked) = tokio::sync::mpsc::channel(8);
+    tokio::task::spawn_local(serve(database, Cache::local(LIMIT), asked));
+    let views = (engine.reader(), ProductState::new(requests));
+    let api = router(Api::new(views, investigator, None, None, Arc::new(true.into())));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = axum::serve(listener, api);
@@ -119,9 +129,117 @@ fn the_document_describes_the_routes() {
     run(async |url| {
         let (_, document) = get(&format!("{url}/openapi.json")).await;
         assert_eq!(document["openapi"], "3.1.0");
-        for path in ["/api/v1/investigate", "/api/v1/incidents", "/api/v1/changes", "/readyz"] {
-            assert!(document["paths"][path].is_object(), "{path}");
+        let paths = [
+            ("/api/v1/investigate", "post"),
+            ("/api/v1/investigations", "get"),
+            ("/api/v1/investigations/{id}", "get"),
+            ("/api/v1/repositories", "get"),
+            ("/api/v1/repositories/{service}", "get"),
+            ("/api/v1/repositories/{service}", "put"),
+            ("/api/v1/repositories/{service}", "delete"),
+            ("/api/v1/history", "get"),
+            ("/api/v1/incidents", "get"),
+            ("/api/v1/changes", "get"),
+            ("/readyz", "get"),
+        ];
+        for (path, method) in paths {
+            assert!(document["paths"][path][method].is_object(), "{method} {path}");
         }
         assert_eq!(get(&format!("{url}/readyz")).await.0, 200);
+    });
+}
+
+/// Asks a question under a key; status, headers by name, document.
+async fn ask(
+    url: &str,
+    query: &str,
+    key: Option<&str>,
+) -> (u16, impl Fn(&str) -> Option<String> + use<>, Value) {
+    let question = json!({"tenant_id": "shop", "query": query});
+    let mut request = reqwest::Client::new().post(format!("{url}/api/v1/investigate")).json(&question);
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let header = move |name: &str| Some(headers.get(name)?.to_str().unwrap().to_owned());
+    (status, header, response.json().await.unwrap())
+}
+
+#[test]
+fn an_investigation_is_kept_and_found_again_by_its_tenant() {
+    run(async |url| {
+        let (status, header, answer) = ask(&url, "why does checkout fail?", None).await;
+        assert_eq!(status, 200, "{answer}");
+        let location = header("content-location").unwrap();
+        let (status, kept) = get(&format!("{url}{location}")).await;
+        assert_eq!((status, &kept["answer"]), (200, &answer));
+        assert_eq!(kept["question"]["query"], "why does checkout fail?");
+        let (_, listed) = get(&format!("{url}/api/v1/investigations?tenant_id=shop")).await;
+        assert_eq!(listed["rows"][0]["investigation_id"], answer["investigation_id"]);
+        assert_eq!(listed["rows"][0]["status"], "answered");
+        let (_, others) = get(&format!("{url}/api/v1/investigations?tenant_id=other")).await;
+        assert_eq!(others["rows"], json!([]));
+        let (status, problem) = get(&format!("{url}{}", location.replace("=shop", "=other"))).await;
+        assert_eq!((status, problem["code"].as_str()), (404, Some("investigation_unknown")));
+        let (status, problem) = get(&format!("{url}/api/v1/investigations?tenant_id=shop&cursor=x")).await;
+        assert_eq!((status, problem["code"].as_str()), (422, Some("cursor_invalid")));
+    });
+}
+
+#[test]
+fn investigations_are_limited_and_the_same_again_is_not_counted() {
+    run(async |url| {
+        let (status, header, first) = ask(&url, "why does checkout fail?", Some("k1")).await;
+        assert_eq!(
+            (status, header("ratelimit-policy").as_deref()),
+            (200, Some("\"investigations\";q=3;w=3600"))
+        );
+        assert_eq!(header("ratelimit").as_deref(), Some("\"investigations\";r=2;t=1200"));
+        for _ in 0..10 {
+            let (status, header, again) = ask(&url, "why does checkout fail?", Some("k1")).await;
+            assert_eq!(
+                (status, header("idempotency-replayed").as_deref(), &again),
+                (200, Some("true"), &first)
+            );
+        }
+        let (status, _, problem) = ask(&url, "another one", Some("k1")).await;
+        assert_eq!((status, problem["code"].as_str()), (422, Some("idempotency_key_reused")));
+        for query in ["second", "third"] {
+            assert_eq!(ask(&url, query, None).await.0, 200);
+        }
+        let (status, header, problem) = ask(&url, "fourth", None).await;
+        assert_eq!((status, problem["code"].as_str()), (429, Some("investigations_spent")));
+        let wait: u64 = header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=1_200).contains(&wait), "{wait}");
+        assert!(header("ratelimit").unwrap().contains("r=0;"));
+    });
+}
+
+#[test]
+fn a_service_has_the_repository_that_was_said_last() {
+    run(async |url| {
+        let client = reqwest::Client::new();
+        let at = |service: &str| format!("{url}/api/v1/repositories/{service}?tenant_id=shop");
+        let put = async |service: &str, body: Value| {
+            let response = client.put(at(service)).json(&body).send().await.unwrap();
+            (response.status().as_u16(), response.json::<Value>().await.unwrap())
+        };
+        assert_eq!(get(&at("shop%2Fcheckout")).await.0, 404);
+        put("shop%2Fcheckout", json!({"repository": "acme/old"})).await;
+        let mapped = json!({"service": "shop/checkout", "repository": "acme/checkout"});
+        assert_eq!(
+            put("shop%2Fcheckout", json!({"repository": "acme/checkout"})).await,
+            (200, mapped.clone())
+        );
+        assert_eq!(get(&at("shop%2Fcheckout")).await, (200, mapped.clone()));
+        let (_, listed) = get(&format!("{url}/api/v1/repositories?tenant_id=shop")).await;
+        assert_eq!(listed, json!({"rows": [mapped], "next_cursor": null}));
+        let (status, problem) = put("checkout", json!({"repository": "a b"})).await;
+        assert_eq!((status, problem["code"].as_str()), (422, Some("repository_invalid")));
+        let (status, problem) = put("checkout", json!({"repo": "a"})).await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some("body_invalid")));
+        let remove = async || client.delete(at("shop%2Fcheckout")).send().await.unwrap().status().as_u16();
+        assert_eq!((remove().await, remove().await), (204, 404));
     });
 }

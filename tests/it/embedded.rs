@@ -36,9 +36,9 @@ async fn post(program: &Program, path: &str, body: String) -> (u16, Value) {
 fn what_was_acknowledged_is_there_after_a_kill() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = std::env::temp_dir().join(format!("kgroot-run-{}", std::process::id()));
-    let set = [format!("data={}", folder.display())];
+    let set = [format!("data={}", folder.display()), "sinks.history=on".to_owned()];
     let wanted = (u64::try_from(RECORDS).unwrap(), 100, u64::try_from(BROKEN).unwrap());
-    let seen = runtime.block_on(async {
+    let (seen, kept_at) = runtime.block_on(async {
         let program = Program::run(LISTEN, &set);
         until("the program answers", async || program.get("/openapi.json").await).await;
         let (status, appended) =
@@ -54,14 +54,22 @@ fn what_was_acknowledged_is_there_after_a_kill() {
             assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{problem}");
         }
         until("all are counted", async || (program.counts(TENANT).await == wanted).then_some(())).await;
-        episodes(&program).await
+        let question = json!({ "tenant_id": TENANT, "query": "what is wrong?" });
+        let request = reqwest::Client::new().post(program.url("/api/v1/investigate")).json(&question);
+        let response = request.send().await.unwrap();
+        let kept_at = response.headers()["content-location"].to_str().unwrap().to_owned();
+        followed(&program).await;
+        (episodes(&program).await, kept_at)
     });
     runtime.block_on(async {
         let program = Program::run(LISTEN, &set);
         until("all are counted again", async || (program.counts(TENANT).await == wanted).then_some(())).await;
         assert_eq!(episodes(&program).await, seen);
+        let kept = program.get(&kept_at).await.unwrap();
+        assert_eq!(kept["question"]["query"], "what is wrong?", "{kept}");
+        followed(&program).await;
     });
-    let log = EmbeddedLog::open(&folder, i64::MAX).unwrap();
+    let log = EmbeddedLog::open(&folder.join("log"), i64::MAX).unwrap();
     let letters = log.dead_letters(&format!("otel-{TENANT}.dlq")).unwrap();
     assert_eq!(letters.len(), BROKEN, "one letter for each, although they were read twice");
     let reason: Value = serde_json::from_slice(&letters[0].0).unwrap();
@@ -70,6 +78,25 @@ fn what_was_acknowledged_is_there_after_a_kill() {
         (Some("unknown_format"), &br#"{"broken": 0}"#[..])
     );
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Waits until the history has the incidents of the view, and says that they are live.
+async fn followed(program: &Program) {
+    let rows = async |path: &str| {
+        let page = program.get(&format!("/api/v1/{path}?tenant_id={TENANT}&limit=500")).await?;
+        page["rows"].as_array().cloned()
+    };
+    let sorted = |mut rows: Vec<Value>| {
+        rows.sort_by_key(|row| row["incident_id"].to_string());
+        rows
+    };
+    until("the history has the incidents", async || {
+        let view = sorted(rows("incidents").await?);
+        assert!(!view.is_empty());
+        let past = rows("history").await?.into_iter().filter(|past| past["live"] == true);
+        (sorted(past.map(|past| past["incident"].clone()).collect()) == view).then_some(())
+    })
+    .await;
 }
 
 /// Episodes without the epoch from which they were readable: a restart cuts the log into other batches.

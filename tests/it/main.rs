@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod api;
+mod cache;
 mod cluster;
 mod demo;
 mod embedded;
@@ -19,6 +20,7 @@ mod proving;
 mod scenarios;
 mod schema;
 mod search;
+mod state;
 mod stores;
 mod storm;
 mod tidy;

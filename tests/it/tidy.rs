@@ -59,6 +59,8 @@ fn the_star_is_kept() {
         ("differential-dataflow", vec!["dataflow"]),
         ("axum", vec!["query-api", "deploy", "tests"]),
         ("rdkafka", vec!["dataflow", "sinks", "tests"]),
+        ("sqlx", vec!["sinks", "tests"]),
+        ("redis", vec!["sinks"]),
     ] {
         for name in ["schemas", "dataflow", "sinks", "query-api", "agents", "deploy", "bench", "tests"] {
             assert!(!depends(name, library) || allowed.contains(&name), "{name} imports {library}");

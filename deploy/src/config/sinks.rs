@@ -23,6 +23,8 @@ pub struct SinksSection {
     pub hold_back: String,
     /// `on`: alerts go to the Kafka topics `kgroot-alerts-{tenant}` of `kafka.brokers`; `off`: they do not.
     pub alerts: String,
+    /// `on`: incidents outlive the views in the database of `state.database`; `off`: they do not.
+    pub history: String,
     /// The causal graph.
     pub neo4j: Neo4jSection,
     /// Events, anomalies and incidents.
@@ -91,6 +93,8 @@ pub struct SinksConfig {
     pub hold_back_ms: i64,
     /// Whether alerts go to Kafka.
     pub alerts: bool,
+    /// Whether incidents outlive the views.
+    pub history: bool,
     /// Neo4j, if it is used.
     pub neo4j: Option<Neo4jSection>,
     /// Parquet files, if they are written.
@@ -115,6 +119,7 @@ impl Default for SinksSection {
             backlog_mib: 4_096,
             hold_back: text("1h"),
             alerts: text("off"),
+            history: text("off"),
             neo4j: Neo4jSection { uri: String::new(), user: text("neo4j"), password: String::new() },
             opensearch: OpenSearchSection {
                 url: String::new(),
@@ -141,19 +146,20 @@ impl SinksSection {
         Ok(SinksConfig {
             backlog_bytes_max: self.backlog_mib * 1_024 * 1_024,
             hold_back_ms,
-            alerts: self.alerts()?,
+            alerts: switch("alerts", &self.alerts)?,
+            history: switch("history", &self.history)?,
             neo4j: Some(self.neo4j.clone()).filter(|section| !section.uri.is_empty()),
             parquet: self.parquet.checked()?,
             opensearch: self.opensearch.checked()?,
         })
     }
+}
 
-    fn alerts(&self) -> Result<bool> {
-        match self.alerts.as_str() {
-            "on" => Ok(true),
-            "off" => Ok(false),
-            other => Err(Failure::of(Cause::Config, format!("sinks.alerts is {other:?}; use on or off"))),
-        }
+fn switch(key: &str, text: &str) -> Result<bool> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(Failure::of(Cause::Config, format!("sinks.{key} is {other:?}; use on or off"))),
     }
 }
 

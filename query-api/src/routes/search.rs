@@ -4,16 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::QueryRejection;
 use schemas::search::query::Expression;
-use schemas::search::{Cursor, HITS_MAX, Hit, Hits, Search};
-use schemas::time::EventTime;
+use schemas::search::{Cursor, Hit, Hits, Search};
 use serde::{Deserialize, Serialize};
 
 use crate::access::ReadAccess;
 use crate::problem::{Problem, ProblemDocument};
+use crate::routes::parts;
 use crate::state::Api;
-
-/// Hits of a page unless the request says otherwise.
-const LIMIT_DEFAULT: usize = 50;
 
 /// What is searched for.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -67,35 +64,11 @@ fn read(access: &ReadAccess, parameters: &Parameters) -> Result<Search, Problem>
     let expression = parameters.q.parse::<Expression>().map_err(|error| {
         Problem::unprocessable("search_invalid", error.to_string()).at("q", "cannot be read")
     })?;
-    let limit = parameters.limit.unwrap_or(LIMIT_DEFAULT);
-    if limit == 0 || HITS_MAX < limit {
-        let detail = format!("limit is {limit}; use 1 to {HITS_MAX}");
-        return Err(Problem::unprocessable("limit_invalid", detail).at("limit", "out of range"));
-    }
+    let limit = parts::limit(parameters.limit)?;
     let after = parameters.cursor.as_ref().map(|text| {
         let bad = || Problem::unprocessable("cursor_invalid", "cursor is none that a page gave");
         Cursor::decode(text).ok_or_else(bad).map_err(|problem| problem.at("cursor", "not a cursor"))
     });
-    let (from, to) = window(parameters.from.as_deref(), parameters.to.as_deref())?;
+    let (from, to) = parts::window(parameters.from.as_deref(), parameters.to.as_deref())?;
     Ok(Search { tenant: access.tenant().clone(), expression, from, to, after: after.transpose()?, limit })
-}
-
-/// Two instants, the second after the first.
-pub(super) fn window(
-    from: Option<&str>,
-    to: Option<&str>,
-) -> Result<(Option<EventTime>, Option<EventTime>), Problem> {
-    let time = |name: &str, text: Option<&str>| -> Result<Option<EventTime>, Problem> {
-        text.map(EventTime::parse).transpose().map_err(|error| {
-            Problem::unprocessable("time_invalid", format!("{name}: {error}")).at(name, "not a time")
-        })
-    };
-    let (from, to) = (time("from", from)?, time("to", to)?);
-    if let (Some(from), Some(to)) = (from, to)
-        && to <= from
-    {
-        let detail = format!("to ({to}) is not after from ({from}); swap them");
-        return Err(Problem::unprocessable("window_reversed", detail));
-    }
-    Ok((from, to))
 }

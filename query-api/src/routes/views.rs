@@ -3,17 +3,16 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use schemas::ids::IncidentId;
-use schemas::read::{AsOf, Filter, PAGE_ROWS_MAX, Query};
+use schemas::read::{AsOf, Filter, Query};
+use schemas::state::StateRequest;
 use schemas::view::{Row, ViewName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::access::ReadAccess;
 use crate::problem::{Problem, ProblemDocument};
+use crate::routes::parts;
 use crate::state::Api;
-
-/// Rows of a page unless the request says otherwise.
-const LIMIT_DEFAULT: usize = 100;
 
 /// Paging and narrowing, the same for every view.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -57,14 +56,7 @@ async fn page(
     view: ViewName,
     parameters: Parameters,
 ) -> Result<Json<Rows>, Problem> {
-    let limit = parameters.limit.unwrap_or(LIMIT_DEFAULT);
-    if limit == 0 || PAGE_ROWS_MAX < limit {
-        return Err(Problem::unprocessable(
-            "limit_invalid",
-            format!("limit is {limit}; use 1 to {PAGE_ROWS_MAX}"),
-        )
-        .at("limit", "out of range"));
-    }
+    let limit = parts::limit(parameters.limit)?;
     let filter = filter(&parameters)?;
     let query = Query {
         filter,
@@ -78,7 +70,7 @@ async fn page(
 }
 
 fn filter(parameters: &Parameters) -> Result<Filter, Problem> {
-    let (from, to) = super::search::window(parameters.from.as_deref(), parameters.to.as_deref())?;
+    let (from, to) = parts::window(parameters.from.as_deref(), parameters.to.as_deref())?;
     let incident = parameters.incident_id.as_ref().map(|id| id.parse::<IncidentId>()).transpose();
     let incident = incident.map_err(|error| {
         Problem::unprocessable("incident_invalid", error.to_string()).at("incident_id", "not an id")
@@ -96,9 +88,9 @@ fn entity(text: &str) -> Result<schemas::entity::Entity, Problem> {
     Ok(schemas::entity::Entity::namespaced(kind.parse().map_err(bad)?, namespace, name))
 }
 
-/// One incident with its chains and its alert.
+/// One incident with its chains and its alert; as it last was, without them, when the views have forgotten it.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", params(("id" = String, Path, description = "inc_…"), ("tenant_id" = String, Query, description = "whose views")),
-    responses((status = 200, description = "incident, chains, alert"), (status = 404, body = ProblemDocument)))]
+    responses((status = 200, description = "incident, chains, alert; `live` is false when it is of the past"), (status = 404, body = ProblemDocument)))]
 pub(crate) async fn incident(
     State(api): State<Api>,
     access: ReadAccess,
@@ -111,6 +103,13 @@ pub(crate) async fn incident(
     let all = |view| Query { filter: of_incident.clone(), ..Query::all(access.tenant(), view) };
     let found = api.peek(&access, all(ViewName::Incidents)).await?;
     let Some(row) = found.rows.first() else {
+        let past = |tenant, reply| StateRequest::Incident(tenant, incident, reply);
+        if let Some(past) = api.kept(&access, past).await? {
+            let (as_of, incident, live) = (found.as_of, past.incident, false);
+            return Ok(Json(
+                serde_json::json!({"as_of": as_of, "incident": incident, "chains": [], "alert": null, "live": live}),
+            ));
+        }
         let detail = format!("no incident {id}; GET /api/v1/incidents lists those there are");
         return Err(Problem::new(axum::http::StatusCode::NOT_FOUND, "incident_unknown", detail));
     };
@@ -118,7 +117,7 @@ pub(crate) async fn incident(
     let chains = api.peek(&access, at(ViewName::Chains)).await?.rows;
     let alert = api.peek(&access, at(ViewName::Alerts)).await?.rows;
     Ok(Json(
-        serde_json::json!({"as_of": found.as_of, "incident": row, "chains": chains, "alert": alert.first()}),
+        serde_json::json!({"as_of": found.as_of, "incident": row, "chains": chains, "alert": alert.first(), "live": true}),
     ))
 }
 

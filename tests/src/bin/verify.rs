@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// A program or file that must be there, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 12] = [
     ("cc", "gcc"),
     ("make", "make"),
     ("perl", "perl"),
@@ -18,6 +18,8 @@ const NEEDED: [(&str, &str); 10] = [
     ("mvn", "maven"),
     ("python3", "python3"),
     ("curl", "curl"),
+    ("redis-server", "redis-server"),
+    ("/usr/lib/postgresql/15/bin/initdb", "postgresql"),
     ("/usr/include/openssl/ssl.h", "libssl-dev"),
     ("/usr/include/zlib.h", "zlib1g-dev"),
     ("/usr/bin/pkg-config", "pkg-config"),
@@ -139,7 +141,7 @@ fn producer() -> Result<String> {
 fn start_servers() -> Result<Vec<(String, String)>> {
     eprintln!("verify: start Kafka, the registry and the stores");
     let output = Command::new("tests/servers/servers.sh")
-        .args(["start", "kafka", "registry", "neo4j", "opensearch"])
+        .args(["start", "kafka", "registry", "neo4j", "opensearch", "postgres", "redis"])
         .stderr(Stdio::inherit())
         .output()
         .context("start the servers")?;

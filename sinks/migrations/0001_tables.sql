@@ -1,0 +1,43 @@
+-- The one schema. `tenant` comes first in every key; times are milliseconds since 1970; documents are JSON.
+CREATE TABLE investigations (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  asked_at BIGINT NOT NULL,
+  asked TEXT NOT NULL, -- what a list shows
+  question TEXT NOT NULL,
+  answer TEXT NOT NULL,
+  PRIMARY KEY (tenant, id)
+);
+CREATE INDEX investigations_latest ON investigations (tenant, asked_at, id);
+
+CREATE TABLE repositories (
+  tenant TEXT NOT NULL,
+  service TEXT NOT NULL,
+  repository TEXT NOT NULL,
+  PRIMARY KEY (tenant, service)
+);
+
+-- Incidents as they last were; `live` is 1 while the views have them.
+CREATE TABLE incidents (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  shard TEXT NOT NULL,
+  live BIGINT NOT NULL,
+  epoch BIGINT NOT NULL,
+  started_at BIGINT NOT NULL,
+  last_at BIGINT NOT NULL,
+  incident TEXT NOT NULL,
+  PRIMARY KEY (tenant, id)
+);
+CREATE INDEX incidents_latest ON incidents (tenant, started_at, id);
+
+-- Which process brings the incidents of a shard, and whose they are.
+CREATE TABLE followed (
+  shard TEXT NOT NULL PRIMARY KEY,
+  owner TEXT NOT NULL
+);
+CREATE TABLE followed_tenants (
+  shard TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  PRIMARY KEY (shard, tenant)
+);

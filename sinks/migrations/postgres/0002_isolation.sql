@@ -1,0 +1,16 @@
+-- Lists are in the order of bytes, as they are in SQLite.
+ALTER TABLE investigations ALTER COLUMN id TYPE TEXT COLLATE "C";
+ALTER TABLE repositories ALTER COLUMN service TYPE TEXT COLLATE "C";
+ALTER TABLE incidents ALTER COLUMN id TYPE TEXT COLLATE "C";
+
+-- A transaction sees and writes the rows of the tenant that it names, and without a tenant no row. Forced, so that it
+-- holds for the owner too; a role with BYPASSRLS or SUPERUSER is refused at the start.
+ALTER TABLE investigations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE investigations FORCE ROW LEVEL SECURITY;
+CREATE POLICY of_tenant ON investigations USING (tenant = current_setting('app.tenant', true));
+ALTER TABLE repositories ENABLE ROW LEVEL SECURITY;
+ALTER TABLE repositories FORCE ROW LEVEL SECURITY;
+CREATE POLICY of_tenant ON repositories USING (tenant = current_setting('app.tenant', true));
+ALTER TABLE incidents ENABLE ROW LEVEL SECURITY;
+ALTER TABLE incidents FORCE ROW LEVEL SECURITY;
+CREATE POLICY of_tenant ON incidents USING (tenant = current_setting('app.tenant', true));
