@@ -73,7 +73,7 @@ pub(super) fn date(at: EventTime) -> String {
 pub(super) fn at_ms(lines: &[(Epoch, &Change)]) -> Option<(i64, i64)> {
     let mut times = lines.iter().filter_map(|(_, change)| change.row.span()).map(|(begins, _)| begins.0);
     let least = times.next()?;
-    Some((least, times.last().unwrap_or(least)))
+    Some((least, times.next_back().unwrap_or(least)))
 }
 
 /// Columns of sorted lines, a row group at a time.

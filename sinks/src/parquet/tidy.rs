@@ -22,7 +22,10 @@ impl Parquet {
     pub(super) async fn tidy(&mut self) -> Result<(), StoreError> {
         let names = match self.names().await {
             Ok(names) => names,
-            Err(error) => return Ok(later(&error)),
+            Err(error) => {
+                later(&error);
+                return Ok(());
+            }
         };
         let newest = self.manifest(self.ledger.next() - 1);
         if names.last() != Some(&newest) {
