@@ -295,3 +295,31 @@ fn a_reader_at_any_manifest_finds_every_line_once_whoever_was_killed_or_frozen()
     }
     assert!(40 < deaths && 40 < merges, "{deaths} processes died, {merges} looks found merged files");
 }
+
+#[test]
+fn who_slept_until_its_number_was_free_again_does_not_go_on_from_there() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (objects, random) = (Arc::new(InMemory::new()), Arc::new(Random(AtomicU64::new(1))));
+        let mut owner = Process::begin(&objects, &random, i64::MAX);
+        let mut late = Process::begin(&objects, &random, i64::MAX);
+        owner.act().await;
+        owner.act().await;
+        late.act().await;
+        let second = owner.store.manifest(2);
+        owner.act().await;
+        let mut commits = 0;
+        while objects.head(&second).await.is_ok() {
+            owner.act().await;
+            commits += 1;
+            assert!(commits < 1_000, "old manifests are deleted");
+        }
+        late.act().await;
+        assert!(objects.head(&second).await.is_ok(), "the number was taken once more");
+        assert_eq!(late.position, None, "and the store found that it is not the newest");
+        let (until, lines, _) = found(&objects, 0).await;
+        assert_eq!((Some(until), &lines), (owner.position, &expected(until)));
+        late.act().await;
+        assert_eq!(late.position, owner.position);
+    });
+}
