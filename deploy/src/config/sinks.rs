@@ -177,7 +177,8 @@ impl ParquetSection {
         let options = options.collect::<Result<_>>()?;
         let (url, every, retention_ms) =
             (self.url.clone(), Duration::from_millis(every), self.retention_ms()?);
-        Ok((!self.url.is_empty()).then(|| ParquetConfig { url, options, every, retention_ms }))
+        let config = ParquetConfig { url, options, every, retention_ms };
+        Ok(Some(config).filter(|config| !config.url.is_empty()))
     }
 
     fn retention_ms(&self) -> Result<Option<i64>> {
