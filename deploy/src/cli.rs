@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use schemas::codec::Format;
 use schemas::ids::TenantId;
+use schemas::time::EventTime;
+use schemas::view::ViewName;
 
 /// Explains production outages from the events that led to them.
 #[derive(Debug, Parser)]
@@ -52,6 +54,8 @@ pub enum Command {
     Topology(ViewOptions),
     /// Refused records of a running kgroot.
     Rejects(ViewOptions),
+    /// Write rows of a view of a running kgroot to a file.
+    Export(ExportOptions),
 }
 
 /// How data is printed.
@@ -294,6 +298,62 @@ pub enum ViewAction {
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
+}
+
+/// `kgroot export`.
+#[derive(Debug, Args)]
+pub struct ExportOptions {
+    /// The view.
+    #[arg(long, value_parser = parse_view)]
+    pub view: ViewName,
+    /// Rows whose time ends at or after this instant, RFC 3339.
+    #[arg(long, value_parser = EventTime::parse)]
+    pub from: Option<EventTime>,
+    /// Rows whose time begins before this instant, RFC 3339.
+    #[arg(long, value_parser = EventTime::parse)]
+    pub to: Option<EventTime>,
+    /// The file; or a folder, in which the file is named after view, tenant and window.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// What is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExportFormat,
+    /// Replace the file if it is there.
+    #[arg(long)]
+    pub force: bool,
+    /// Where and whose.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// Format of an exported file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// Columns, as in the Parquet store.
+    #[default]
+    Parquet,
+    /// One JSON document per line, as in the API.
+    Ndjson,
+    /// For spreadsheets; nested values are JSON.
+    Csv,
+}
+
+impl ExportFormat {
+    /// What names of such files end with.
+    pub fn extension(self) -> &'static str {
+        match self {
+            ExportFormat::Parquet => "parquet",
+            ExportFormat::Ndjson => "ndjson",
+            ExportFormat::Csv => "csv",
+        }
+    }
+}
+
+fn parse_view(text: &str) -> Result<ViewName, String> {
+    text.parse().map_err(|_| {
+        let names: Vec<&str> = ViewName::ALL.iter().map(|view| view.as_str()).collect();
+        format!("unknown view; use one of {}", names.join(", "))
+    })
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {

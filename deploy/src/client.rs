@@ -4,7 +4,9 @@ use anyhow::Result;
 use futures_util::StreamExt;
 use reqwest::{Client, Response};
 use schemas::answer::Answer;
+use schemas::read::PAGE_ROWS_MAX;
 use schemas::search::HITS_MAX;
+use schemas::time::Epoch;
 use serde_json::{Value, json};
 
 use crate::cli::{InvestigateOptions, Output, Remote, SearchOptions, TapOptions, ViewAction, ViewOptions};
@@ -35,26 +37,32 @@ pub async fn view(name: &str, options: ViewOptions) -> Result<()> {
         ViewAction::List { remote, output } => (remote, output, None),
         ViewAction::Show { id, remote, output } => (remote, output, Some(id)),
     };
-    let mut cursor: Option<String> = None;
-    let mut rows: Vec<Value> = Vec::new();
-    loop {
-        let mut query: Vec<(&str, String)> =
-            vec![("tenant_id", remote.tenant.to_string()), ("limit", "500".to_owned())];
-        query.extend(cursor.map(|cursor| ("cursor", cursor)));
-        if let Some(id) = &narrow {
-            query.push((if id.starts_with("inc_") { "incident_id" } else { "entity" }, id.clone()));
-        }
-        let page = page(&remote, name, &query).await?;
-        rows.extend(page["rows"].as_array().cloned().unwrap_or_default());
-        cursor = page["next_cursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            break;
-        }
-    }
+    let narrow = narrow.map(|id| (if id.starts_with("inc_") { "incident_id" } else { "entity" }, id));
+    let (_, rows) = rows(name, &remote, narrow.into_iter().collect()).await?;
     match output {
         Output::Json => output::json(&rows, output),
         Output::Ndjson => rows.iter().try_for_each(|row| output::json(row, Output::Ndjson)),
         Output::Table => output::rows(&rows),
+    }
+}
+
+/// Every row of a view that passes, page by page as of one epoch; gives the epoch as well.
+pub(crate) async fn rows(
+    name: &str,
+    remote: &Remote,
+    narrow: Vec<(&str, String)>,
+) -> Result<(Epoch, Vec<Value>)> {
+    let (mut rows, mut follows): (Vec<Value>, Vec<(&str, String)>) = Default::default();
+    loop {
+        let mut query = vec![("tenant_id", remote.tenant.to_string()), ("limit", PAGE_ROWS_MAX.to_string())];
+        query.extend(narrow.iter().chain(&follows).cloned());
+        let page = page(remote, name, &query).await?;
+        rows.extend(page["rows"].as_array().cloned().unwrap_or_default());
+        let epoch = page["as_of"]["epoch"].as_u64().unwrap_or_default();
+        match page["next_cursor"].as_str() {
+            Some(next) => follows = vec![("cursor", next.to_owned()), ("as_of", epoch.to_string())],
+            None => return Ok((epoch, rows)),
+        }
     }
 }
 

@@ -202,11 +202,17 @@ pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
     }
     let config: Config =
         serde_json::from_value(merged).map_err(|error| bad(format!("configuration: {error}")))?;
-    config.engine()?;
     config.event_log()?;
     config.state()?;
     config.product()?;
-    if config.sinks.checked()?.alerts && config.kafka.brokers.is_empty() {
+    let (sinks, engine) = (config.sinks.checked()?, config.engine()?);
+    let kept_ms = sinks.parquet.and_then(|parquet| parquet.retention_ms);
+    if kept_ms.is_some_and(|kept_ms| kept_ms < engine.horizon_ms) {
+        let (kept, horizon) = (&config.sinks.parquet.retention, &config.engine.horizon);
+        let line = format!("sinks.parquet.retention is {kept}, shorter than engine.horizon of {horizon}");
+        return Err(bad(format!("{line}; keep rows at least as long as they count")));
+    }
+    if sinks.alerts && config.kafka.brokers.is_empty() {
         return Err(bad("sinks.alerts is on without kafka.brokers; set them, or switch it off".to_owned()));
     }
     if config.search.checked()? == search::SearchConfig::OpenSearch && config.sinks.opensearch.url.is_empty()

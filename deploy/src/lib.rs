@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod engine;
 pub mod event_log;
 pub mod exit;
+pub mod export;
 pub mod input;
 pub mod output;
 pub mod product;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use deploy::cli::{Arguments, Command};
-use deploy::{client, demo, doctor, exit, replay, rules, schema, serve, state, telemetry};
+use deploy::{client, demo, doctor, exit, export, replay, rules, schema, serve, state, telemetry};
 
 /// Gives memory back after a burst (docs/adr/0008).
 #[global_allocator]
@@ -36,6 +36,7 @@ fn main() -> ExitCode {
             Command::Alerts(options) => client::view("alerts", options).await,
             Command::Topology(options) => client::view("topology", options).await,
             Command::Rejects(options) => client::view("rejects", options).await,
+            Command::Export(options) => export::run(options).await,
         }
     });
     // Whatever has not stopped by now, such as a thread that waits for a broker, is not waited for.

@@ -181,8 +181,8 @@ pub fn opensearch_settings(config: &OpenSearchConfig, shard: &str) -> opensearch
 
 /// The files of a configuration.
 pub fn parquet(section: &ParquetConfig, shard: &str) -> Result<Parquet> {
-    let ParquetConfig { url, options, every } = section.clone();
-    let settings = parquet::Settings { url, options, every, shard: shard.to_owned() };
+    let ParquetConfig { url, options, every, retention_ms } = section.clone();
+    let settings = parquet::Settings { url, options, every, retention_ms, shard: shard.to_owned() };
     Parquet::new(settings).map_err(refused("sinks.parquet"))
 }
 

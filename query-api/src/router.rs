@@ -52,6 +52,7 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(views::topology))
         .routes(routes!(views::rejects))
         .routes(routes!(views::episodes))
+        .routes(routes!(views::entities))
         .routes(routes!(views::events))
         .routes(routes!(views::links))
         .routes(routes!(views::coverage))

@@ -1,30 +1,41 @@
 //! Parquet files of all views, in a folder or an S3-compatible bucket, for analyses elsewhere.
 //!
 //! Key     every change of a row is a line: its key, its epoch, and whether the view has it since. The last one counts.
-//! Order   a manifest per batch names its files and the manifest before by hash; its number is taken once and for all.
+//! Order   a manifest per batch says which files came and went, and names the one before by hash; its number is taken once
+//!         and for all. A file's name begins with the number of the manifest that may name it.
 //! Repeat  a number that is taken ends the batch: what stands is read, and the store goes on behind it. Files that no
-//!         manifest names do not count.
-//! Limits  one batch in memory. Files by view, tenant and date; within a file sorted by time, key and epoch.
+//!         manifest names do not count, and are deleted once their number is taken.
+//! Limits  one batch, or what is merged, in memory. Files by view, tenant and date; within a file sorted by time, key and
+//!         epoch. What does not count any more stays for so many manifests (`ledger`).
 //!
-//! The layout is docs/parquet.md.
+//! The layout is docs/parquet.md; why it is so, docs/adr/0014-parquet-manifests.md.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use schemas::ids::{Digest, hash128};
+use schemas::time::EventTime;
 
 use crate::store::{Batch, Pace, Progress, Refusal, Store, StoreError};
 
 mod columns;
+mod fill;
+mod ledger;
+mod lines;
 mod manifest;
-mod rows;
+mod merge;
+mod objects;
+mod tidy;
 
-pub use columns::{Column, Type, columns};
+use columns::SCHEMA;
+use ledger::{Ledger, needed};
+use lines::Part;
+pub use lines::{batches, file, parts, write};
 pub use manifest::{File, Manifest};
-pub use rows::{encode, parts};
+use objects::{AT_ONCE, Objects, Put};
 
 /// Changes of one commit, unless a single epoch has more.
 const COMMIT_CHANGES: usize = 200_000;
@@ -38,6 +49,8 @@ pub struct Settings {
     pub options: Vec<(String, String)>,
     /// Between two commits.
     pub every: Duration,
+    /// Rows dated so long before the last epoch are removed, by date; `None`: never.
+    pub retention_ms: Option<i64>,
     /// Whose changes they are.
     pub shard: String,
 }
@@ -45,67 +58,162 @@ pub struct Settings {
 /// The store.
 pub struct Parquet {
     settings: Settings,
-    objects: Arc<dyn ObjectStore>,
-    root: Path,
-    /// The last manifest, with its hash.
-    last: Option<(Manifest, Digest)>,
+    objects: Objects,
+    ledger: Ledger,
+    /// Files that could not be merged: tried again by the next process.
+    unmerged: Vec<String>,
+    /// What a crash left behind is deleted.
+    swept: bool,
 }
 
 impl Parquet {
     /// Reads the settings; nothing is read or written yet.
     pub fn new(settings: Settings) -> Result<Self, StoreError> {
-        let (objects, root) = open(&settings.url, &settings.options)?;
-        Ok(Parquet { settings, objects, root, last: None })
+        let objects = Objects::open(&settings.url, &settings.options)?;
+        Ok(Parquet::over(objects, settings))
+    }
+
+    fn over(objects: Objects, settings: Settings) -> Self {
+        Parquet { settings, objects, ledger: Ledger::default(), unmerged: Vec::new(), swept: false }
     }
 
     fn manifests(&self) -> Path {
-        self.root.clone().join("manifests").join(self.settings.shard.as_str())
+        self.objects.place("manifests").join(self.settings.shard.as_str())
     }
 
-    /// The manifests of the shard, first to last; each names the hash of the one before.
-    pub async fn history(&self) -> Result<Vec<(Manifest, Digest)>, StoreError> {
-        let listed: Vec<_> = self.objects.list(Some(&self.manifests())).try_collect().await.map_err(away)?;
-        let mut names: Vec<Path> = listed.into_iter().map(|object| object.location).collect();
-        names.sort();
-        let mut history: Vec<(Manifest, Digest)> = Vec::new();
-        for name in names {
-            let bytes = self.objects.get(&name).await.map_err(away)?.bytes().await.map_err(away)?;
-            let found = Manifest::decode(&bytes).map_err(|error| damaged(&name, &error))?;
-            let before = history.last();
-            let (number, previous) =
-                (before.map_or(1, |(last, _)| last.number + 1), before.map(|(_, hash)| *hash));
-            if (found.number, found.previous) != (number, previous) {
-                return Err(damaged(&name, &"it does not follow the one before"));
+    fn manifest(&self, number: u64) -> Path {
+        self.manifests().join(format!("{number:020}.json"))
+    }
+
+    /// Manifests that are there, in order.
+    async fn names(&self) -> Result<Vec<Path>, StoreError> {
+        let mut names = self.objects.list(&self.manifests()).await?;
+        names.retain(|name| name.extension() == Some("json"));
+        Ok(names)
+    }
+
+    /// Reads from the whole list on from which everything can be told that anybody still reads.
+    async fn read(&self) -> Result<Ledger, StoreError> {
+        let mut names = self.names().await?;
+        let mut read = Vec::new();
+        while !names.is_empty() {
+            let some = names.split_off(names.len().saturating_sub(AT_ONCE));
+            for (name, bytes) in some.iter().zip(self.objects.get(&some).await?).rev() {
+                let found = Manifest::decode(&bytes).map_err(|error| damaged(name, &error))?;
+                read.push((name.clone(), found, Digest(hash128(&[&bytes]))));
             }
-            history.push((found, Digest(hash128(&[&bytes]))));
+            let last = read.first().map_or(0, |(_, last, _)| last.number);
+            let lists = read.iter().rev().filter(|(_, found, _)| found.whole_list);
+            let from = needed(lists.map(|(_, found, _)| found.number), last);
+            if let Some(enough) = read.iter().position(|(_, found, _)| found.number == from) {
+                read.truncate(enough + 1);
+                break;
+            }
         }
-        Ok(history)
+        let mut ledger = Ledger::default();
+        for (name, found, hash) in read.into_iter().rev() {
+            ledger.take(found, hash).map_err(|error| damaged(&name, &error))?;
+        }
+        Ok(ledger)
     }
 
-    async fn write(&self, batch: &Batch) -> Result<Vec<File>, StoreError> {
-        let mut files = Vec::new();
-        for part in parts(&batch.epochs) {
-            let name =
-                format!("{}-{}-{}.parquet", self.settings.shard, batch.epochs[0].epoch, batch.progress.epoch);
-            let place = format!("data/view={}/tenant={}/date={}", part.view, part.tenant, part.date);
-            let path = place.split('/').fold(self.root.clone(), Path::join).join(name.as_str());
-            let (view, lines) = (part.view, part.lines.len());
-            let bytes = encode(view, &part.lines).map_err(|error| {
+    /// Writes the batch's files.
+    async fn files(&self, batch: &Batch) -> Result<Vec<File>, StoreError> {
+        let mut encoded = Vec::new();
+        for Part { view, tenant, date, lines } in parts(&batch.epochs) {
+            let bytes = write(view, batches(view, &lines)).map_err(|error| {
                 StoreError::Broken(format!("rows of {view} cannot be written as Parquet: {error}"))
             })?;
-            let (length, hash) = (bytes.len() as u64, Digest(hash128(&[&bytes])));
-            self.objects.put(&path, PutPayload::from(bytes)).await.map_err(away)?;
-            files.push(File {
-                path: path.to_string(),
+            let facts = File {
+                path: String::new(),
+                schema: SCHEMA,
                 view,
-                tenant: part.tenant,
-                date: part.date,
-                lines: lines as u64,
-                bytes: length,
-                hash,
-            });
+                tenant,
+                date,
+                lines: lines.len() as u64,
+                bytes: bytes.len() as u64,
+                at_ms: lines::at_ms(&lines),
+                hash: Digest(hash128(&[&bytes])),
+            };
+            encoded.push((facts, bytes));
         }
-        Ok(files)
+        let put = |(facts, bytes)| self.put(facts, bytes);
+        futures_util::stream::iter(encoded).map(put).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Writes one file, whose path is told by what it is.
+    async fn put(&self, mut facts: File, bytes: Vec<u8>) -> Result<File, StoreError> {
+        let name = manifest::file_name(&self.settings.shard, self.ledger.next(), facts.hash);
+        let place = format!("data/view={}/tenant={}/date={}/{name}", facts.view, facts.tenant, facts.date);
+        let path = self.objects.place(&place);
+        self.objects.put_known(&path, bytes).await?;
+        facts.path = path.to_string();
+        Ok(facts)
+    }
+
+    /// Writes small files again as larger ones; gives those, and the paths of what is in them.
+    async fn merged(&mut self, except: &[String]) -> Result<(Vec<File>, Vec<String>), StoreError> {
+        let (mut files, mut paths) = (Vec::new(), Vec::new());
+        let except: BTreeSet<&str> = except.iter().chain(&self.unmerged).map(String::as_str).collect();
+        for group in self.ledger.due(&except) {
+            let of_group: Vec<String> = group.iter().map(|file| file.path.clone()).collect();
+            match self.merge(&group).await? {
+                Ok(file) => {
+                    files.push(file);
+                    paths.extend(of_group);
+                }
+                Err(error) => {
+                    tracing::error!(error, files = ?of_group, "files were not merged; they count as they are");
+                    self.unmerged.extend(of_group);
+                }
+            }
+        }
+        Ok((files, paths))
+    }
+
+    async fn merge(&self, group: &[File]) -> Result<Result<File, String>, StoreError> {
+        let Some(first) = group.first() else { panic!("a group has files") };
+        let paths: Vec<Path> = group.iter().map(|file| Path::from(file.path.as_str())).collect();
+        let read = self.objects.get(&paths).await?;
+        let differs = |(file, bytes): &(&File, &Bytes)| Digest(hash128(&[bytes])) != file.hash;
+        if let Some((file, _)) = group.iter().zip(&read).find(differs) {
+            return Ok(Err(format!("{} is not what was written", file.path)));
+        }
+        let bytes = match merge::merge(first.view, read) {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let times = group.iter().filter_map(|file| file.at_ms);
+        let facts = File {
+            path: String::new(),
+            schema: SCHEMA,
+            lines: group.iter().map(|file| file.lines).sum(),
+            bytes: bytes.len() as u64,
+            at_ms: times.reduce(|(least, greatest), (from, to)| (least.min(from), greatest.max(to))),
+            hash: Digest(hash128(&[&bytes])),
+            ..first.clone()
+        };
+        self.put(facts, bytes).await.map(Ok)
+    }
+
+    /// Files whose dates are too old at an instant.
+    fn expired(&self, now: EventTime) -> Vec<String> {
+        let before = self.settings.retention_ms.map(|ms| lines::date(now.plus_ms(-ms)));
+        before.map(|date| self.ledger.before(&date)).unwrap_or_default()
+    }
+
+    /// Names files for good.
+    async fn commit(&mut self, manifest: Manifest) -> Result<(), StoreError> {
+        let manifest = self.ledger.complete(manifest);
+        let (path, bytes) = (self.manifest(manifest.number), manifest.encode());
+        let hash = Digest(hash128(&[&bytes]));
+        // By us, with the answer lost, or by a process that should have stopped: either way it stands.
+        if self.objects.put(&path, bytes).await? == Put::Present {
+            return Err(StoreError::Away(format!("manifest {path} is there already; what it says is read")));
+        }
+        let taken = self.ledger.take(manifest, hash);
+        assert_eq!(taken, Ok(()), "a manifest of ours follows the one before");
+        Ok(())
     }
 }
 
@@ -115,75 +223,43 @@ impl Store for Parquet {
     }
 
     async fn open(&mut self) -> Result<Option<Progress>, StoreError> {
-        self.last = self.history().await?.pop();
-        Ok(self.last.as_ref().map(|(manifest, _)| manifest.progress()))
+        self.ledger = self.read().await?;
+        Ok(self.ledger.last().map(Manifest::progress))
     }
 
     async fn apply(&mut self, batch: &Batch) -> Result<Vec<Refusal>, StoreError> {
-        let files = self.write(batch).await?;
+        let now = batch.epochs.last().map_or(EventTime(0), |last| last.now);
+        let whole = batch.epochs.first().is_some_and(|first| first.whole);
+        let mut files = self.files(batch).await?;
+        let mut removed = if whole { self.ledger.all() } else { self.expired(now) };
+        if !whole {
+            let (merged, paths) = self.merged(&removed).await?;
+            files.extend(merged);
+            removed.extend(paths);
+        }
         let manifest = Manifest {
-            number: self.last.as_ref().map_or(1, |(last, _)| last.number + 1),
-            previous: self.last.as_ref().map(|(_, hash)| *hash),
-            whole: batch.epochs.first().is_some_and(|first| first.whole),
+            schema: SCHEMA,
+            // These three are told by those before.
+            number: 0,
+            previous: None,
+            whole_list: false,
             from: batch.epochs.first().map_or(0, |first| first.epoch),
             until: batch.progress.epoch,
-            now: batch.epochs.last().map_or(schemas::time::EventTime(0), |last| last.now),
+            now,
             digest: batch.progress.digest,
             generation: batch.progress.generation.clone(),
             files,
+            removed,
         };
-        let bytes = manifest.encode();
-        let hash = Digest(hash128(&[&bytes]));
-        let path = self.manifests().join(format!("{:020}.json", manifest.number));
-        let once = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.objects.put_opts(&path, PutPayload::from(bytes), once).await {
-            Ok(_) => {
-                self.last = Some((manifest, hash));
-                Ok(Vec::new())
-            }
-            // By us, with the answer lost, or by a process that should have stopped: either way it stands.
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                Err(StoreError::Away(format!("manifest {path} is there already; what it says is read")))
-            }
-            Err(error) => Err(away(error)),
-        }
-    }
-}
-
-fn open(url: &str, options: &[(String, String)]) -> Result<(Arc<dyn ObjectStore>, Path), StoreError> {
-    let broken = |error: &dyn std::fmt::Display| {
-        StoreError::Broken(format!("{url}: {error}; set sinks.parquet.url to a folder or s3://bucket/prefix"))
-    };
-    if let Ok(parsed) = url::Url::parse(url)
-        && parsed.scheme() != "file"
-    {
-        // What must not be replaced is put on the condition that it is not there.
-        let condition = ("aws_conditional_put".to_owned(), "etag".to_owned());
-        let options = options.iter().cloned().chain([condition]);
-        let (objects, root) =
-            object_store::parse_url_opts(&parsed, options).map_err(|error| broken(&error))?;
-        return Ok((Arc::from(objects), root));
-    }
-    let folder = url.strip_prefix("file://").unwrap_or(url);
-    std::fs::create_dir_all(folder).map_err(|error| broken(&error))?;
-    let objects =
-        object_store::local::LocalFileSystem::new_with_prefix(folder).map_err(|error| broken(&error))?;
-    Ok((Arc::new(objects.with_fsync(true)), Path::default()))
-}
-
-fn away(error: object_store::Error) -> StoreError {
-    use object_store::Error as E;
-    match &error {
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-            StoreError::Broken(format!("{error}; check what may be written at sinks.parquet.url"))
-        }
-        E::NotImplemented { .. } | E::NotSupported { .. } => {
-            StoreError::Broken(format!("{error}; the bucket must take puts on a condition"))
-        }
-        _ => StoreError::Away(error.to_string()),
+        self.commit(manifest).await?;
+        self.tidy().await?;
+        Ok(Vec::new())
     }
 }
 
 fn damaged(name: &Path, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Broken(format!("manifest {name}: {error}; restore it, or use another sinks.parquet.url"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ async fn served() -> (String, dataflow::engine::Engine) {
     (url, engine)
 }
 
-fn run(test: impl AsyncFnOnce(String)) {
+pub(crate) fn run(test: impl AsyncFnOnce(String)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
@@ -54,7 +54,7 @@ fn run(test: impl AsyncFnOnce(String)) {
     });
 }
 
-async fn get(url: &str) -> (u16, Value) {
+pub(crate) async fn get(url: &str) -> (u16, Value) {
     let response = reqwest::get(url).await.unwrap();
     let status = response.status().as_u16();
     (status, response.json().await.unwrap_or(Value::Null))

@@ -12,6 +12,8 @@ use crate::exit::{Cause, Failure};
 const BACKLOG_MIB_MIN: u64 = 16;
 /// Between two commits of Parquet files at least.
 const EVERY_MS_MIN: u64 = 1_000;
+/// Rows are removed by date.
+const RETENTION_MS_MIN: i64 = 86_400_000;
 
 /// Stores, and what waits for them.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -55,6 +57,8 @@ pub struct ParquetSection {
     pub options: Vec<String>,
     /// Between two commits, such as `1m`.
     pub every: String,
+    /// How long rows are kept, by their date, such as `90d`; empty: for ever.
+    pub retention: String,
 }
 
 /// OpenSearch.
@@ -82,6 +86,8 @@ pub struct ParquetConfig {
     pub options: Vec<(String, String)>,
     /// Between two commits.
     pub every: Duration,
+    /// How long rows are kept, if not for ever.
+    pub retention_ms: Option<i64>,
 }
 
 /// Stores and their backlog, checked.
@@ -128,7 +134,12 @@ impl Default for SinksSection {
                 prefix: text("kgroot"),
                 retention: String::new(),
             },
-            parquet: ParquetSection { url: String::new(), options: Vec::new(), every: text("1m") },
+            parquet: ParquetSection {
+                url: String::new(),
+                options: Vec::new(),
+                every: text("1m"),
+                retention: String::new(),
+            },
         }
     }
 }
@@ -185,7 +196,45 @@ impl ParquetSection {
             pair.ok_or_else(|| bad(format!("sinks.parquet.options: {option:?}; write name=value")))
         });
         let options = options.collect::<Result<_>>()?;
-        let every = Duration::from_millis(every);
-        Ok((!self.url.is_empty()).then(|| ParquetConfig { url: self.url.clone(), options, every }))
+        let (url, every, retention_ms) =
+            (self.url.clone(), Duration::from_millis(every), self.retention_ms()?);
+        let config = ParquetConfig { url, options, every, retention_ms };
+        Ok(Some(config).filter(|config| !config.url.is_empty()))
+    }
+
+    fn retention_ms(&self) -> Result<Option<i64>> {
+        if self.retention.is_empty() {
+            return Ok(None);
+        }
+        let parsed = parse_duration_ms(&self.retention).ok().filter(|ms| RETENTION_MS_MIN <= *ms);
+        let line = || {
+            let written = &self.retention;
+            format!(
+                "sinks.parquet.retention is {written:?}; use whole days, such as 90d, or nothing to keep all"
+            )
+        };
+        parsed.map(Some).ok_or_else(|| Failure::of(Cause::Config, line()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retention_is_a_day_at_least_or_for_ever() {
+        let retention = |text: &str| {
+            let section = ParquetSection {
+                url: "p".to_owned(),
+                options: Vec::new(),
+                every: "1m".to_owned(),
+                retention: text.to_owned(),
+            };
+            section.checked().map(|checked| checked.unwrap().retention_ms).map_err(|error| error.to_string())
+        };
+        assert_eq!(retention(""), Ok(None));
+        assert_eq!(retention("90d"), Ok(Some(90 * 86_400_000)));
+        assert!(retention("23h").unwrap_err().contains("such as 90d"));
+        assert!(retention("forever").is_err());
     }
 }

@@ -167,6 +167,10 @@ view_route!(
     episodes, "/api/v1/episodes", ViewName::Episodes
 );
 view_route!(
+    /// Entities that any live fact names.
+    entities, "/api/v1/entities", ViewName::Entities
+);
+view_route!(
     /// Accepted events.
     events, "/api/v1/events", ViewName::Events
 );

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     AlertRow, ChainRow, CoverageRow, EntityRow, EpisodeRow, EventRow, IncidentRow, LinkRow, RelationRow, Row,
+    ViewName,
 };
 use crate::error::Reject;
 
@@ -34,6 +35,25 @@ fn one<S: Serializer>(
         row.serialize(serializer)
     } else {
         serializer.serialize_newtype_variant("Row", index, name, row)
+    }
+}
+
+impl Row {
+    /// A row of a view as the API writes it.
+    pub fn of_view(view: ViewName, fields: serde_json::Value) -> serde_json::Result<Self> {
+        use serde_json::from_value;
+        Ok(match view {
+            ViewName::Events => Row::Event(from_value(fields)?),
+            ViewName::Entities => Row::Entity(from_value(fields)?),
+            ViewName::Topology => Row::Relation(from_value(fields)?),
+            ViewName::Episodes | ViewName::Changes | ViewName::Anomalies => Row::Episode(from_value(fields)?),
+            ViewName::Links => Row::Link(from_value(fields)?),
+            ViewName::Chains => Row::Chain(from_value(fields)?),
+            ViewName::Incidents => Row::Incident(from_value(fields)?),
+            ViewName::Alerts => Row::Alert(from_value(fields)?),
+            ViewName::Rejects => Row::Reject(from_value(fields)?),
+            ViewName::Coverage => Row::Coverage(from_value(fields)?),
+        })
     }
 }
 

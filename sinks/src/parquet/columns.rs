@@ -1,10 +1,19 @@
-//! Columns of each view: names are those of the API. A column is added at the end and never changes its type.
+//! Columns of each view: names are those of the API. A column is added at the end of its view's, with the next number of
+//! [`SCHEMA`]; it never goes, and never changes its name, its type or its sense.
 
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use schemas::view::ViewName;
+
+/// Version of the columns: grows with each column that is added.
+pub(super) const SCHEMA: u32 = 1;
+/// Zone of times.
+pub(super) const UTC: &str = "UTC";
 
 /// Type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
+pub(super) enum Type {
     /// UTF-8.
     Text,
     /// 64 bits.
@@ -20,10 +29,10 @@ pub enum Type {
 }
 
 /// Name and type.
-pub type Column = (&'static str, Type);
+pub(super) type Column = (&'static str, Type);
 
 /// Columns that every view has, before its own.
-pub(super) const COMMON: [Column; 6] = [
+const COMMON: [Column; 6] = [
     ("key", Type::Text),
     ("epoch", Type::Whole),
     ("live", Type::Flag),
@@ -32,8 +41,29 @@ pub(super) const COMMON: [Column; 6] = [
     ("entities", Type::Texts),
 ];
 
+/// Columns of a view, those that all have first.
+pub(super) fn all(view: ViewName) -> impl Iterator<Item = Column> {
+    COMMON.iter().chain(columns(view)).copied()
+}
+
+/// What a file of a view looks like. Every column may be null: older files lack the newer ones.
+pub(super) fn schema(view: ViewName) -> Arc<Schema> {
+    let fields: Vec<Field> = all(view).map(|(name, kind)| Field::new(name, data_type(kind), true)).collect();
+    Arc::new(Schema::new(fields))
+}
+
+fn data_type(kind: Type) -> DataType {
+    match kind {
+        Type::Text | Type::Json => DataType::Utf8,
+        Type::Whole => DataType::Int64,
+        Type::Flag => DataType::Boolean,
+        Type::Time => DataType::Timestamp(TimeUnit::Millisecond, Some(UTC.into())),
+        Type::Texts => DataType::List(Arc::new(Field::new("item", DataType::Utf8, true))),
+    }
+}
+
 /// Columns of a view beside those that all have.
-pub fn columns(view: ViewName) -> &'static [Column] {
+fn columns(view: ViewName) -> &'static [Column] {
     use Type::{Flag, Json, Text, Texts, Time, Whole};
     match view {
         ViewName::Events => &[

@@ -24,8 +24,15 @@ const NEEDED: [(&str, &str); 12] = [
     ("/usr/include/zlib.h", "zlib1g-dev"),
     ("/usr/bin/pkg-config", "pkg-config"),
 ];
-/// Python packages of the producer that is not ours.
-const PRODUCER: [&str; 3] = ["confluent-kafka==2.11.1", "fastavro==1.12.0", "duckdb==2.0.1"];
+/// Python packages of the producer and the readers that are not ours, and of an S3-compatible server.
+const PRODUCER: [&str; 6] = [
+    "confluent-kafka==2.11.1",
+    "fastavro==1.12.0",
+    "duckdb==2.0.1",
+    "pyarrow==26.0.1",
+    "fsspec==2026.9.0",
+    "moto[s3,server]==5.2.5",
+];
 
 fn main() -> ExitCode {
     let quick = std::env::args().any(|argument| argument == "--quick");

@@ -29,6 +29,7 @@ use index::Index;
 use neo4j::Neo4j;
 use opensearch::OpenSearch;
 use parquet::Parquet;
+pub use parquet::{comparable, live_rows};
 
 /// Between two looks at how far the stores are.
 const LOOK: Duration = Duration::from_millis(200);
@@ -219,26 +220,22 @@ fn projected(store: &str, mut texts: Texts) -> Texts {
         _ => ViewName::ALL,
     };
     texts.retain(|(_, view), _| kept.contains(view));
-    if !["alerts", "opensearch", "search"].contains(&store) {
-        for ((_, view), rows) in &mut texts {
-            let row = |text: &String| serde_json::from_str(text).unwrap_or(Value::Null);
-            *rows = rows.iter().map(|text| scalars(store, *view, &row(text)).to_string()).collect();
-        }
+    let reduced: fn(&Value) -> Value = match store {
+        "neo4j" => scalars,
+        "parquet" => comparable,
+        _ => return texts,
+    };
+    for rows in texts.values_mut() {
+        let row = |text: &String| serde_json::from_str(text).unwrap_or(Value::Null);
+        *rows = rows.iter().map(|text| reduced(&row(text)).to_string()).collect();
     }
     texts
 }
 
 /// What stands in a row itself: texts, numbers and flags.
-fn scalars(store: &str, view: ViewName, row: &Value) -> Value {
-    let columns = sinks::parquet::columns(view);
-    let kept = |name: &str| {
-        use sinks::parquet::Type::{Flag, Text, Whole};
-        store == "neo4j"
-            || columns.iter().any(|(column, kind)| *column == name && matches!(kind, Text | Whole | Flag))
-    };
+fn scalars(row: &Value) -> Value {
     let fields = row.as_object().into_iter().flatten();
-    let own = fields
-        .filter(|(name, value)| (value.is_string() || value.is_number() || value.is_boolean()) && kept(name));
+    let own = fields.filter(|(_, value)| value.is_string() || value.is_number() || value.is_boolean());
     Value::Object(own.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
