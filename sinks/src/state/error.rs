@@ -11,7 +11,10 @@ const TO_BE_MENDED_HERE: [i32; 5] = [3, 8, 11, 14, 26];
 /// An error of a database with this name.
 pub(super) fn told(name: &str, error: &sqlx::Error) -> StateError {
     use sqlx::Error as E;
-    let line = |hint: &str| format!("state.database: {name}: {error}{hint}");
+    let line = |hint: &str| match error {
+        E::Database(said) => format!("state.database: {name}: {}{hint}", said.message()),
+        error => format!("state.database: {name}: {error}{hint}"),
+    };
     match error {
         E::Database(said) => {
             let code = said.code().unwrap_or_default();
