@@ -86,11 +86,13 @@ impl Registry {
     async fn demand(&self) -> Result<()> {
         let path = format!("config/{ENVELOPE_SUBJECT}");
         let (status, said) = self.send(Method::GET, &path, &Value::Null).await?;
+        // Some registries tell what holds for all subjects where nobody has said anything of this one.
+        let nothing = status == StatusCode::NOT_FOUND || said["compatibilityLevel"] == "NONE";
         match status {
-            StatusCode::OK => Ok(()),
-            StatusCode::NOT_FOUND => {
+            _ if nothing => {
                 self.ask(Method::PUT, &path, &json!({ "compatibility": COMPATIBILITY })).await.map(drop)
             }
+            StatusCode::OK => Ok(()),
             _ => Err(self.unexpected(&path, status, &said)),
         }
     }

@@ -172,7 +172,7 @@ fn clause(piece: &Piece) -> Result<(bool, Test), QueryError> {
     Ok((negated, test))
 }
 
-/// Whether a text could name a field: `http://host` and `10:32` do not.
+/// Whether a text could name a field: that of `10:32` does not.
 fn named(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }

@@ -86,7 +86,12 @@ fn query(fields: &Fields, search: &Search) -> Result<BooleanQuery, TantivyError>
 }
 
 fn clause(fields: &Fields, clause: &Clause) -> Result<(Occur, Box<dyn Query>), TantivyError> {
-    let tests = clause.tests.iter().map(|asked| test(fields, asked)).collect::<Result<Vec<_>, _>>()?;
+    let mut tests = clause.tests.iter().map(|asked| test(fields, asked)).collect::<Result<Vec<_>, _>>()?;
+    if clause.negated {
+        // A phrase alone is asked by the library for documents that it has passed, which it does not survive; a union is
+        // not (tantivy 0.27, `query/exclude.rs`).
+        tests.extend(tests.iter().map(|query| query.box_clone()).collect::<Vec<_>>());
+    }
     let any: Box<dyn Query> = Box::new(BooleanQuery::union(tests));
     Ok((if clause.negated { Occur::MustNot } else { Occur::Must }, any))
 }

@@ -97,8 +97,9 @@ fn run(
     let behind = format!("http://{}{path}", registry.address);
     let place = Place::new("faults", &TENANTS, &means.met_at(broker.proxy.to_string(), behind))?;
     // It outlives the place, which lies on it.
-    let disk =
-        SmallDisk::mount(&place.folder).map_err(|failure| eprintln!("NOT RUN: a full disk: {failure}")).ok();
+    let disk = SmallDisk::mount(&place.folder.join("state"))
+        .map_err(|failure| eprintln!("NOT RUN: a full disk: {failure}"))
+        .ok();
     let mut trials = Trials {
         run: Run::at(place, &means, cases.seed)?,
         broker: &broker,

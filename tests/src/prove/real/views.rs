@@ -153,7 +153,7 @@ pub(crate) fn of_twin(views: &Views, tenant: &TenantId) -> Texts {
 }
 
 /// The words of a refusal are for people; its code and place are the contract.
-fn plain(mut row: Value) -> String {
+pub(crate) fn plain(mut row: Value) -> String {
     if let Some(detail) = row.pointer_mut("/error/detail") {
         *detail = Value::from("");
     }

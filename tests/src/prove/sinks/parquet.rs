@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::Kept;
 use crate::prove::real::variable;
-use crate::prove::real::views::Texts;
+use crate::prove::real::views::{Texts, plain};
 
 /// A reader of one shard's files.
 pub(super) struct Parquet {
@@ -45,7 +45,7 @@ impl Parquet {
     pub(super) fn kept(&self) -> Result<Kept, String> {
         let mut rows = Texts::new();
         for (view, tenant, row) in live_rows(&self.python, &self.folder, &self.shard, "duckdb")? {
-            rows.entry((tenant, view)).or_default().insert(comparable(&row).to_string());
+            rows.entry((tenant, view)).or_default().insert(plain(comparable(&row)));
         }
         Ok(Kept { epoch: self.epoch()?, rows })
     }
