@@ -163,8 +163,10 @@ fn clause(piece: &Piece) -> Result<(bool, Test), QueryError> {
         Some(rest) => (true, rest),
         None => (false, piece.text.as_str()),
     };
-    let field =
-        text.split_once(':').filter(|(name, value)| !piece.quoted && named(name) && !value.is_empty());
+    let meant = |(name, value): &(&str, &str)| {
+        !piece.quoted && named(name) && !value.is_empty() && !value.starts_with("//")
+    };
+    let field = text.split_once(':').filter(meant);
     let test = match field {
         Some((name, value)) => Test::Field(self::field(name)?, value.to_owned()),
         None => word(text)?,

@@ -96,7 +96,7 @@ fn run(
     let registry = between(SocketAddr::from(([127, 0, 0, 1], 0)), host, Protocol::Bytes)?;
     let behind = format!("http://{}{path}", registry.address);
     let place = Place::new("faults", &TENANTS, &means.met_at(broker.proxy.to_string(), behind))?;
-    // It outlives the place, which lies on it.
+    // It outlives the place, whose snapshots lie on it.
     let disk = SmallDisk::mount(&place.folder.join("state"))
         .map_err(|failure| eprintln!("NOT RUN: a full disk: {failure}"))
         .ok();

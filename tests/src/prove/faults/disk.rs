@@ -22,8 +22,10 @@ impl Drop for SmallDisk {
         if let Err(failure) = run(Command::new("umount").arg("-l").arg(&self.folder), "umount") {
             eprintln!("{failure}");
         }
-        // Where it was mounted; it stays if something else lies there.
-        let _removed = std::fs::remove_dir(&self.folder);
+        // Where it was mounted, and what lay around it; they stay if something else lies there.
+        for folder in self.folder.ancestors().take(2) {
+            let _removed = std::fs::remove_dir(folder);
+        }
     }
 }
 
