@@ -5,7 +5,6 @@ use futures_util::StreamExt;
 use reqwest::{Client, Response};
 use schemas::answer::Answer;
 use schemas::read::PAGE_ROWS_MAX;
-use schemas::search::HITS_MAX;
 use schemas::time::Epoch;
 use serde_json::{Value, json};
 
@@ -72,7 +71,7 @@ pub async fn search(options: SearchOptions) -> Result<()> {
     let mut hits: Vec<Value> = Vec::new();
     let mut cursor: Option<String> = None;
     while hits.len() < limit {
-        let limit = HITS_MAX.min(limit - hits.len());
+        let limit = PAGE_ROWS_MAX.min(limit - hits.len());
         let mut asked = vec![
             ("tenant_id", remote.tenant.to_string()),
             ("q", query.clone()),

@@ -14,9 +14,6 @@ pub mod words;
 
 use query::Expression;
 
-/// Most hits of a page.
-pub const HITS_MAX: usize = 500;
-
 /// A question to an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
@@ -30,7 +27,7 @@ pub struct Search {
     pub to: Option<EventTime>,
     /// Rows after this one, in the order of hits.
     pub after: Option<Cursor>,
-    /// Most hits, at most [`HITS_MAX`].
+    /// Most hits, at most [`crate::read::PAGE_ROWS_MAX`].
     pub limit: usize,
 }
 

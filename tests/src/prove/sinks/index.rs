@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use schemas::ids::TenantId;
-use schemas::search::{HITS_MAX, Search};
+use schemas::read::PAGE_ROWS_MAX;
+use schemas::search::Search;
 use schemas::time::Epoch;
 use sinks::index::{self, Reader};
 
@@ -44,8 +45,14 @@ impl Index {
 
 fn of_tenant(reader: &Reader, tenant: &TenantId, rows: &mut Texts) -> Result<(), String> {
     let expression = "live:true".parse().map_err(|error| format!("{error}"))?;
-    let mut search =
-        Search { tenant: tenant.clone(), expression, from: None, to: None, after: None, limit: HITS_MAX };
+    let mut search = Search {
+        tenant: tenant.clone(),
+        expression,
+        from: None,
+        to: None,
+        after: None,
+        limit: PAGE_ROWS_MAX,
+    };
     loop {
         let page = reader.search(&search).map_err(|error| error.to_string())?;
         for hit in page.hits {
