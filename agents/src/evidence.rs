@@ -1,6 +1,7 @@
 //! What the views hold that an investigation may look at, read once at one epoch.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemas::answer::{EvidenceItem, Question};
 use schemas::ids::{EventId, IncidentId};
@@ -15,14 +16,14 @@ const ROWS_MAX: usize = 20_000;
 /// Everything read for one question.
 pub(crate) struct Known {
     pub(crate) as_of: AsOf,
-    pub(crate) incidents: Vec<IncidentRow>,
-    pub(crate) chains: BTreeMap<IncidentId, Vec<ChainRow>>,
-    pub(crate) episodes: Vec<EpisodeRow>,
-    pub(crate) links: Vec<LinkRow>,
-    pub(crate) entities: Vec<EntityRow>,
-    pub(crate) relations: Vec<RelationRow>,
-    pub(crate) coverage: Vec<CoverageRow>,
-    pub(crate) events: BTreeMap<EventId, EventRow>,
+    pub(crate) incidents: Vec<Arc<IncidentRow>>,
+    pub(crate) chains: BTreeMap<IncidentId, Vec<Arc<ChainRow>>>,
+    pub(crate) episodes: Vec<Arc<EpisodeRow>>,
+    pub(crate) links: Vec<Arc<LinkRow>>,
+    pub(crate) entities: Vec<Arc<EntityRow>>,
+    pub(crate) relations: Vec<Arc<RelationRow>>,
+    pub(crate) coverage: Vec<Arc<CoverageRow>>,
+    pub(crate) events: BTreeMap<EventId, Arc<EventRow>>,
 }
 
 /// Reads what a question may touch.
@@ -51,7 +52,7 @@ pub(crate) async fn gather(reader: &ViewReader, question: &Question) -> Result<K
     let entities = read(ViewName::Entities, false).await?;
     let coverage = read(ViewName::Coverage, false).await?;
     let events = read(ViewName::Events, true).await?;
-    let mut by_incident: BTreeMap<IncidentId, Vec<ChainRow>> = BTreeMap::new();
+    let mut by_incident: BTreeMap<IncidentId, Vec<Arc<ChainRow>>> = BTreeMap::new();
     for chain in chains {
         if let Row::Chain(chain) = chain {
             by_incident.entry(chain.incident_id).or_default().push(chain);
@@ -79,7 +80,8 @@ fn pick<T>(rows: Vec<Row>, variant: impl Fn(Row) -> Option<T>) -> Vec<T> {
 impl Known {
     /// Events as cited evidence, in time order. Ids that are no longer in view are left out.
     pub(crate) fn cite(&self, ids: impl IntoIterator<Item = EventId>) -> Vec<EvidenceItem> {
-        let mut rows: Vec<&EventRow> = ids.into_iter().filter_map(|id| self.events.get(&id)).collect();
+        let mut rows: Vec<&EventRow> =
+            ids.into_iter().filter_map(|id| self.events.get(&id).map(Arc::as_ref)).collect();
         rows.sort_by_key(|row| (row.at, row.event_id));
         rows.dedup_by_key(|row| row.event_id);
         let item = |row: &EventRow| EvidenceItem {

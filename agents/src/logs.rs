@@ -1,5 +1,7 @@
 //! The logs agent: failures that logs speak of, in scope.
 
+use std::sync::Arc;
+
 use schemas::answer::{AgentResult, Artifact, Cost, Finding};
 use schemas::view::EpisodeRow;
 
@@ -25,7 +27,8 @@ pub(crate) fn report(
     let of_kind = |episode: &&EpisodeRow| prefixes.iter().any(|prefix| episode.kind.id().starts_with(prefix));
     let in_scope =
         |episode: &&EpisodeRow| resolved.entities.is_empty() || resolved.entities.contains(&episode.entity);
-    let mut found: Vec<&EpisodeRow> = known.episodes.iter().filter(of_kind).filter(in_scope).collect();
+    let episodes = known.episodes.iter().map(Arc::as_ref);
+    let mut found: Vec<&EpisodeRow> = episodes.filter(of_kind).filter(in_scope).collect();
     found.sort_by_key(|episode| (episode.onset, episode.episode_id));
     if found.is_empty() {
         let detail = format!("looked for {what} in the scope and found none");

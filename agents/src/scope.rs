@@ -143,7 +143,7 @@ fn in_scope(entities: &BTreeSet<Entity>, known: &Known) -> Vec<IncidentRow> {
         roots.chain(linked).any(|entity| entities.contains(entity))
     };
     let mut incidents: Vec<(bool, &IncidentRow)> =
-        known.incidents.iter().map(|incident| (touches(incident), incident)).collect();
+        known.incidents.iter().map(|incident| (touches(incident), incident.as_ref())).collect();
     if incidents.iter().any(|(touched, _)| *touched) {
         incidents.retain(|(touched, _)| *touched);
     }

@@ -1,6 +1,7 @@
 //! One answer from the findings: hypotheses with proof, what was ruled out, what is missing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use schemas::answer::{
     AgentResult, Answer, AnswerAsOf, AnswerHypothesis, AnswerStatus, ChainEnd, ChainLink, Cost, Missing,
@@ -85,7 +86,7 @@ fn settled(question: &Question, resolved: &Resolved, known: &Known) -> bool {
 }
 
 fn hypothesis(rank: u32, incident: &IncidentRow, root: &Hypothesis, known: &Known) -> AnswerHypothesis {
-    let chains = known.chains.get(&incident.incident_id).into_iter().flatten();
+    let chains = known.chains.get(&incident.incident_id).into_iter().flatten().map(Arc::as_ref);
     let mine: Vec<&ChainRow> = chains.filter(|chain| chain.root.episode_id == root.root.episode_id).collect();
     let longest =
         mine.iter().max_by_key(|chain| (chain.links.len(), std::cmp::Reverse(chain.symptom.episode_id)));

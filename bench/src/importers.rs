@@ -104,7 +104,7 @@ pub async fn investigate(tenant: &TenantId, records: &[CaseRecord], query: &str)
     let ms = started.elapsed().as_secs_f64() * 1_000.0;
     let (rows, ..) = reader.scan(Query::all(tenant, ViewName::Topology), 100_000).await?;
     let edges = rows.into_iter().filter_map(|row| match row {
-        Row::Relation(row) => Some((row.from, row.relation, row.to)),
+        Row::Relation(row) => Some((row.from.clone(), row.relation, row.to.clone())),
         _ => None,
     });
     let topology = edges.collect();

@@ -6,3 +6,4 @@
 pub mod importers;
 pub mod load;
 pub mod scenario;
+pub mod stores;

@@ -9,7 +9,6 @@ use std::thread::{JoinHandle, Thread};
 
 use differential_dataflow::Config;
 use schemas::error::Reject;
-use schemas::feed::EpochChanges;
 use schemas::ids::Digest;
 use schemas::read::ViewReader;
 use schemas::time::{Epoch, EventTime};
@@ -20,6 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::arrival::Arrival;
 use crate::capture::Captured;
 use crate::config::{Cluster, EngineConfig};
+use crate::feed::Feed;
 use crate::retained::Retained;
 use crate::seal::{Mark, SealedBatch, Sealer};
 use crate::types::{Tick, Told};
@@ -151,12 +151,12 @@ impl Engine {
     }
 
     /// The changes of every epoch that completes from now on; whoever wants all of them asks before the first is sealed.
-    pub fn follow(&self) -> mpsc::UnboundedReceiver<EpochChanges> {
+    pub fn follow(&self) -> Feed {
         let (follower, changes) = mpsc::unbounded_channel();
         let sealing = self.input.shared.sealing.lock().unwrap_or_else(PoisonError::into_inner);
         // An engine that has stopped changes nothing any more: the receiver ends at once.
         let _told = sealing.notes.send(Note::Follow(follower));
-        changes
+        Feed(changes)
     }
 
     /// Waits until the computation ends: that of a process that follows ends when the one that seals stops.

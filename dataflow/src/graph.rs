@@ -13,15 +13,17 @@
 
 use std::sync::Arc;
 
+use differential_dataflow::AsCollection;
 use schemas::catalogue::{Catalogue, Class};
-use schemas::ids::{EntityId, Tenant};
+use schemas::ids::{EntityId, EventKey, Tenant};
 use schemas::time::{Diff, EventTime};
 use schemas::view::{EntityRow, RelationRow, Row, ViewName};
 
 use serde::{Deserialize, Serialize};
+use timely::dataflow::operators::core::OkErr;
 
 use crate::config::EngineConfig;
-use crate::operators::admit::{Admitted, Outcome, Sealed, admit};
+use crate::operators::admit::{Admitted, LiveEvent, Outcome, Sealed, admit};
 use crate::operators::baselines::baselines;
 use crate::operators::checks::findings;
 use crate::operators::current::current;
@@ -42,7 +44,7 @@ use crate::types::{Ticks, Updates};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Published {
     /// A row of a view.
-    Row(Tenant, ViewName, Box<Row>),
+    Row(Tenant, ViewName, Row),
     /// Deliveries of one source with one outcome, counted by multiplicity.
     Count(Tenant, String, Outcome),
     /// Greatest event time admitted of a source.
@@ -63,11 +65,7 @@ pub(crate) fn build<'scope>(
     ticks: Ticks<'scope>,
     config: &EngineConfig,
 ) -> Built<'scope> {
-    let admitted = admit(arrivals, ticks.clone(), config);
-    let live = admitted.clone().flat_map(|row| match row {
-        Admitted::Live(key, event) => Some((key, event)),
-        _ => None,
-    });
+    let (live, admitted) = apart(admit(arrivals, ticks.clone(), config));
     let versions = admitted.clone().flat_map(|row| match row {
         Admitted::Version(tenant, version) => Some((tenant, version)),
         _ => None,
@@ -106,13 +104,13 @@ pub(crate) fn build<'scope>(
         )
         .concat(edges.clone().flat_map(ends));
     let rows = current
-        .map(|(tenant, event)| row(tenant, ViewName::Events, Row::Event(event.body.row.clone())))
+        .map(|(tenant, event)| row(tenant, ViewName::Events, Row::Event(Arc::clone(&event.body.row))))
         .concat(named.distinct_core::<Diff>().map(entity))
         .concat(edges.map(relation))
         .concat(episodes.flat_map(episode))
         .concat(incidents.map(|(tenant, found)| row(tenant, view_of(&found), found)));
     let accounts = admitted.flat_map(|admitted| match admitted {
-        Admitted::Reject(tenant, reject) => Some(row(tenant, ViewName::Rejects, Row::Reject(reject))),
+        Admitted::Reject(tenant, reject) => Some(row(tenant, ViewName::Rejects, Row::from(*reject))),
         Admitted::Count(tenant, source, outcome) => Some(Published::Count(tenant, source, outcome)),
         _ => None,
     });
@@ -123,6 +121,17 @@ pub(crate) fn build<'scope>(
     Built { views: rows.concat(accounts).concat(reached), retained }
 }
 
+/// Live events, and the rest of admission. Moved apart: two readers of one stream would each be given a copy.
+fn apart<'scope>(
+    admitted: Updates<'scope, Admitted>,
+) -> (Updates<'scope, ((Tenant, EventKey), LiveEvent)>, Updates<'scope, Admitted>) {
+    let (rest, live) = admitted.inner.ok_err(|(row, epoch, diff)| match row {
+        Admitted::Live(key, event) => Err(((key, event), epoch, diff)),
+        rest => Ok((rest, epoch, diff)),
+    });
+    (live.as_collection(), rest.as_collection())
+}
+
 /// The three places that keep something of the past which no input brings back.
 fn retained<'scope>(
     admitted: Updates<'scope, Admitted>,
@@ -130,7 +139,7 @@ fn retained<'scope>(
     reached: Updates<'scope, Reached>,
 ) -> Updates<'scope, Retained> {
     let of_admission = admitted.flat_map(|row| match row {
-        Admitted::Retained(kept) => Some(kept),
+        Admitted::Retained(kept) => Some(*kept),
         _ => None,
     });
     let of_objects = objects.flat_map(|row| match row {
@@ -145,7 +154,7 @@ fn retained<'scope>(
 }
 
 fn row(tenant: Tenant, view: ViewName, row: Row) -> Published {
-    Published::Row(tenant, view, Box::new(row))
+    Published::Row(tenant, view, row)
 }
 
 fn ends(edge: Edge) -> [(Tenant, schemas::entity::Entity); 2] {
@@ -156,7 +165,7 @@ fn ends(edge: Edge) -> [(Tenant, schemas::entity::Entity); 2] {
 
 fn entity((tenant, entity): (Tenant, schemas::entity::Entity)) -> Published {
     let entity_id: EntityId = entity.id(tenant);
-    row(tenant, ViewName::Entities, Row::Entity(EntityRow { entity_id, entity }))
+    row(tenant, ViewName::Entities, EntityRow { entity_id, entity }.into())
 }
 
 fn relation(edge: Edge) -> Published {
@@ -168,7 +177,7 @@ fn relation(edge: Edge) -> Published {
         valid_to: edge.valid_to,
         event_id: edge.event,
     };
-    row(edge.key.tenant, ViewName::Topology, Row::Relation(relation))
+    row(edge.key.tenant, ViewName::Topology, relation.into())
 }
 
 /// An episode is in the view of all episodes, and in that of its class where there is one.
@@ -178,8 +187,9 @@ fn episode(episode: Episode) -> Vec<Published> {
         Class::Anomaly => Some(ViewName::Anomalies),
         _ => None,
     };
+    let shown = Row::from(episode.row());
     let views = [ViewName::Episodes].into_iter().chain(of_class);
-    views.map(|view| row(episode.tenant, view, Row::Episode(episode.row()))).collect()
+    views.map(|view| row(episode.tenant, view, shown.clone())).collect()
 }
 
 fn view_of(row: &Row) -> ViewName {

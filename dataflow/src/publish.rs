@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use differential_dataflow::AsCollection;
-use differential_dataflow::consolidation::consolidate;
+use schemas::ids::hash_of;
 use schemas::time::{Diff, Epoch};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -29,8 +29,39 @@ pub(crate) struct Progress {
     pub(crate) worker: usize,
     /// Every epoch before this one is complete on this worker.
     pub(crate) upper: Epoch,
-    /// Its changes, by epoch.
-    pub(crate) changes: Vec<(Epoch, Vec<(Published, Diff)>)>,
+    /// What changed, by epoch.
+    pub(crate) changes: Vec<(Epoch, Changes)>,
+}
+
+/// What one worker changed in one epoch.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Consolidated.
+    pub(crate) rows: Vec<(Published, Diff)>,
+    /// What the rows add to the digest of all views: a sum, so that neither order nor the number of workers tells.
+    pub(crate) digest: u128,
+}
+
+impl Changes {
+    fn of(rows: Vec<(Published, Diff)>) -> Changes {
+        // Equal rows meet by their hash, which the digest needs anyway: rows themselves are slow to compare.
+        let hashed = |(published, diff): (Published, Diff)| (hash_of(&published), published, diff);
+        let mut rows: Vec<(u128, Published, Diff)> = rows.into_iter().map(hashed).collect();
+        rows.sort_unstable_by_key(|(hash, ..)| *hash);
+        rows.dedup_by(|(next, _, copies), (hash, _, kept)| {
+            let same = next == hash;
+            if same {
+                *kept += *copies;
+            }
+            same
+        });
+        rows.retain(|(.., copies)| *copies != 0);
+        let digest = rows.iter().fold(0u128, |sum, (hash, _, copies)| {
+            // Two's complement: a retraction takes away what the insertion added.
+            sum.wrapping_add(hash.wrapping_mul(i128::from(*copies).cast_unsigned()))
+        });
+        Changes { rows: rows.into_iter().map(|(_, published, copies)| (published, copies)).collect(), digest }
+    }
 }
 
 /// A change on its way to the worker with a number.
@@ -94,10 +125,8 @@ fn complete<'scope>(
             let upper = uppers.map(|upper| upper.unwrap_or(Epoch::MAX)).min().unwrap_or(Epoch::MAX);
             let Some(worker) = publisher.filter(|_| upper_told < upper) else { return };
             let later = stash.split_off(&upper);
-            let mut changes: Vec<_> = std::mem::replace(&mut stash, later).into_iter().collect();
-            for (_, rows) in &mut changes {
-                consolidate(rows);
-            }
+            let complete = std::mem::replace(&mut stash, later);
+            let changes = complete.into_iter().map(|(epoch, rows)| (epoch, Changes::of(rows))).collect();
             upper_told = upper;
             send(Note::Progress(Progress { worker, upper, changes }));
         }

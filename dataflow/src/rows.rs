@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// What a current event carries: its view row and its facts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct EventBody {
-    pub(crate) row: EventRow,
+    pub(crate) row: Arc<EventRow>,
     pub(crate) facts: Vec<Fact>,
 }
 

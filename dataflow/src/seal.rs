@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use schemas::catalogue::Catalogue;
-use schemas::error::{DecodeError, Reject, RejectCode};
+use schemas::error::Reject;
 use schemas::fact::Fact;
 use schemas::ids::{EventId, EventKey, TenantId, hash64, hash128};
 use schemas::time::{Epoch, EventTime};
@@ -159,13 +159,6 @@ impl Sealer {
     fn delivery(&self, event: EventArrival) -> EventDelivery {
         let EventArrival { position, envelope, normalized } = event;
         let content = content(&envelope);
-        let placeholder = DecodeError::new(RejectCode::TooLate, "");
-        let reject = Reject {
-            tenant: envelope.tenant_id.clone(),
-            position: position.clone(),
-            error: placeholder,
-            at: Some(envelope.ts),
-        };
         let (mut facts, mut objects, mut lifetime_ms) = (Vec::new(), Vec::new(), self.horizon_ms);
         for fact in normalized.facts {
             if let Fact::Signal(signal) = &fact {
@@ -191,9 +184,9 @@ impl Sealer {
             revision: normalized.revision,
             content,
             expiry: envelope.ts.plus_ms(lifetime_ms),
-            body: Arc::new(EventBody { row, facts }),
+            body: Arc::new(EventBody { row: Arc::new(row), facts }),
             objects,
-            reject_as: reject,
+            tenant: envelope.tenant_id,
         }
     }
 }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use schemas::error::Reject;
-use schemas::feed::{Change, EpochChanges};
-use schemas::ids::{Digest, Tenant, hash_of};
+use schemas::ids::{Digest, Tenant};
 use schemas::read::{AsOf, ReadRequest, SUBSCRIBE_BACKLOG_MAX, Status};
 use schemas::time::{Diff, Epoch, EventTime};
 use schemas::view::{Row, ViewName};
@@ -17,8 +16,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::config::{Clock, EngineConfig};
 use crate::engine::Completed;
+use crate::feed::Fed;
 use crate::graph::Published;
-use crate::publish::{Progress, publishers};
+use crate::publish::{Changes, Progress, publishers};
 use crate::types::Told;
 use crate::views::store::{Changed, Store};
 use crate::views::subscriptions::Subscriptions;
@@ -34,7 +34,7 @@ pub(crate) enum Note {
     /// A worker has completed epochs.
     Progress(Progress),
     /// Somebody wants the changes of every epoch from now on.
-    Follow(mpsc::UnboundedSender<EpochChanges>),
+    Follow(mpsc::UnboundedSender<Fed>),
     /// The engine stops.
     Stop,
 }
@@ -55,19 +55,18 @@ pub(crate) struct ViewThread {
     /// Upper of each worker.
     uppers: Vec<Epoch>,
     /// Changes of epochs that some worker has not completed.
-    pending: BTreeMap<Epoch, Vec<(Published, Diff)>>,
+    pending: BTreeMap<Epoch, Changes>,
     /// Readable epochs, and those in flight.
     sealed: BTreeMap<Epoch, SealedEpoch>,
     /// Latest complete epoch; 0 before the first.
     latest: Epoch,
     /// Epoch with which the views began: 0, or that of the snapshot that brought them back.
     first: Epoch,
-    /// Digest of all views: the sum of what every change so far hashes to, so that it depends on neither the order of
-    /// changes nor the workers that made them.
+    /// Digest of all views: the sum of what every change so far comes to.
     digest: u128,
     store: Store,
     subscriptions: Subscriptions,
-    followers: Vec<mpsc::UnboundedSender<EpochChanges>>,
+    followers: Vec<mpsc::UnboundedSender<Fed>>,
     waiting: BTreeMap<Epoch, Vec<oneshot::Sender<AsOf>>>,
 }
 
@@ -131,8 +130,10 @@ impl ViewThread {
             }
             Note::Progress(progress) => {
                 self.uppers[progress.worker] = progress.upper;
-                for (epoch, mut rows) in progress.changes {
-                    self.pending.entry(epoch).or_default().append(&mut rows);
+                for (epoch, mut changes) in progress.changes {
+                    let pending = self.pending.entry(epoch).or_default();
+                    pending.rows.append(&mut changes.rows);
+                    pending.digest = pending.digest.wrapping_add(changes.digest);
                 }
                 let upper = self.uppers.iter().min().copied().unwrap_or(0);
                 let complete: Vec<Epoch> = self
@@ -152,26 +153,19 @@ impl ViewThread {
 
     fn complete(&mut self, epoch: Epoch) {
         let changes = self.pending.remove(&epoch).unwrap_or_default();
-        let rejects = rejects(&changes);
-        for (published, diff) in &changes {
-            // Two's complement: a retraction takes away what the insertion added.
-            let weight = i128::from(*diff).cast_unsigned();
-            self.digest = self.digest.wrapping_add(hash_of(published).wrapping_mul(weight));
-        }
-        let changed = self.store.apply(epoch, changes);
+        let rejects = rejects(&changes.rows);
+        self.digest = self.digest.wrapping_add(changes.digest);
+        let changed = self.store.apply(epoch, changes.rows);
         let whole = self.latest == 0 && epoch != 1;
         if whole {
             self.first = epoch;
-        }
-        if !self.followers.is_empty() {
-            let fed = self.fed(epoch, whole, &changed);
-            self.followers.retain(|follower| follower.send(fed.clone()).is_ok());
         }
         self.latest = epoch;
         let since = self.since();
         self.store.compact(since);
         self.sealed = self.sealed.split_off(&since);
         self.subscriptions.send(epoch, &changed);
+        self.feed(epoch, whole, changed);
         let later = self.waiting.split_off(&(epoch + 1));
         for reply in std::mem::replace(&mut self.waiting, later).into_values().flatten() {
             // Whoever stopped waiting is not told.
@@ -182,25 +176,17 @@ impl ViewThread {
         self.room.add_permits(1);
     }
 
-    /// What an epoch did, for stores.
-    fn fed(&self, epoch: Epoch, whole: bool, changed: &Changed) -> EpochChanges {
-        let mut changes = Vec::new();
-        for ((tenant, view), rows) in changed {
-            let Some(tenant) = self.store.id_of(*tenant) else { continue };
-            for (row, diff) in rows {
-                let (key, live) = (row.key(), 0 < *diff);
-                // What replaces a row comes after it, and is what is left to tell.
-                if changes.last().is_some_and(|last: &Change| {
-                    last.view == *view && last.key == key && last.tenant == *tenant
-                }) {
-                    changes.pop();
-                }
-                changes.push(Change { tenant: tenant.clone(), view: *view, key, live, row: Row::clone(row) });
-            }
+    fn feed(&mut self, epoch: Epoch, whole: bool, changed: Changed) {
+        if self.followers.is_empty() {
+            return;
         }
-        changes.sort();
+        let changed = changed.into_iter().filter_map(|((tenant, view), rows)| {
+            let tenant = self.store.id_of(tenant)?.clone();
+            Some((tenant, view, rows))
+        });
         let now = self.sealed.get(&epoch).map_or(EventTime(0), |sealed| sealed.now);
-        EpochChanges { epoch, now, whole, changes }
+        let fed = Fed { epoch, now, whole, changed: changed.collect() };
+        self.followers.retain(|follower| follower.send(fed.clone()).is_ok());
     }
 
     fn since(&self) -> Epoch {
@@ -259,10 +245,7 @@ impl ViewThread {
 /// Rejects that an epoch added, by position.
 fn rejects(changes: &[(Published, Diff)]) -> Vec<Reject> {
     let added = changes.iter().filter(|(_, diff)| 0 < *diff).filter_map(|(published, _)| match published {
-        Published::Row(_, ViewName::Rejects, row) => match row.as_ref() {
-            Row::Reject(row) => Some(row.clone()),
-            _ => None,
-        },
+        Published::Row(_, _, Row::Reject(row)) => Some(Reject::clone(row)),
         _ => None,
     });
     let mut rejects: Vec<Reject> = added.collect();

@@ -212,8 +212,9 @@ pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
         let line = format!("sinks.parquet.retention is {kept}, shorter than engine.horizon of {horizon}");
         return Err(bad(format!("{line}; keep rows at least as long as they count")));
     }
-    if sinks.alerts && config.kafka.brokers.is_empty() {
-        return Err(bad("sinks.alerts is on without kafka.brokers; set them, or switch it off".to_owned()));
+    let to_kafka = [("alerts", sinks.alerts), ("audit", sinks.audit)];
+    if let Some((name, _)) = to_kafka.iter().find(|(_, on)| *on && config.kafka.brokers.is_empty()) {
+        return Err(bad(format!("sinks.{name} is on without kafka.brokers; set them, or switch it off")));
     }
     if config.search.checked()? == search::SearchConfig::OpenSearch && config.sinks.opensearch.url.is_empty()
     {

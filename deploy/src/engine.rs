@@ -1,5 +1,7 @@
 //! An engine fed from recorded input, and the question asked of it.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use dataflow::arrival::{Arrival, arrivals};
 use dataflow::config::{Clock, EngineConfig};
@@ -77,7 +79,7 @@ pub async fn ask(reader: &ViewReader, tenant: &TenantId, query: &str) -> Result<
 }
 
 /// Incidents known.
-pub async fn incidents(reader: &ViewReader, tenant: &TenantId) -> Result<Vec<IncidentRow>> {
+pub async fn incidents(reader: &ViewReader, tenant: &TenantId) -> Result<Vec<Arc<IncidentRow>>> {
     let (rows, ..) = reader.scan(Query::all(tenant, ViewName::Incidents), 10_000).await?;
     Ok(rows
         .into_iter()
@@ -86,13 +88,13 @@ pub async fn incidents(reader: &ViewReader, tenant: &TenantId) -> Result<Vec<Inc
 }
 
 /// Alerts raised.
-pub async fn alerts(reader: &ViewReader, tenant: &TenantId) -> Result<Vec<AlertRow>> {
+pub async fn alerts(reader: &ViewReader, tenant: &TenantId) -> Result<Vec<Arc<AlertRow>>> {
     let (rows, ..) = reader.scan(Query::all(tenant, ViewName::Alerts), 10_000).await?;
     Ok(rows.into_iter().filter_map(|row| if let Row::Alert(row) = row { Some(row) } else { None }).collect())
 }
 
 /// Refused records.
-pub async fn rejects(reader: &ViewReader, tenant: &TenantId) -> Result<Vec<Reject>> {
+pub async fn rejects(reader: &ViewReader, tenant: &TenantId) -> Result<Vec<Arc<Reject>>> {
     let (rows, ..) = reader.scan(Query::all(tenant, ViewName::Rejects), 100_000).await?;
     Ok(rows.into_iter().filter_map(|row| if let Row::Reject(row) = row { Some(row) } else { None }).collect())
 }

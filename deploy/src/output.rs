@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::Result;
 use comfy_table::Table;
@@ -55,7 +56,7 @@ pub fn rows(rows: &[Value]) -> Result<()> {
 }
 
 /// Incidents as a table.
-pub fn incidents(incidents: &[IncidentRow]) -> Result<()> {
+pub fn incidents(incidents: &[Arc<IncidentRow>]) -> Result<()> {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["INCIDENT", "STATUS", "SEVERITY", "STARTED", "EPISODES", "CONFIDENCE", "ROOT CAUSE"]);
@@ -75,7 +76,7 @@ pub fn incidents(incidents: &[IncidentRow]) -> Result<()> {
 }
 
 /// An answer as one reads it at three in the morning: the cause first, then why.
-pub fn answer(answer: &Answer, alerts: &[AlertRow]) -> Result<()> {
+pub fn answer(answer: &Answer, alerts: &[Arc<AlertRow>]) -> Result<()> {
     line(&format!("\n{}\n", answer.summary))?;
     let Some(first) = answer.hypotheses.first() else { return Ok(()) };
     line(&format!(

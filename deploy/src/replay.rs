@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -58,7 +59,7 @@ pub async fn run(options: ReplayOptions) -> Result<()> {
 }
 
 /// Says what was refused and why, one line per reason.
-pub fn explain_rejects(rejects: &[Reject]) {
+pub fn explain_rejects(rejects: &[Arc<Reject>]) {
     let mut reasons: BTreeMap<String, (u64, &Reject)> = BTreeMap::new();
     for reject in rejects {
         reasons.entry(reject.error.to_string()).or_insert((0, reject)).0 += 1;

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result};
 use dataflow::engine::Engine;
 use schemas::time::Epoch;
-use schemas::view::ViewName;
 use sinks::alerts::KafkaAlerts;
+use sinks::audit;
 use sinks::backlog::Backlog;
 use sinks::follow::{Following, follow};
 use sinks::index::Index;
@@ -63,6 +63,9 @@ impl Stores {
     ) -> Result<Stores> {
         let (stop, _) = watch::channel(false);
         let mut stores = Stores { applied: Vec::new(), stop, tasks: Vec::new(), filler: None };
+        if config.audit {
+            stores.tell(followed.database.clone(), brokers);
+        }
         if !any(config) && followed.index.is_none() {
             return Ok(stores);
         }
@@ -85,11 +88,10 @@ impl Stores {
         if let Some(section) = &config.parquet {
             stores.add("parquet", parquet(section, shard)?, &common);
         }
-        let all = all_views(config) || index.is_some();
         if let Some(index) = index {
             stores.add("search", index, &common);
         }
-        stores.fill(engine, backlog, all)?;
+        stores.fill(engine, backlog)?;
         Ok(stores)
     }
 
@@ -129,19 +131,30 @@ impl Stores {
         self.tasks.push(tokio::spawn(follow(store, common.backlog.clone(), following)));
     }
 
-    /// A thread that moves what the engine changed into the backlog, until the engine ends; incidents alone unless somebody
-    /// follows all views.
-    fn fill(&mut self, engine: &Engine, backlog: Backlog, all: bool) -> Result<()> {
+    /// A task that tells decisions as they are kept.
+    fn tell(&mut self, database: Database, brokers: &str) {
+        let told = audit::tell(database, brokers.to_owned(), self.stop.subscribe());
+        #[expect(clippy::disallowed_methods, reason = "tasks are spawned here and only here")]
+        self.tasks.push(tokio::spawn(told));
+    }
+
+    /// A thread that moves what the engine changed into the backlog, until the engine ends.
+    fn fill(&mut self, engine: &Engine, backlog: Backlog) -> Result<()> {
         let (mut changes, applied) = (engine.follow(), self.applied.clone());
         let run = move || {
-            while let Some(mut epoch) = changes.blocking_recv() {
-                epoch.changes.retain(|change| all || change.view == ViewName::Incidents);
-                let kept = backlog.append(&epoch).and_then(|()| backlog.forget(least(&applied)));
-                if let Err(error) = kept {
-                    tracing::error!(%error, "stores get nothing more until a restart");
-                    return;
+            let mut failed = false;
+            while let Some(epoch) = changes.blocking_next() {
+                backlog.append(epoch);
+                backlog.forget(least(&applied));
+                let spilled = backlog.spill();
+                if let Err(error) = &spilled
+                    && !failed
+                {
+                    tracing::error!(%error, "what stores lack stays in memory while there is room");
                 }
+                failed = spilled.is_err();
                 metrics::gauge!("kgroot_sink_backlog_bytes").set(backlog.bytes() as f64);
+                metrics::gauge!("kgroot_sink_backlog_changes").set(backlog.changes() as f64);
             }
         };
         let filler = std::thread::Builder::new().name("kgroot-backlog".to_owned()).spawn(run);
@@ -152,12 +165,8 @@ impl Stores {
 
 /// Whether anything follows the views, the embedded index aside.
 pub fn any(config: &SinksConfig) -> bool {
-    config.history || all_views(config)
-}
-
-/// Whether anything follows all views; the history of incidents does not.
-fn all_views(config: &SinksConfig) -> bool {
-    config.alerts || config.neo4j.is_some() || config.opensearch.is_some() || config.parquet.is_some()
+    let stores = config.neo4j.is_some() || config.opensearch.is_some() || config.parquet.is_some();
+    config.history || config.alerts || stores
 }
 
 /// The graph of a configuration.

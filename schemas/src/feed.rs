@@ -2,6 +2,8 @@
 //!
 //! The same sealed input gives the same feed, byte for byte: a store that has an epoch need not be given it again.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Digest, TenantId, hash_of};
@@ -18,7 +20,7 @@ pub struct EpochChanges {
     /// These are all rows there are, as a snapshot brought them back: what a store has beside them is gone.
     pub whole: bool,
     /// One per row touched, by tenant, view and key.
-    pub changes: Vec<Change>,
+    pub changes: Arc<[Change]>,
 }
 
 /// What became of one row.
@@ -57,9 +59,9 @@ mod tests {
             reached: Some(EventTime(7)),
         };
         let tenant = "a".parse().unwrap();
-        let (view, row) = (ViewName::Coverage, Row::Coverage(row));
+        let (view, row) = (ViewName::Coverage, Row::from(row));
         let changes = vec![Change { tenant, view, key: row.key(), live: true, row }];
-        EpochChanges { epoch: 3, now: EventTime(9), whole: false, changes }
+        EpochChanges { epoch: 3, now: EventTime(9), whole: false, changes: changes.into() }
     }
 
     #[test]

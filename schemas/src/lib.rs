@@ -2,9 +2,10 @@
 //!
 //! In reading order: ids and time; entities; the envelope; facts and object states; the kind and rule catalogue;
 //! codecs (bytes to envelopes) and normalization (envelopes to facts); views, the read contract, the feed for
-//! stores, the answer of an investigation, and product state.
+//! stores, the answer of an investigation and what was decided for it, and product state.
 
 pub mod answer;
+pub mod audit;
 pub mod catalogue;
 pub mod codec;
 pub mod dead_letter;

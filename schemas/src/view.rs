@@ -15,6 +15,7 @@ use crate::time::EventTime;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 mod form;
 
@@ -48,30 +49,46 @@ named_enum!(
     }
 );
 
-/// A row of any view.
+/// A row of any view. Cheap to clone: it is shared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Row {
     /// Of `events`.
-    Event(EventRow),
+    Event(Arc<EventRow>),
     /// Of `entities`.
-    Entity(EntityRow),
+    Entity(Arc<EntityRow>),
     /// Of `topology`.
-    Relation(RelationRow),
+    Relation(Arc<RelationRow>),
     /// Of `episodes`, `changes` and `anomalies`.
-    Episode(EpisodeRow),
+    Episode(Arc<EpisodeRow>),
     /// Of `links`.
-    Link(LinkRow),
+    Link(Arc<LinkRow>),
     /// Of `chains`.
-    Chain(ChainRow),
+    Chain(Arc<ChainRow>),
     /// Of `incidents`.
-    Incident(IncidentRow),
+    Incident(Arc<IncidentRow>),
     /// Of `alerts`.
-    Alert(AlertRow),
+    Alert(Arc<AlertRow>),
     /// Of `rejects`.
-    Reject(Reject),
+    Reject(Arc<Reject>),
     /// Of `coverage`.
-    Coverage(CoverageRow),
+    Coverage(Arc<CoverageRow>),
 }
+
+macro_rules! into_row {
+    ($($variant:ident from $fields:ty),+) => {
+        $(impl From<$fields> for Row {
+            fn from(row: $fields) -> Row {
+                Row::$variant(Arc::new(row))
+            }
+        })+
+    };
+}
+
+into_row!(
+    Event from EventRow, Entity from EntityRow, Relation from RelationRow, Episode from EpisodeRow,
+    Link from LinkRow, Chain from ChainRow, Incident from IncidentRow, Alert from AlertRow, Reject from Reject,
+    Coverage from CoverageRow
+);
 
 /// An accepted event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -41,3 +41,21 @@ CREATE TABLE followed_tenants (
   tenant TEXT NOT NULL,
   PRIMARY KEY (shard, tenant)
 );
+
+-- What was decided in investigations; `told` is 1 once the audit stream has it.
+CREATE TABLE audit (
+  tenant TEXT NOT NULL,
+  investigation TEXT NOT NULL,
+  number BIGINT NOT NULL,
+  at BIGINT NOT NULL,
+  told BIGINT NOT NULL,
+  record TEXT NOT NULL,
+  PRIMARY KEY (tenant, investigation, number)
+);
+CREATE INDEX audit_untold ON audit (tenant, told, at);
+
+-- Tenants with decisions that were not told yet; `marks` grows with each investigation.
+CREATE TABLE audited (
+  tenant TEXT NOT NULL PRIMARY KEY,
+  marks BIGINT NOT NULL
+);

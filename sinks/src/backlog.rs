@@ -1,36 +1,41 @@
-//! The backlog: changes of epochs, on disk until every store has applied them.
+//! The backlog: changes of epochs until every store has applied them; in memory, and on disk what is too much for that.
 //!
-//! Key     `epoch, part` (big endian); part 0 says how many follow.
+//! Key     epoch.
 //! Order   epochs in order.
 //! Repeat  begins empty in each process: a recovery computes the same epochs again, and snapshots wait for the stores.
-//! Limits  so many bytes; beyond them the oldest epochs are dropped, and a store that still wanted them is told so.
+//! Limits  so many changes in memory, unless the disk takes nothing; so many bytes on disk. Beyond them the oldest
+//!         epochs are dropped, and a store that still wanted them is told so.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
-use schemas::feed::{Change, EpochChanges};
+use schemas::feed::EpochChanges;
 use schemas::ids::Digest;
-use schemas::time::{Epoch, EventTime};
-use serde::{Deserialize, Serialize};
+use schemas::time::Epoch;
 use tokio::sync::watch;
+
+mod file;
 
 /// Names of backlogs begin with it.
 const PREFIX: &str = "epochs-";
-/// Changes of one value: bounds what is held at once while it is written.
-const PART_CHANGES: usize = 5_000;
+/// Changes that are kept in memory: stores that keep up never touch the disk.
+const MEMORY_CHANGES: usize = 50_000;
+/// Changes that are kept in memory while the disk takes nothing.
+const MEMORY_CHANGES_MAX: usize = 1_000_000;
 
 /// Why the backlog cannot serve.
 #[derive(Debug, thiserror::Error)]
 pub enum BacklogError {
     /// Its disk.
-    #[error("the backlog of the stores: {0}; free space, or set data elsewhere")]
-    Disk(#[from] fjall::Error),
-    /// Its folder.
-    #[error("the folder of the backlog: {0}; set data elsewhere")]
-    Folder(#[from] std::io::Error),
-    /// A value is not what was written.
+    #[error("the backlog of the stores, {}: {source}; free space, or set data elsewhere", path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// A file is not what was written.
     #[error("the backlog of the stores is damaged at epoch {0}; restart: it is computed again")]
     Damaged(Epoch),
     /// What a store needs next was dropped.
@@ -50,9 +55,7 @@ pub struct Backlog {
 }
 
 struct Shared {
-    // Keeps the database open.
-    _database: Database,
-    values: Keyspace,
+    folder: PathBuf,
     bytes_max: u64,
     index: Mutex<Index>,
     latest: watch::Sender<Epoch>,
@@ -60,61 +63,83 @@ struct Shared {
 
 #[derive(Default)]
 struct Index {
-    /// Epochs that are there, with the bytes and parts of each.
-    epochs: VecDeque<(Epoch, u64, u32)>,
+    kept: VecDeque<Kept>,
+    /// Changes of the epochs in memory.
+    changes: usize,
+    /// Bytes of the epochs on disk.
     bytes: u64,
-    /// The first epoch of this process.
+    /// The first epoch of this process, and whether it was whole.
     first: Option<(Epoch, bool)>,
 }
 
-/// Part 0.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    now: EventTime,
-    whole: bool,
+#[derive(Clone)]
+struct Kept {
+    epoch: Epoch,
     digest: Digest,
-    parts: u32,
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    Memory(EpochChanges),
+    Disk { bytes: u64 },
 }
 
 impl Backlog {
     /// Begins one in a folder, under a name that no other process has: one that should have stopped may still write to its
     /// own. Backlogs of processes before are removed, and nothing else.
     pub fn begin(folder: &Path, process: &str, bytes_max: u64) -> Result<Self, BacklogError> {
-        std::fs::create_dir_all(folder)?;
-        for entry in std::fs::read_dir(folder)? {
-            let entry = entry?;
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| BacklogError::Disk { path, source }
+        };
+        std::fs::create_dir_all(folder).map_err(at(folder))?;
+        for entry in std::fs::read_dir(folder).map_err(at(folder))? {
+            let entry = entry.map_err(at(folder))?;
             if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                std::fs::remove_dir_all(entry.path())?;
+                std::fs::remove_dir_all(entry.path()).map_err(at(&entry.path()))?;
             }
         }
-        let database = Database::builder(folder.join(format!("{PREFIX}{process}"))).open()?;
-        let values = database.keyspace("changes", KeyspaceCreateOptions::default)?;
+        let folder = folder.join(format!("{PREFIX}{process}"));
+        std::fs::create_dir(&folder).map_err(at(&folder))?;
         let (latest, _) = watch::channel(0);
-        let index = Mutex::new(Index::default());
-        Ok(Backlog { shared: Arc::new(Shared { _database: database, values, bytes_max, index, latest }) })
+        Ok(Backlog { shared: Arc::new(Shared { folder, bytes_max, index: Mutex::default(), latest }) })
     }
 
-    /// Adds the next epoch.
-    pub fn append(&self, epoch: &EpochChanges) -> Result<(), BacklogError> {
+    /// Adds the next epoch. Only one thread adds, spills and forgets.
+    pub fn append(&self, epoch: EpochChanges) {
         let number = epoch.epoch;
-        let mut parts = 0;
-        let mut bytes = 0;
-        for changes in epoch.changes.chunks(PART_CHANGES) {
-            parts += 1;
-            bytes += self.put(number, parts, &changes)?;
-        }
-        let head = Head { now: epoch.now, whole: epoch.whole, digest: epoch.digest(), parts };
-        bytes += self.put(number, 0, &head)?;
         let mut index = self.index();
         index.first.get_or_insert((number, epoch.whole));
-        index.epochs.push_back((number, bytes, parts));
-        index.bytes += bytes;
-        while self.shared.bytes_max < index.bytes && 1 < index.epochs.len() {
-            self.drop_oldest(&mut index)?;
-        }
+        index.changes += epoch.changes.len();
+        index.kept.push_back(Kept { epoch: number, digest: epoch.digest(), place: Place::Memory(epoch) });
         drop(index);
         self.shared.latest.send_replace(number);
-        Ok(())
+    }
+
+    /// Moves to disk what is too much for memory; where the disk does not take it, it is tried again the next time. In
+    /// the end drops the oldest epochs beyond the limits.
+    pub fn spill(&self) -> Result<(), BacklogError> {
+        let mut spilled = Ok(());
+        while spilled.is_ok() {
+            let Some(oldest) = self.index().oldest_in_memory() else { break };
+            spilled = self.write(&oldest);
+        }
+        let mut index = self.index();
+        while 1 < index.kept.len()
+            && (self.shared.bytes_max < index.bytes || MEMORY_CHANGES_MAX < index.changes)
+        {
+            self.drop_oldest(&mut index);
+        }
+        spilled
+    }
+
+    /// Drops epochs that every store has.
+    pub fn forget(&self, until: Epoch) {
+        let mut index = self.index();
+        while index.kept.front().is_some_and(|kept| kept.epoch <= until) {
+            self.drop_oldest(&mut index);
+        }
     }
 
     /// The first epoch of this process, and whether it was whole; `None` before there is one.
@@ -134,23 +159,23 @@ impl Backlog {
         epoch: Epoch,
         changes_max: usize,
     ) -> Result<Vec<(EpochChanges, Digest)>, BacklogError> {
-        let (wanted, oldest) = {
+        let wanted: Vec<Kept> = {
             let index = self.index();
-            let from = index.epochs.partition_point(|(number, ..)| *number <= epoch);
-            let wanted: Vec<Epoch> = index.epochs.range(from..).map(|(number, ..)| *number).collect();
-            (wanted, index.epochs.front().map(|(number, ..)| *number))
+            let oldest = index.kept.front().map(|kept| kept.epoch);
+            if let (Some(oldest), Some((first, _))) = (oldest, index.first)
+                && epoch + 1 < oldest
+                && first < oldest
+            {
+                return Err(BacklogError::Behind { oldest });
+            }
+            let from = index.kept.partition_point(|kept| kept.epoch <= epoch);
+            index.kept.range(from..).cloned().collect()
         };
-        let first = self.first().map(|(first, _)| first);
-        if let (Some(oldest), Some(first)) = (oldest, first)
-            && epoch + 1 < oldest
-            && first < oldest
-        {
-            return Err(BacklogError::Behind { oldest });
-        }
         let mut found = Vec::new();
         let mut changes = 0;
-        for number in wanted {
-            let (epoch, digest) = self.read(number)?;
+        for kept in wanted {
+            let digest = kept.digest;
+            let epoch = self.read(kept)?;
             changes += epoch.changes.len();
             found.push((epoch, digest));
             if changes_max <= changes {
@@ -160,51 +185,67 @@ impl Backlog {
         Ok(found)
     }
 
-    /// Drops epochs that every store has.
-    pub fn forget(&self, until: Epoch) -> Result<(), BacklogError> {
-        let mut index = self.index();
-        while index.epochs.front().is_some_and(|(number, ..)| *number <= until) {
-            self.drop_oldest(&mut index)?;
-        }
-        Ok(())
-    }
-
-    /// Bytes that wait.
+    /// Bytes that wait on disk.
     pub fn bytes(&self) -> u64 {
         self.index().bytes
     }
 
-    fn read(&self, number: Epoch) -> Result<(EpochChanges, Digest), BacklogError> {
-        let head: Head = self.get(number, 0)?;
-        let mut changes: Vec<Change> = Vec::new();
-        for part in 1..=head.parts {
-            changes.append(&mut self.get(number, part)?);
+    /// Changes that wait in memory.
+    pub fn changes(&self) -> usize {
+        self.index().changes
+    }
+
+    fn read(&self, kept: Kept) -> Result<EpochChanges, BacklogError> {
+        let number = kept.epoch;
+        if let Place::Memory(epoch) = kept.place {
+            return Ok(epoch);
         }
-        Ok((EpochChanges { epoch: number, now: head.now, whole: head.whole, changes }, head.digest))
-    }
-
-    fn put(&self, epoch: Epoch, part: u32, value: &impl Serialize) -> Result<u64, BacklogError> {
-        let Ok(bytes) = rmp_serde::to_vec(value) else { panic!("changes can be written as MessagePack") };
-        let bytes = lz4_flex::compress_prepend_size(&bytes);
-        let length = bytes.len() as u64;
-        self.shared.values.insert(key(epoch, part), bytes)?;
-        Ok(length)
-    }
-
-    fn get<T: for<'de> Deserialize<'de>>(&self, epoch: Epoch, part: u32) -> Result<T, BacklogError> {
-        let bytes = self.shared.values.get(key(epoch, part))?.ok_or(BacklogError::Damaged(epoch))?;
-        let bytes = lz4_flex::decompress_size_prepended(&bytes).map_err(|_| BacklogError::Damaged(epoch))?;
-        rmp_serde::from_slice(&bytes).map_err(|_| BacklogError::Damaged(epoch))
-    }
-
-    fn drop_oldest(&self, index: &mut Index) -> Result<(), BacklogError> {
-        if let Some((epoch, bytes, parts)) = index.epochs.pop_front() {
-            index.bytes -= bytes;
-            for part in 0..=parts {
-                self.shared.values.remove(key(epoch, part))?;
+        let path = self.path(number);
+        match file::read(&path) {
+            Ok(epoch) if epoch.digest() == kept.digest => Ok(epoch),
+            Ok(_) => Err(BacklogError::Damaged(number)),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Err(BacklogError::Damaged(number))
             }
+            // Dropped meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let oldest = self.index().kept.front().map_or(number, |kept| kept.epoch);
+                Err(BacklogError::Behind { oldest })
+            }
+            Err(source) => Err(BacklogError::Disk { path, source }),
+        }
+    }
+
+    /// Moves one epoch to disk.
+    fn write(&self, epoch: &EpochChanges) -> Result<(), BacklogError> {
+        let path = self.path(epoch.epoch);
+        let bytes = file::write(&path, epoch).map_err(|source| BacklogError::Disk { path, source })?;
+        let mut index = self.index();
+        let at = index.kept.partition_point(|kept| kept.epoch < epoch.epoch);
+        if let Some(kept) = index.kept.get_mut(at) {
+            kept.place = Place::Disk { bytes };
+            index.changes -= epoch.changes.len();
+            index.bytes += bytes;
         }
         Ok(())
+    }
+
+    fn drop_oldest(&self, index: &mut Index) {
+        match index.kept.pop_front() {
+            Some(Kept { place: Place::Memory(epoch), .. }) => index.changes -= epoch.changes.len(),
+            Some(Kept { epoch, place: Place::Disk { bytes }, .. }) => {
+                index.bytes -= bytes;
+                let path = self.path(epoch);
+                if let Err(error) = std::fs::remove_file(&path) {
+                    tracing::warn!(%error, path = %path.display(), "a file of the backlog stays until a restart");
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn path(&self, epoch: Epoch) -> PathBuf {
+        self.shared.folder.join(format!("{epoch:020}"))
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
@@ -213,84 +254,16 @@ impl Backlog {
     }
 }
 
-fn key(epoch: Epoch, part: u32) -> [u8; 12] {
-    let mut key = [0; 12];
-    key[..8].copy_from_slice(&epoch.to_be_bytes());
-    key[8..].copy_from_slice(&part.to_be_bytes());
-    key
+impl Index {
+    /// The oldest epoch in memory, if there is too much in it.
+    fn oldest_in_memory(&self) -> Option<EpochChanges> {
+        let mut kept = self.kept.iter().filter(|_| MEMORY_CHANGES < self.changes);
+        kept.find_map(|kept| match &kept.place {
+            Place::Memory(epoch) => Some(epoch.clone()),
+            Place::Disk { .. } => None,
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use schemas::view::{CoverageRow, Row, ViewName};
-
-    use super::*;
-
-    fn epoch(epoch: Epoch, rows: u64) -> EpochChanges {
-        let change = |number: u64| {
-            let source = format!("source-{number:05}");
-            let row =
-                CoverageRow { source, accepted: epoch, duplicate: 0, rejected: Vec::new(), reached: None };
-            let row = Row::Coverage(row);
-            let (tenant, key) = ("a".parse().unwrap(), row.key());
-            Change { tenant, view: ViewName::Coverage, key, live: true, row }
-        };
-        EpochChanges { epoch, now: EventTime(7), whole: epoch == 4, changes: (0..rows).map(change).collect() }
-    }
-
-    fn begin(name: &str, bytes_max: u64) -> Backlog {
-        let folder = std::env::temp_dir().join(format!("kgroot-backlog-{name}-{}", std::process::id()));
-        Backlog::begin(&folder, "test", bytes_max).unwrap()
-    }
-
-    #[test]
-    fn epochs_come_back_as_they_were_in_batches() {
-        let backlog = begin("order", u64::MAX);
-        let epochs = [epoch(4, 12_000), epoch(5, 0), epoch(6, 3), epoch(7, 3)];
-        epochs.iter().for_each(|epoch| backlog.append(epoch).unwrap());
-        let read = |after, max| {
-            let found = backlog.after(after, max).unwrap();
-            found.into_iter().map(|(epoch, digest)| (epoch.clone(), digest == epoch.digest())).collect()
-        };
-        let expected = |range: std::ops::Range<usize>| -> Vec<(EpochChanges, bool)> {
-            epochs[range].iter().map(|epoch| (epoch.clone(), true)).collect()
-        };
-        let found: Vec<_> = read(0, 1);
-        assert!(found == expected(0..1), "a large epoch comes back whole");
-        let found: Vec<_> = read(4, 3);
-        assert!(found == expected(1..3));
-        assert_eq!(backlog.first(), Some((4, true)));
-        assert_eq!(*backlog.latest().borrow(), 7);
-    }
-
-    #[test]
-    fn what_every_store_has_is_dropped_and_who_comes_late_is_told() {
-        let backlog = begin("forget", u64::MAX);
-        (1..=5).for_each(|number| backlog.append(&epoch(number, 2)).unwrap());
-        backlog.forget(3).unwrap();
-        assert_eq!(backlog.after(3, 100).unwrap().len(), 2);
-        assert!(matches!(backlog.after(1, 100), Err(BacklogError::Behind { oldest: 4 })));
-        backlog.forget(5).unwrap();
-        assert_eq!(backlog.bytes(), 0);
-        assert!(backlog.after(5, 100).unwrap().is_empty());
-    }
-
-    #[test]
-    fn only_backlogs_of_processes_before_are_removed() {
-        let folder = std::env::temp_dir().join(format!("kgroot-backlog-others-{}", std::process::id()));
-        std::fs::create_dir_all(folder.join("epochs-before")).unwrap();
-        std::fs::write(folder.join("notes.txt"), "mine").unwrap();
-        Backlog::begin(&folder, "now", 1).unwrap();
-        assert!(folder.join("notes.txt").exists() && folder.join("epochs-now").exists());
-        assert!(!folder.join("epochs-before").exists());
-        std::fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn no_more_is_kept_than_allowed() {
-        let backlog = begin("limit", 1);
-        (1..=3).for_each(|number| backlog.append(&epoch(number, 2)).unwrap());
-        assert!(matches!(backlog.after(0, 100), Err(BacklogError::Behind { oldest: 3 })));
-        assert_eq!(backlog.after(2, 100).unwrap().len(), 1);
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ pub(crate) const VIEWS: [ViewName; 5] =
 pub(crate) const EXACT_CHARS: usize = 1_024;
 
 /// The id of a row's document.
-pub(crate) fn id(change: &Change) -> String {
+pub fn id(change: &Change) -> String {
     let parts = [change.tenant.as_str().as_bytes(), change.view.as_str().as_bytes(), change.key.as_bytes()];
     format!("{:032x}", hash128(&parts))
 }
@@ -34,7 +34,7 @@ pub(crate) fn facets(view: ViewName) -> &'static [FieldName] {
 }
 
 /// The document of a row of [`VIEWS`].
-pub(crate) fn document(epoch: Epoch, change: &Change) -> Value {
+pub fn document(epoch: Epoch, change: &Change) -> Value {
     // Rows of these views are all about time.
     let (at, until) = change.row.span().unwrap_or_default();
     let row = serde_json::to_value(&change.row).unwrap_or(Value::Null);
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn alert(tenant: &str) -> Change {
-        let row = Row::Alert(AlertRow {
+        let row = Row::from(AlertRow {
             incident_id: IncidentId(1),
             status: AlertStatus::Firing,
             severity: Severity::Critical,

@@ -1,16 +1,17 @@
 //! The exits. Clients of stores, of databases and of Kafka as a target live here and only here.
 //!
 //! Stores follow the views under one contract ([`store`]): the engine's changes wait in the [`backlog`], and each store is
-//! [`follow`]ed by a task of its own. Kafka takes dead letters, the control topic, and records that came by HTTP.
+//! [`follow`]ed by a task of its own. Kafka takes dead letters, the control topic, decisions ([`audit`]), and records that came by HTTP.
 //! What the product itself keeps is in [`state`] and [`cache`].
 
 pub mod alerts;
+pub mod audit;
 pub mod backlog;
 pub mod cache;
 mod committed;
 pub mod control_topic;
 pub mod dead_letter;
-mod document;
+pub mod document;
 pub mod follow;
 pub mod index;
 pub mod neo4j;

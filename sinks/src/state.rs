@@ -1,4 +1,5 @@
-//! Product state: investigations, the service→repository map, past incidents; and how it answers the API.
+//! Product state: investigations and what was decided in them, the service→repository map, past incidents; and how it
+//! answers the API.
 //!
 //! Key     tenant first, then an id, a service or an incident.
 //! Order   each request is a transaction of its own; requests overtake each other.
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 use crate::cache::Cache;
 
+mod audit;
 mod error;
 pub mod history;
 mod incidents;

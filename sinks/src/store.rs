@@ -81,7 +81,7 @@ pub trait Store: Send {
 pub fn latest(epochs: &[EpochChanges]) -> Vec<(Epoch, &Change)> {
     let mut rows = std::collections::BTreeMap::new();
     for epoch in epochs {
-        for change in &epoch.changes {
+        for change in epoch.changes.iter() {
             rows.insert((&change.tenant, change.view, &change.key), (epoch.epoch, change));
         }
     }
@@ -112,12 +112,12 @@ mod tests {
             rejected: Vec::new(),
             reached: None,
         };
-        let (tenant, row) = ("a".parse().unwrap(), Row::Coverage(row));
+        let (tenant, row) = ("a".parse().unwrap(), Row::from(row));
         Change { tenant, view: ViewName::Coverage, key: key.to_owned(), live, row }
     }
 
     fn epoch(epoch: Epoch, changes: Vec<Change>) -> EpochChanges {
-        EpochChanges { epoch, now: EventTime(0), whole: epoch == 1, changes }
+        EpochChanges { epoch, now: EventTime(0), whole: epoch == 1, changes: changes.into() }
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         ];
         let folded = fold(epochs).unwrap();
         assert_eq!((folded.epoch, folded.whole), (2, true));
-        assert_eq!(folded.changes, [change("x", 1, true), change("z", 5, true)]);
+        assert_eq!(*folded.changes, [change("x", 1, true), change("z", 5, true)]);
         assert_eq!(fold(Vec::new()), None);
     }
 }

@@ -80,7 +80,7 @@ async fn recorded() -> (Engine, Vec<EpochChanges>) {
     }
     let mut epochs: Vec<EpochChanges> = Vec::new();
     while epochs.last().is_none_or(|epoch| epoch.epoch < last) {
-        epochs.push(follower.recv().await.unwrap());
+        epochs.push(follower.next().await.unwrap());
     }
     (engine, epochs)
 }
@@ -147,7 +147,7 @@ fn hours(rows: u64) -> Vec<EpochChanges> {
     let change = |hour: u64, row: u64| {
         let number = hour * rows + row;
         let at = MIDNIGHT.plus_ms(hour as i64 * HOUR_MS + (row as i64 * HOUR_MS) / rows as i64);
-        let row = Row::Event(EventRow {
+        let row = Row::from(EventRow {
             event_id: EventId(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
             source: ["argo", "otel", "prometheus"][(number % 3) as usize].to_owned(),
             event_type: "Sync".to_owned(),

@@ -69,7 +69,7 @@ fn change(random: &mut Random, number: u64) -> Change {
                 item: 0,
             },
         };
-        (ViewName::Events, Row::Event(row))
+        (ViewName::Events, Row::from(row))
     } else {
         let row = EpisodeRow {
             episode_id: EpisodeId(number),
@@ -85,7 +85,7 @@ fn change(random: &mut Random, number: u64) -> Change {
             event_ids: Vec::new(),
             detail: text(random),
         };
-        (ViewName::Episodes, Row::Episode(row))
+        (ViewName::Episodes, Row::from(row))
     };
     Change { tenant, view, key: row.key(), live: true, row }
 }
@@ -104,8 +104,12 @@ fn history(random: &mut Random) -> Vec<Batch> {
         changes.sort();
         changes.dedup_by(|a, b| (&a.tenant, a.view, &a.key) == (&b.tenant, b.view, &b.key));
         rows.extend(changes.iter().filter(|change| change.live).cloned());
-        let epochs =
-            vec![EpochChanges { epoch, now: EventTime(BEGIN + 3_600_000), whole: epoch == 1, changes }];
+        let epochs = vec![EpochChanges {
+            epoch,
+            now: EventTime(BEGIN + 3_600_000),
+            whole: epoch == 1,
+            changes: changes.into(),
+        }];
         let digest = epochs[0].digest();
         batches.push(Batch { epochs, progress: Progress { epoch, digest, generation: "g".to_owned() } });
     }

@@ -183,12 +183,13 @@ fn incident(tenant: &str, id: u64, live: bool, title: &str) -> Change {
         alerts: 1,
         hypotheses: Vec::new(),
     };
-    let row = Row::Incident(row);
+    let row = Row::from(row);
     Change { tenant: tenant.parse().unwrap(), view: ViewName::Incidents, key: row.key(), live, row }
 }
 
 fn batch(epoch: u64, whole: bool, changes: Vec<Change>) -> Batch {
-    let epochs = vec![EpochChanges { epoch, now: EventTime(1_700_001_000_000), whole, changes }];
+    let epochs =
+        vec![EpochChanges { epoch, now: EventTime(1_700_001_000_000), whole, changes: changes.into() }];
     let digest = epochs[0].digest();
     Batch { epochs, progress: Progress { epoch, digest, generation: "g".to_owned() } }
 }

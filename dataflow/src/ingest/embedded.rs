@@ -21,6 +21,9 @@ use crate::control::log::ControlLog;
 
 /// Records removed at a time, so that appends do not wait long.
 const REMOVED_MAX: usize = 10_000;
+/// What was not yet moved from journals into tables is read again at a start: the least that can be
+/// set.
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 /// Between the topic and the offset of a key; no topic contains it.
 const SEPARATOR: u8 = 0;
 
@@ -59,7 +62,8 @@ impl EmbeddedLog {
     /// Opens the log in a folder, or begins one. One process at a time can have it.
     pub fn open(path: &Path, retention_ms: i64) -> Result<Self, LogError> {
         let failed = |source| LogError::Open { path: path.display().to_string(), source };
-        let database = Database::builder(path).open().map_err(failed)?;
+        let database =
+            Database::builder(path).max_journaling_size(JOURNAL_BYTES_MAX).open().map_err(failed)?;
         let records = database.keyspace("records", KeyspaceCreateOptions::default).map_err(failed)?;
         let letters = database.keyspace("dead-letters", KeyspaceCreateOptions::default).map_err(failed)?;
         let control = database.keyspace("control", KeyspaceCreateOptions::default).map_err(failed)?;

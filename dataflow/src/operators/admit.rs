@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, Hashable};
 use schemas::error::{DecodeError, Reject, RejectCode};
-use schemas::ids::{EventId, EventKey, Tenant};
+use schemas::ids::{EventId, EventKey, Tenant, TenantId};
 use schemas::object::ObjectState;
 use schemas::position::SourcePosition;
 use schemas::time::{Diff, Epoch, EventTime};
@@ -29,7 +29,10 @@ use crate::retained::Retained;
 use crate::rows::{Cite, EventBody};
 use crate::types::{Ticks, Updates};
 
+mod accounts;
 mod retain;
+
+use accounts::Accounts;
 
 /// An arrival as it was sealed, routed to the keeper of `id`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,7 +67,7 @@ pub(crate) struct EventDelivery {
     pub(crate) expiry: EventTime,
     pub(crate) body: Arc<EventBody>,
     pub(crate) objects: Vec<Arc<ObjectState>>,
-    pub(crate) reject_as: Reject,
+    pub(crate) tenant: TenantId,
 }
 
 /// A live event.
@@ -103,13 +106,13 @@ pub(crate) enum Admitted {
     /// A version of an object.
     Version(Tenant, Version),
     /// A refused delivery.
-    Reject(Tenant, Reject),
-    /// One delivery, counted for its source.
+    Reject(Tenant, Box<Reject>),
+    /// Deliveries of an epoch, counted for their source by the multiplicity.
     Count(Tenant, String, Outcome),
     /// Greatest event time admitted of a source in an epoch.
     Reached(Tenant, String, EventTime),
     /// Kept as of an epoch that is captured; never retracted.
-    Retained(Retained),
+    Retained(Box<Retained>),
 }
 
 struct Remembered {
@@ -125,7 +128,8 @@ struct Keeper {
     withdrawals: BTreeMap<(Tenant, EventId), EventTime>,
     calendar: BTreeSet<(EventTime, (Tenant, EventId))>,
     rejects: BTreeSet<(EventTime, (Tenant, Reject))>,
-    counts: BTreeMap<(Tenant, String, Outcome), u64>,
+    /// Since the beginning; what is reached is kept elsewhere.
+    accounts: Accounts,
 }
 
 /// Applies the rules of admission.
@@ -154,7 +158,7 @@ pub(crate) fn admit<'scope>(
                     let tick = sealed_tick(&ticked);
                     keeper.step(&config, tick.now, arrivals, |row, diff| session.give((row, epoch, diff)));
                     if tick.capture {
-                        keeper.retain(|kept| session.give((Admitted::Retained(kept), epoch, 1)));
+                        keeper.retain(|kept| session.give((Admitted::Retained(Box::new(kept)), epoch, 1)));
                     }
                 }
             }
@@ -172,16 +176,17 @@ impl Keeper {
     ) {
         arrivals.sort();
         let mut touched = BTreeSet::new();
-        let mut reached: BTreeMap<(Tenant, String), EventTime> = BTreeMap::new();
+        let mut fresh = Accounts::default();
         for (sealed, _) in arrivals {
             let name = (sealed.tenant, sealed.id);
             match sealed.delivery {
                 Delivery::Retained(kept) => {
-                    self.restore(*kept, &mut emit);
+                    self.restore(*kept, &mut fresh, &mut emit);
                     touched.insert(name);
                 }
                 Delivery::Reject(reject) => {
-                    self.reject(config, now, sealed.tenant, *reject, "unknown", &mut emit);
+                    fresh.of(sealed.tenant, "unknown").count(&Outcome::Rejected(reject.error.code), 1);
+                    self.reject(config, now, sealed.tenant, *reject, &mut emit);
                 }
                 Delivery::Withdrawal { at, expiry } => {
                     let in_time = refusal(config, now, at, expiry).is_none();
@@ -193,18 +198,18 @@ impl Keeper {
                     }
                 }
                 Delivery::Event(delivery) => {
-                    let (source, at) = (delivery.body.row.source.clone(), delivery.body.row.at);
-                    if self.deliver(config, now, name, sealed.seq, delivery, &mut emit) {
-                        let latest = reached.entry((name.0, source)).or_insert(at);
-                        *latest = at.max(*latest);
+                    let row = Arc::clone(&delivery.body.row);
+                    let outcome = self.deliver(config, now, name, sealed.seq, delivery, &mut emit);
+                    let account = fresh.of(name.0, &row.source);
+                    account.count(&outcome, 1);
+                    if outcome == Outcome::Admitted {
+                        account.reached = account.reached.max(Some(row.at));
                     }
                     touched.insert(name);
                 }
             }
         }
-        for ((tenant, source), at) in reached {
-            emit(Admitted::Reached(tenant, source, at), 1);
-        }
+        self.settle_accounts(&fresh, &mut emit);
         while let Some((_, name)) = self.calendar.pop_first_if_due(now) {
             touched.insert(name);
         }
@@ -212,11 +217,11 @@ impl Keeper {
             self.settle(now, name, &mut emit);
         }
         while let Some((_, (tenant, row))) = self.rejects.pop_first_if_due(now) {
-            emit(Admitted::Reject(tenant, row), -1);
+            emit(Admitted::Reject(tenant, Box::new(row)), -1);
         }
     }
 
-    /// True when the event was admitted.
+    /// Takes an event, or not.
     fn deliver(
         &mut self,
         config: &EngineConfig,
@@ -225,24 +230,17 @@ impl Keeper {
         seq: u64,
         delivery: Arc<EventDelivery>,
         emit: &mut impl FnMut(Admitted, Diff),
-    ) -> bool {
-        let source = delivery.body.row.source.clone();
+    ) -> Outcome {
         if let Some(error) = refusal(config, now, delivery.body.row.at, delivery.expiry) {
-            self.refuse(config, now, name.0, &delivery, error, emit);
-            return false;
+            return self.refuse(config, now, name.0, &delivery, error, emit);
         }
         match self.events.get(&name).filter(|known| now < known.delivery.expiry) {
-            Some(known) if known.delivery.content == delivery.content => {
-                self.count(name.0, source, Outcome::Duplicate, emit);
-                false
-            }
+            Some(known) if known.delivery.content == delivery.content => Outcome::Duplicate,
             Some(known) => {
                 let error = conflict(&known.delivery.body.row.position, name.1);
-                self.refuse(config, now, name.0, &delivery, error, emit);
-                false
+                self.refuse(config, now, name.0, &delivery, error, emit)
             }
             None => {
-                self.count(name.0, source, Outcome::Admitted, emit);
                 self.calendar.insert((delivery.expiry, name));
                 let fresh = Remembered { delivery, seq, live: false, objects_live: false };
                 // An expired predecessor was settled when it expired, or is about to be replaced in this very epoch.
@@ -256,20 +254,24 @@ impl Keeper {
                         emit_versions(name, fresh, 1, emit);
                     }
                 }
-                true
+                Outcome::Admitted
             }
         }
     }
 
-    fn count(
-        &mut self,
-        tenant: Tenant,
-        source: String,
-        outcome: Outcome,
-        emit: &mut impl FnMut(Admitted, Diff),
-    ) {
-        *self.counts.entry((tenant, source.clone(), outcome.clone())).or_default() += 1;
-        emit(Admitted::Count(tenant, source, outcome), 1);
+    /// Adds an epoch's accounts to those since the beginning.
+    fn settle_accounts(&mut self, fresh: &Accounts, emit: &mut impl FnMut(Admitted, Diff)) {
+        for (tenant, source, account) in fresh.iter() {
+            let total = self.accounts.of(tenant, source);
+            for (outcome, count) in &account.counts {
+                total.count(outcome, *count);
+                let copies = Diff::try_from(*count).unwrap_or(Diff::MAX);
+                emit(Admitted::Count(tenant, source.to_owned(), outcome.clone()), copies);
+            }
+            if let Some(at) = account.reached {
+                emit(Admitted::Reached(tenant, source.to_owned(), at), 1);
+            }
+        }
     }
 
     /// Brings the outputs of one key to what its entries say as of `now`.
@@ -302,9 +304,12 @@ impl Keeper {
         delivery: &EventDelivery,
         error: DecodeError,
         emit: &mut impl FnMut(Admitted, Diff),
-    ) {
-        let reject = Reject { error, ..delivery.reject_as.clone() };
-        self.reject(config, now, tenant, reject, &delivery.body.row.source, emit);
+    ) -> Outcome {
+        let outcome = Outcome::Rejected(error.code);
+        let (row, of) = (&delivery.body.row, delivery.tenant.clone());
+        let reject = Reject { tenant: of, position: row.position.clone(), error, at: Some(row.at) };
+        self.reject(config, now, tenant, reject, emit);
+        outcome
     }
 
     fn reject(
@@ -313,15 +318,13 @@ impl Keeper {
         now: EventTime,
         tenant: Tenant,
         reject: Reject,
-        source: &str,
         emit: &mut impl FnMut(Admitted, Diff),
     ) {
-        self.count(tenant, source.to_owned(), Outcome::Rejected(reject.error.code), emit);
         // Equal rejects are one row: the later arrival of the same one extends it.
         let until = now.plus_ms(config.horizon_ms);
-        emit(Admitted::Reject(tenant, reject.clone()), 1);
+        emit(Admitted::Reject(tenant, Box::new(reject.clone())), 1);
         if !self.rejects.insert((until, (tenant, reject.clone()))) {
-            emit(Admitted::Reject(tenant, reject), -1);
+            emit(Admitted::Reject(tenant, Box::new(reject)), -1);
         }
     }
 }

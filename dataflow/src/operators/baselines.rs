@@ -6,20 +6,20 @@
 //! State   the samples of the horizon in slots of a minute, and one summary per slot.
 //! See docs/semantics.md, section 4. Integers only: a view must not depend on the order of additions.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemas::entity::Entity;
 use schemas::fact::clip;
 use schemas::ids::{EntityId, Tenant};
 use schemas::normalize::anomaly::anomaly_kind;
-use schemas::time::{Diff, EventTime};
+use schemas::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use crate::operators::episodes::SLOT_MS;
 use crate::operators::maintain::maintain;
 use crate::rows::{Cite, Occurrence, Subject};
 use crate::types::Updates;
+use crate::values::Values;
 
 /// Slots that a series must have before one is judged.
 const BASELINE_SLOTS_MIN: usize = 8;
@@ -72,17 +72,16 @@ pub(crate) fn baselines<'scope>(
         slot(*number, points).map(|slot| (series.clone(), slot)).into_iter().collect()
     });
     maintain(slots, "Baselines", |series, slots| {
-        let slots: Vec<Slot> = slots.keys().copied().collect();
+        let slots: Vec<Slot> = slots.distinct().copied().collect();
         anomalies(&slots).into_iter().map(|found| occurrence(series, &slots, &found)).collect()
     })
 }
 
-fn slot(number: i64, points: &BTreeMap<Point, Diff>) -> Option<Slot> {
-    let (first, _) = points.first_key_value()?;
-    let (last, _) = points.last_key_value()?;
-    let copies: i128 = points.values().map(|copies| i128::from(*copies)).sum();
+fn slot(number: i64, points: &Values<Point>) -> Option<Slot> {
+    let (first, last) = (points.first()?, points.last()?);
+    let copies: i128 = points.iter().map(|(_, copies)| i128::from(copies)).sum();
     let sum: i128 =
-        points.iter().map(|(point, copies)| i128::from(point.value_milli) * i128::from(*copies)).sum();
+        points.iter().map(|(point, copies)| i128::from(point.value_milli) * i128::from(copies)).sum();
     let mean = sum / copies.max(1);
     // The mean of 64-bit numbers is one.
     let mean_milli = i64::try_from(mean).unwrap_or(i64::MAX);

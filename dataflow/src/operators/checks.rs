@@ -7,7 +7,6 @@
 //! State   the latest states of each namespace, nodes included.
 //! See docs/semantics.md, section 3.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemas::entity::{Entity, EntityKind};
@@ -20,6 +19,7 @@ use crate::operators::maintain::maintain;
 use crate::operators::objects::{ObjectRow, occurrence};
 use crate::rows::{Cite, EdgeClaim};
 use crate::types::Updates;
+use crate::values::Values;
 
 /// Maintains the findings of each namespace.
 pub(crate) fn findings<'scope>(
@@ -44,9 +44,9 @@ fn namespace(entity: &Entity) -> Option<String> {
     }
 }
 
-fn judge(tenant: Tenant, states: &BTreeMap<(Cite, Arc<ObjectState>), Diff>) -> Vec<ObjectRow> {
+fn judge(tenant: Tenant, states: &Values<(Cite, Arc<ObjectState>)>) -> Vec<ObjectRow> {
     let mut ordered: Vec<(&Cite, &ObjectState)> =
-        states.keys().map(|(cite, state)| (cite, state.as_ref())).collect();
+        states.distinct().map(|(cite, state)| (cite, state.as_ref())).collect();
     ordered.sort_by(|left, right| (&left.1.entity, &left.1.uid).cmp(&(&right.1.entity, &right.1.uid)));
     let newest = ordered.iter().map(|(cite, _)| **cite).max();
     let valid_from = ordered.iter().map(|(_, state)| state.at).min();

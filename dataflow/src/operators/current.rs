@@ -17,6 +17,6 @@ pub(crate) fn current<'scope>(
 ) -> Updates<'scope, (Tenant, LiveEvent)> {
     maintain(live, "Current", |(tenant, _), revisions| {
         // LiveEvent orders by revision, then arrival.
-        revisions.last_key_value().map(|(event, _)| (*tenant, event.clone())).into_iter().collect()
+        revisions.last().map(|event| (*tenant, event.clone())).into_iter().collect()
     })
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::operators::maintain::maintain;
 use crate::rows::{Cite, Episode, Occurrence, Subject};
 use crate::types::Updates;
+use crate::values::Values;
 
 /// Width of a slot. Occurrences of one slot are always of one episode, because the gap is at least as wide.
 pub(crate) const SLOT_MS: i64 = 60_000;
@@ -49,13 +50,13 @@ pub(crate) fn episodes<'scope>(
     let slotted = occurrences
         .map(|(subject, occurrence)| ((subject, occurrence.onset.0.div_euclid(SLOT_MS)), occurrence));
     let partial = maintain(slotted, "EpisodeSlots", |(subject, slot), occurrences| {
-        let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, *count));
+        let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, count));
         let first = runs.next().map(|first| runs.fold(first, join));
         first.map(|run| (subject.clone(), (*slot, run))).into_iter().collect()
     });
-    maintain(partial, "Episodes", move |subject, slots: &BTreeMap<(i64, Run), Diff>| {
+    maintain(partial, "Episodes", move |subject, slots: &Values<(i64, Run)>| {
         let mut episodes: Vec<Run> = Vec::new();
-        for (_, next) in slots.keys() {
+        for (_, next) in slots.distinct() {
             match episodes.pop() {
                 Some(open) if next.onset <= open.reach.plus_ms(gap_ms) => {
                     episodes.push(join(open, next.clone()))

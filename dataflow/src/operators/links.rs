@@ -16,7 +16,7 @@ use std::sync::Arc;
 use schemas::catalogue::{Catalogue, Class, Direction, Kind, RuleIndex};
 use schemas::entity::RelationKind;
 use schemas::ids::{EntityId, EpisodeId, Tenant};
-use schemas::time::{Diff, EventTime};
+use schemas::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use crate::operators::links::strength::{When, in_time, strength};
@@ -24,6 +24,7 @@ use crate::operators::links::ways::{START, Ways};
 use crate::operators::maintain::maintain;
 use crate::rows::{Edge, Episode, Link};
 use crate::types::Updates;
+use crate::values::Values;
 
 mod strength;
 pub(crate) mod ways;
@@ -193,16 +194,11 @@ fn judge(
     Some(Candidate { cause: cause.id, cause_kind, cause_onset, rule, way, lag_ms, strength })
 }
 
-fn choose(
-    ways: &Ways,
-    tenant: Tenant,
-    effect: EpisodeId,
-    candidates: &BTreeMap<Candidate, Diff>,
-) -> Vec<Link> {
+fn choose(ways: &Ways, tenant: Tenant, effect: EpisodeId, candidates: &Values<Candidate>) -> Vec<Link> {
     let by_way =
         |candidate: &Candidate| (candidate.strength, Reverse((candidate.rule, ways.text(candidate.way))));
     let mut strongest: BTreeMap<EpisodeId, &Candidate> = BTreeMap::new();
-    for candidate in candidates.keys() {
+    for candidate in candidates.distinct() {
         let known = strongest.entry(candidate.cause).or_insert(candidate);
         if by_way(known) < by_way(candidate) {
             *known = candidate;

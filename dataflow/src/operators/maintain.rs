@@ -21,6 +21,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::types::{Tick, Ticks, Updates};
+use crate::values::Values;
 
 #[cfg(test)]
 mod tests;
@@ -37,14 +38,14 @@ pub(crate) struct Maintained<O> {
 type Stash<D> = BTreeMap<Epoch, (Capability<Epoch>, Vec<(D, Diff)>)>;
 
 struct Group<V, O> {
-    values: BTreeMap<V, Diff>,
+    values: Values<V>,
     output: Vec<O>,
     wake: Option<EventTime>,
 }
 
 impl<V, O> Default for Group<V, O> {
     fn default() -> Self {
-        Group { values: BTreeMap::new(), output: Vec::new(), wake: None }
+        Group { values: Values::default(), output: Vec::new(), wake: None }
     }
 }
 
@@ -58,7 +59,7 @@ where
     K: ExchangeData + Hash,
     V: ExchangeData,
     O: ExchangeData,
-    L: Fn(&K, &BTreeMap<V, Diff>) -> Vec<O> + 'static,
+    L: Fn(&K, &Values<V>) -> Vec<O> + 'static,
 {
     let route = Exchange::new(|((key, _), _, _): &((K, V), Epoch, Diff)| key.hashed());
     input
@@ -72,16 +73,14 @@ where
                     pop_complete(&mut stash, |epoch| !frontier.less_equal(epoch))
                 {
                     let epoch = *capability.time();
-                    let dirty = apply(&mut groups, rows);
                     let mut session = output.session(&capability);
-                    for key in dirty {
-                        let group = groups.entry(key.clone()).or_default();
-                        let rows =
-                            if group.values.is_empty() { Vec::new() } else { logic(&key, &group.values) };
-                        replace_output(group, rows, |row, diff| session.give((row, epoch, diff)));
-                        if group.values.is_empty() {
-                            groups.remove(&key);
-                        }
+                    for (key, changes) in by_key(rows) {
+                        change(&mut groups, key, |key, group| {
+                            group.values.apply(changes);
+                            let rows =
+                                if group.values.is_empty() { Vec::new() } else { logic(key, &group.values) };
+                            replace_output(group, rows, |row, diff| session.give((row, epoch, diff)));
+                        });
                     }
                 }
             }
@@ -102,7 +101,7 @@ where
     K: ExchangeData + Hash,
     V: ExchangeData,
     O: ExchangeData,
-    L: Fn(&K, &mut BTreeMap<V, Diff>, EventTime) -> Maintained<O> + 'static,
+    L: Fn(&K, &mut Values<V>, EventTime) -> Maintained<O> + 'static,
     R: Fn(&K, &V, Diff) -> O + 'static,
 {
     let route = Exchange::new(|((key, _), _, _): &((K, V), Epoch, Diff)| key.hashed());
@@ -122,35 +121,27 @@ where
                     let epoch = *capability.time();
                     let Tick { now, capture } = sealed_tick(&ticked);
                     let rows = stash.remove(&epoch).map(|(_, rows)| rows).unwrap_or_default();
-                    let mut dirty = apply(&mut groups, rows);
+                    let mut dirty: BTreeMap<K, Vec<(V, Diff)>> = by_key(rows).into_iter().collect();
                     while let Some((_, key)) = calendar.pop_first_if_due(now) {
-                        dirty.insert(key);
+                        dirty.entry(key).or_default();
                     }
                     let mut session = output.session(&capability);
-                    for key in dirty {
-                        let group = groups.entry(key.clone()).or_default();
-                        let maintained = logic(&key, &mut group.values, now);
-                        replace_output(group, maintained.output, |row, diff| {
-                            session.give((row, epoch, diff))
-                        });
-                        let wake = maintained.wake.filter(|_| !group.values.is_empty());
-                        if group.wake != wake {
-                            if let Some(old) = group.wake {
-                                calendar.remove(&(old, key.clone()));
-                            }
-                            if let Some(new) = wake {
-                                calendar.insert((new, key.clone()));
-                            }
+                    for (key, changes) in dirty {
+                        change(&mut groups, key, |key, group| {
+                            group.values.apply(changes);
+                            let maintained = logic(key, &mut group.values, now);
+                            replace_output(group, maintained.output, |row, diff| {
+                                session.give((row, epoch, diff))
+                            });
+                            let wake = maintained.wake.filter(|_| !group.values.is_empty());
+                            reschedule(&mut calendar, key, group.wake, wake);
                             group.wake = wake;
-                        }
-                        if group.values.is_empty() {
-                            groups.remove(&key);
-                        }
+                        });
                     }
                     if capture {
                         for (key, group) in &groups {
                             let kept = group.values.iter();
-                            session.give_iterator(kept.map(|(value, n)| (retain(key, value, *n), epoch, 1)));
+                            session.give_iterator(kept.map(|(value, n)| (retain(key, value, n), epoch, 1)));
                         }
                     }
                 }
@@ -179,9 +170,13 @@ pub(crate) fn stash_rows<D>(
 ) {
     // A container without a stamp holds no rows.
     let Some(capability) = capability else { return };
-    for (row, epoch, diff) in rows.drain(..) {
+    let mut rows = rows.drain(..).peekable();
+    while let Some((row, epoch, diff)) = rows.next() {
         let (_, stashed) = stash.entry(epoch).or_insert_with(|| (capability.delayed(&epoch), Vec::new()));
         stashed.push((row, diff));
+        while let Some((row, _, diff)) = rows.next_if(|(_, next, _)| *next == epoch) {
+            stashed.push((row, diff));
+        }
     }
 }
 
@@ -214,28 +209,57 @@ pub(crate) fn pop_complete<D>(
     if complete(&first) { stash.remove(&first) } else { None }
 }
 
-fn apply<K: Ord + Clone, V: Ord, O>(
-    groups: &mut BTreeMap<K, Group<V, O>>,
-    rows: Vec<((K, V), Diff)>,
-) -> BTreeSet<K> {
-    let mut dirty = BTreeSet::new();
+/// Changes by key, in order of the keys.
+fn by_key<K: Ord, V>(mut rows: Vec<((K, V), Diff)>) -> Vec<(K, Vec<(V, Diff)>)> {
+    rows.sort_by(|((left, _), _), ((right, _), _)| left.cmp(right));
+    let mut found: Vec<(K, Vec<(V, Diff)>)> = Vec::new();
     for ((key, value), diff) in rows {
-        let group = groups.entry(key.clone()).or_default();
-        let multiplicity = group.values.entry(value);
-        match multiplicity {
-            std::collections::btree_map::Entry::Vacant(vacant) => {
-                vacant.insert(diff);
-            }
-            std::collections::btree_map::Entry::Occupied(mut occupied) => {
-                *occupied.get_mut() += diff;
-                if *occupied.get() == 0 {
-                    occupied.remove();
-                }
+        match found.last_mut() {
+            Some((last, changes)) if *last == key => changes.push((value, diff)),
+            _ => found.push((key, vec![(value, diff)])),
+        }
+    }
+    found
+}
+
+/// Changes one group; one without values is not kept.
+fn change<K: Ord, V, O>(
+    groups: &mut BTreeMap<K, Group<V, O>>,
+    key: K,
+    change: impl FnOnce(&K, &mut Group<V, O>),
+) {
+    match groups.get_mut(&key) {
+        Some(group) => {
+            change(&key, group);
+            if group.values.is_empty() {
+                groups.remove(&key);
             }
         }
-        dirty.insert(key);
+        None => {
+            let mut group = Group::default();
+            change(&key, &mut group);
+            if !group.values.is_empty() {
+                groups.insert(key, group);
+            }
+        }
     }
-    dirty
+}
+
+fn reschedule<K: Ord + Clone>(
+    calendar: &mut BTreeSet<(EventTime, K)>,
+    key: &K,
+    before: Option<EventTime>,
+    after: Option<EventTime>,
+) {
+    if before == after {
+        return;
+    }
+    if let Some(before) = before {
+        calendar.remove(&(before, key.clone()));
+    }
+    if let Some(after) = after {
+        calendar.insert((after, key.clone()));
+    }
 }
 
 /// Emits the difference between the group's last output and its new one.

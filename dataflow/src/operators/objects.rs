@@ -18,7 +18,7 @@ use schemas::object::ObjectState;
 use schemas::object::changes::changes;
 use schemas::object::relations::relations;
 use schemas::object::signals::signals;
-use schemas::time::{Diff, EventTime};
+use schemas::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use crate::operators::admit::Version;
@@ -26,6 +26,7 @@ use crate::operators::maintain::{Maintained, maintain_clocked};
 use crate::retained::Retained;
 use crate::rows::{Cite, EdgeClaim, Occurrence};
 use crate::types::{Ticks, Updates};
+use crate::values::Values;
 
 /// What an object comes to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub(crate) fn objects<'scope>(
     horizon_ms: i64,
 ) -> Updates<'scope, ObjectRow> {
     let keyed = versions.map(|(tenant, version)| ((tenant, object_key(&version.state)), version));
-    let logic = move |(tenant, _): &(Tenant, u64), versions: &mut BTreeMap<Version, Diff>, now| {
+    let logic = move |(tenant, _): &(Tenant, u64), versions: &mut Values<Version>, now| {
         let wake = forget(versions, now, horizon_ms);
         let distinct = distinct(versions);
         let mut output = Vec::new();
@@ -77,22 +78,22 @@ pub(crate) fn objects<'scope>(
 
 /// Removes versions that nothing needs any more; says when the next one falls: an old version with an old successor, and
 /// an old deletion.
-fn forget(versions: &mut BTreeMap<Version, Diff>, now: EventTime, horizon_ms: i64) -> Option<EventTime> {
+fn forget(versions: &mut Values<Version>, now: EventTime, horizon_ms: i64) -> Option<EventTime> {
     let expiry = |version: &Version| version.at.plus_ms(horizon_ms);
     loop {
-        let (first, _) = versions.first_key_value()?;
-        let falls_at = if first.state.deleted { expiry(first) } else { expiry(versions.keys().nth(1)?) };
+        let first = versions.first()?;
+        let falls_at = if first.state.deleted { expiry(first) } else { expiry(versions.distinct().nth(1)?) };
         if now < falls_at {
             return Some(falls_at);
         }
-        versions.pop_first();
+        versions.forget_first(1);
     }
 }
 
 /// Versions that differ from their predecessor.
-fn distinct(versions: &BTreeMap<Version, Diff>) -> Vec<&Version> {
+fn distinct(versions: &Values<Version>) -> Vec<&Version> {
     let mut kept: Vec<&Version> = Vec::new();
-    for version in versions.keys() {
+    for version in versions.distinct() {
         if !kept.last().is_some_and(|last| same_state(&last.state, &version.state)) {
             kept.push(version);
         }

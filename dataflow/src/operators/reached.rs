@@ -31,10 +31,8 @@ pub(crate) fn reached<'scope>(
         ticks,
         "Reached",
         |(tenant, source), times, _now| {
-            while 1 < times.len() {
-                times.pop_first();
-            }
-            let greatest = times.keys().next();
+            times.forget_first(times.len().saturating_sub(1));
+            let greatest = times.first();
             let output = greatest.map(|at| Reached::Now(*tenant, source.clone(), *at)).into_iter().collect();
             Maintained { output, wake: None }
         },

@@ -14,13 +14,14 @@ use schemas::catalogue::Kind;
 use schemas::entity::Entity;
 use schemas::envelope::Severity;
 use schemas::ids::{EntityId, Tenant};
-use schemas::time::{Diff, EventTime};
+use schemas::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use crate::operators::episodes::SLOT_MS;
 use crate::operators::maintain::maintain;
 use crate::rows::{Cite, Occurrence, Subject};
 use crate::types::Updates;
+use crate::values::Values;
 
 /// How long an entity must have been heard before a template of its can be called new.
 const WARM_UP_MS: i64 = 5 * SLOT_MS;
@@ -60,18 +61,17 @@ pub(crate) fn templates<'scope>(
     maintain(summaries, "Templates", novelties)
 }
 
-fn summary(template: &str, lines: &BTreeMap<Line, Diff>) -> Option<Summary> {
-    let (first, _) = lines.first_key_value()?;
-    let (last, _) = lines.last_key_value()?;
-    let count = lines.values().map(|copies| copies.unsigned_abs()).sum();
+fn summary(template: &str, lines: &Values<Line>) -> Option<Summary> {
+    let (first, last) = (lines.first()?, lines.last()?);
+    let count = lines.iter().map(|(_, copies)| copies.unsigned_abs()).sum();
     Some(Summary { first: first.clone(), template: template.to_owned(), last: last.at, count })
 }
 
-fn novelties(logger: &Logger, summaries: &BTreeMap<Summary, Diff>) -> Vec<(Subject, Occurrence)> {
+fn novelties(logger: &Logger, summaries: &Values<Summary>) -> Vec<(Subject, Occurrence)> {
     // Summaries order by their first line, so the first is the earliest line of the entity.
-    let Some((earliest, _)) = summaries.first_key_value() else { return Vec::new() };
+    let Some(earliest) = summaries.first() else { return Vec::new() };
     let mut by_template: BTreeMap<&str, Summary> = BTreeMap::new();
-    for summary in summaries.keys().filter(|summary| !summary.template.is_empty()) {
+    for summary in summaries.distinct().filter(|summary| !summary.template.is_empty()) {
         match by_template.get_mut(summary.template.as_str()) {
             Some(known) => {
                 known.last = known.last.max(summary.last);

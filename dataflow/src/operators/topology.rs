@@ -7,14 +7,11 @@
 //!         it is looked at.
 //! See docs/semantics.md, section 7.
 
-use std::collections::BTreeMap;
-
-use schemas::time::Diff;
-
 use crate::operators::episodes::SLOT_MS;
 use crate::operators::maintain::maintain;
 use crate::rows::{Edge, EdgeClaim, EdgeKey};
 use crate::types::Updates;
+use crate::values::Values;
 
 /// Folds claims into edges.
 pub(crate) fn topology<'scope>(claims: Updates<'scope, (EdgeKey, EdgeClaim)>) -> Updates<'scope, Edge> {
@@ -34,10 +31,10 @@ pub(crate) fn topology<'scope>(claims: Updates<'scope, (EdgeKey, EdgeClaim)>) ->
 }
 
 /// The claim that covers all; claims order by start, then arrival.
-fn cover(claims: &BTreeMap<EdgeClaim, Diff>) -> Option<EdgeClaim> {
-    let (first, _) = claims.first_key_value()?;
+fn cover(claims: &Values<EdgeClaim>) -> Option<EdgeClaim> {
+    let first = claims.first()?;
     let mut cover = first.clone();
-    for claim in claims.keys() {
+    for claim in claims.distinct() {
         cover.valid_to = cover.valid_to.zip(claim.valid_to).map(|(left, right)| left.max(right));
     }
     Some(cover)

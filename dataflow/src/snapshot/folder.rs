@@ -6,6 +6,7 @@
 //! Limits  as many as the control log names; the rest is removed.
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use schemas::ids::Digest;
@@ -132,17 +133,25 @@ impl SnapshotFolder {
     /// All rows of a snapshot. Whole or an error: never a part.
     pub(crate) fn rows(&mut self, manifest: &Manifest) -> Result<Vec<Retained>, SnapshotError> {
         let folder = self.of(manifest.mark.epoch);
-        let mut rows = Vec::new();
+        let mut files = Vec::with_capacity(manifest.shards.len());
         for shard in &manifest.shards {
             let path = folder.join(&shard.name);
             let bytes = self.disk.read(&path).map_err(at(&path))?;
-            let damaged = |source| SnapshotError::Damaged { path: path.clone(), source };
-            if digest(&bytes) != shard.digest {
-                return Err(damaged(FormatError::Digest));
-            }
-            rows.extend(decode_shard(&bytes).map_err(damaged)?);
+            files.push(File { path, bytes, digest: shard.digest });
         }
-        Ok(rows)
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let parts = files.chunks(files.len().div_ceil(threads).max(1));
+        std::thread::scope(|scope| {
+            let decoding: Vec<_> = parts.map(|files| scope.spawn(|| decode(files))).collect();
+            let mut rows = Vec::new();
+            for part in decoding {
+                match part.join() {
+                    Ok(decoded) => rows.extend(decoded?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok(rows)
+        })
     }
 
     /// Reads a snapshot and says how many rows it holds.
@@ -162,4 +171,23 @@ impl SnapshotFolder {
         }
         Ok(())
     }
+}
+
+/// A file of a snapshot, and what it should be.
+struct File {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    digest: Digest,
+}
+
+fn decode(files: &[File]) -> Result<Vec<Retained>, SnapshotError> {
+    let mut rows = Vec::new();
+    for File { path, bytes, digest: expected } in files {
+        let damaged = |source| SnapshotError::Damaged { path: path.clone(), source };
+        if digest(bytes) != *expected {
+            return Err(damaged(FormatError::Digest));
+        }
+        rows.extend(decode_shard(bytes).map_err(damaged)?);
+    }
+    Ok(rows)
 }

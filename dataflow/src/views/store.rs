@@ -11,18 +11,19 @@ use schemas::view::{CoverageRow, Row, ViewName};
 
 use crate::graph::Published;
 use crate::operators::admit::Outcome;
+use crate::values::Values;
 use crate::views::Place;
 
 /// Net changes of one epoch, by place: what subscribers are told.
-pub(super) type Changed = BTreeMap<Place, Vec<(Arc<Row>, Diff)>>;
+pub(super) type Changed = BTreeMap<Place, Vec<(Row, Diff)>>;
 
 /// One key of a view: what is there now, and what was there before.
 #[derive(Debug, Default)]
 struct Cell {
     /// Rows with positive multiplicity. One, but for two rejects of one position: the greater is shown.
-    rows: BTreeMap<Arc<Row>, Diff>,
+    rows: Values<Row>,
     /// The row shown from an epoch on, in epoch order.
-    history: Vec<(Epoch, Option<Arc<Row>>)>,
+    history: Vec<(Epoch, Option<Row>)>,
 }
 
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(super) struct Store {
     tenants: BTreeMap<Tenant, TenantViews>,
     /// Cells changed in an epoch, so that compaction looks at no others.
     touched: VecDeque<(Epoch, Vec<(Place, Arc<str>)>)>,
+    /// Rows shown as of the latest epoch, over all tenants.
+    shown: BTreeMap<ViewName, u64>,
 }
 
 impl Store {
@@ -51,47 +54,66 @@ impl Store {
 
     /// Applies the changes of an epoch.
     pub(super) fn apply(&mut self, epoch: Epoch, changes: Vec<(Published, Diff)>) -> Changed {
-        let mut rows: BTreeMap<(Place, Arc<str>), Vec<(Arc<Row>, Diff)>> = BTreeMap::new();
-        for (published, diff) in changes {
-            let (tenant, view, changes) = match published {
-                Published::Row(tenant, view, row) => (tenant, view, vec![(*row, diff)]),
-                Published::Count(tenant, source, outcome) => {
-                    let count = |row: &mut CoverageRow| account(row, &outcome, diff);
-                    (tenant, ViewName::Coverage, self.cover(tenant, source, count))
-                }
-                // A retraction is followed by the greater time that replaces it.
-                Published::Reached(tenant, source, at) if 0 < diff => {
-                    let reach = |row: &mut CoverageRow| row.reached = row.reached.max(Some(at));
-                    (tenant, ViewName::Coverage, self.cover(tenant, source, reach))
-                }
-                Published::Reached(..) => continue,
-            };
-            for (row, diff) in changes {
-                let key: Arc<str> = row.key().into();
-                rows.entry(((tenant, view), key)).or_default().push((Arc::new(row), diff));
-            }
-        }
         let mut changed = Changed::new();
-        let mut touched = Vec::with_capacity(rows.len());
-        for ((place, key), updates) in rows {
+        let mut touched = Vec::new();
+        for (place, key, updates) in self.by_key(changes) {
             let Some(tenant) = self.tenants.get_mut(&place.0) else {
                 panic!("a row was published for a tenant that was never sealed")
             };
             let cell = tenant.views.entry(place.1).or_default().entry(Arc::clone(&key)).or_default();
-            let before = cell.shown();
+            let before = cell.rows.last().cloned();
             cell.update(updates);
-            let after = cell.rows.last_key_value().map(|(row, _)| Arc::clone(row));
+            let after = cell.rows.last().cloned();
             if before == after {
                 continue;
             }
-            cell.history.push((epoch, after.clone()));
+            cell.show(epoch, after.clone());
             touched.push((place, key));
+            let shown = self.shown.entry(place.1).or_default();
+            *shown = *shown + u64::from(after.is_some()) - u64::from(before.is_some());
             let changes = changed.entry(place).or_default();
             changes.extend(before.map(|row| (row, -1)));
             changes.extend(after.map(|row| (row, 1)));
         }
         self.touched.push_back((epoch, touched));
         changed
+    }
+
+    /// Changes of rows by place and key, in order.
+    fn by_key(&mut self, changes: Vec<(Published, Diff)>) -> Vec<(Place, Arc<str>, Vec<(Row, Diff)>)> {
+        let mut rows: Vec<((Place, Arc<str>), Row, Diff)> = Vec::with_capacity(changes.len());
+        let mut add =
+            |tenant, view, row: Row, diff| rows.push((((tenant, view), row.key().into()), row, diff));
+        for (published, diff) in changes {
+            let (tenant, changes) = match published {
+                Published::Row(tenant, view, row) => {
+                    add(tenant, view, row, diff);
+                    continue;
+                }
+                Published::Count(tenant, source, outcome) => {
+                    let count = |row: &mut CoverageRow| account(row, &outcome, diff);
+                    (tenant, self.cover(tenant, source, count))
+                }
+                // A retraction is followed by the greater time that replaces it.
+                Published::Reached(tenant, source, at) if 0 < diff => {
+                    let reach = |row: &mut CoverageRow| row.reached = row.reached.max(Some(at));
+                    (tenant, self.cover(tenant, source, reach))
+                }
+                Published::Reached(..) => continue,
+            };
+            for (row, diff) in changes {
+                add(tenant, ViewName::Coverage, row, diff);
+            }
+        }
+        rows.sort_by(|(left, ..), (right, ..)| left.cmp(right));
+        let mut found: Vec<(Place, Arc<str>, Vec<(Row, Diff)>)> = Vec::with_capacity(rows.len());
+        for ((place, key), row, diff) in rows {
+            match found.last_mut() {
+                Some((of, last, updates)) if *of == place && *last == key => updates.push((row, diff)),
+                _ => found.push((place, key, vec![(row, diff)])),
+            }
+        }
+        found
     }
 
     /// Changes what is known of a source; gives the row that went and the one that came.
@@ -115,8 +137,8 @@ impl Store {
         let mut after = before.clone().unwrap_or_else(new);
         change(&mut after);
         views.coverage.insert(source, after.clone());
-        let before = before.map(|row| (Row::Coverage(row), -1));
-        before.into_iter().chain([(Row::Coverage(after), 1)]).collect()
+        let before = before.map(|row| (row.into(), -1));
+        before.into_iter().chain([(after.into(), 1)]).collect()
     }
 
     /// Forgets what was shown before an epoch.
@@ -163,7 +185,7 @@ impl Store {
             if rows.len() == limit {
                 return Ok(Page { rows, next: last.map(|key| key.to_string()), as_of });
             }
-            rows.push(Row::clone(row));
+            rows.push(row.clone());
             last = Some(key);
         }
         Ok(Page { rows, next: None, as_of })
@@ -175,7 +197,7 @@ impl Store {
         tenant: &TenantId,
         view: ViewName,
         latest: Epoch,
-    ) -> Result<Vec<Arc<Row>>, ReadError> {
+    ) -> Result<Vec<Row>, ReadError> {
         let cells = self.known(tenant)?.views.get(&view).into_iter().flat_map(BTreeMap::values);
         Ok(cells.filter_map(|cell| cell.at(latest).cloned()).collect())
     }
@@ -194,11 +216,7 @@ impl Store {
 
     /// Rows shown now, per view, over all tenants.
     pub(super) fn counts(&self) -> Vec<(ViewName, u64)> {
-        let count = |view: &ViewName| -> u64 {
-            let views = self.tenants.values().filter_map(|tenant| tenant.views.get(view));
-            let shown = views.flat_map(BTreeMap::values).filter(|cell| !cell.rows.is_empty());
-            u64::try_from(shown.count()).unwrap_or(u64::MAX)
-        };
+        let count = |view: &ViewName| self.shown.get(view).copied().unwrap_or_default();
         ViewName::ALL.iter().map(|view| (*view, count(view))).collect()
     }
 
@@ -209,25 +227,23 @@ impl Store {
 }
 
 impl Cell {
-    fn shown(&self) -> Option<Arc<Row>> {
-        self.rows.last_key_value().map(|(row, _)| Arc::clone(row))
-    }
-
-    fn update(&mut self, updates: Vec<(Arc<Row>, Diff)>) {
-        for (row, diff) in updates {
-            let count = self.rows.entry(Arc::clone(&row)).or_default();
-            *count += diff;
-            if *count == 0 {
-                self.rows.remove(&row);
-            }
-        }
+    fn update(&mut self, updates: Vec<(Row, Diff)>) {
+        self.rows.apply(updates);
         assert!(
-            self.rows.values().all(|count| 0 < *count),
+            self.rows.iter().all(|(_, count)| 0 < count),
             "a row was retracted more often than it was inserted"
         );
     }
 
-    fn at(&self, epoch: Epoch) -> Option<&Arc<Row>> {
+    fn show(&mut self, epoch: Epoch, row: Option<Row>) {
+        if self.history.is_empty() {
+            // Most rows never change.
+            self.history.reserve_exact(1);
+        }
+        self.history.push((epoch, row));
+    }
+
+    fn at(&self, epoch: Epoch) -> Option<&Row> {
         let after = self.history.partition_point(|(changed, _)| *changed <= epoch);
         self.history.get(after.checked_sub(1)?)?.1.as_ref()
     }

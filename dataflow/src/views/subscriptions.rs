@@ -4,7 +4,6 @@
 //! waits for one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use schemas::ids::Tenant;
 use schemas::read::Changes;
@@ -29,9 +28,9 @@ impl Subscriptions {
         view: ViewName,
         sender: Sender<Changes>,
         epoch: Epoch,
-        snapshot: Vec<Arc<Row>>,
+        snapshot: Vec<Row>,
     ) {
-        let rows = snapshot.iter().map(|row| (Row::clone(row), 1)).collect();
+        let rows = snapshot.into_iter().map(|row| (row, 1)).collect();
         if sender.try_send(Changes { epoch, snapshot: true, rows }).is_ok() {
             self.senders.entry((tenant, view)).or_default().push(sender);
         }
@@ -42,8 +41,7 @@ impl Subscriptions {
         for (place, rows) in changed {
             let Some(senders) = self.senders.get_mut(place) else { continue };
             senders.retain(|sender| {
-                let rows = rows.iter().map(|(row, diff)| (Row::clone(row), *diff)).collect();
-                sender.try_send(Changes { epoch, snapshot: false, rows }).is_ok()
+                sender.try_send(Changes { epoch, snapshot: false, rows: rows.clone() }).is_ok()
             });
             if senders.is_empty() {
                 self.senders.remove(place);

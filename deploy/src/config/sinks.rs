@@ -25,6 +25,8 @@ pub struct SinksSection {
     pub hold_back: String,
     /// `on`: alerts go to the Kafka topics `kgroot-alerts-{tenant}` of `kafka.brokers`; `off`: they do not.
     pub alerts: String,
+    /// `on`: decisions go to the Kafka topic `audit-orchestrator` of `kafka.brokers`; `off`: they stay in the database.
+    pub audit: String,
     /// `on`: incidents outlive the views in the database of `state.database`; `off`: they do not.
     pub history: String,
     /// The causal graph.
@@ -99,6 +101,8 @@ pub struct SinksConfig {
     pub hold_back_ms: i64,
     /// Whether alerts go to Kafka.
     pub alerts: bool,
+    /// Whether decisions go to Kafka.
+    pub audit: bool,
     /// Whether incidents outlive the views.
     pub history: bool,
     /// Neo4j, if it is used.
@@ -125,6 +129,7 @@ impl Default for SinksSection {
             backlog_mib: 4_096,
             hold_back: text("1h"),
             alerts: text("off"),
+            audit: text("off"),
             history: text("off"),
             neo4j: Neo4jSection { uri: String::new(), user: text("neo4j"), password: String::new() },
             opensearch: OpenSearchSection {
@@ -158,6 +163,7 @@ impl SinksSection {
             backlog_bytes_max: self.backlog_mib * 1_024 * 1_024,
             hold_back_ms,
             alerts: switch("alerts", &self.alerts)?,
+            audit: switch("audit", &self.audit)?,
             history: switch("history", &self.history)?,
             neo4j: Some(self.neo4j.clone()).filter(|section| !section.uri.is_empty()),
             parquet: self.parquet.checked()?,

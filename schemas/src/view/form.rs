@@ -11,16 +11,16 @@ use crate::error::Reject;
 impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Row::Event(row) => one(serializer, 0, "Event", row),
-            Row::Entity(row) => one(serializer, 1, "Entity", row),
-            Row::Relation(row) => one(serializer, 2, "Relation", row),
-            Row::Episode(row) => one(serializer, 3, "Episode", row),
-            Row::Link(row) => one(serializer, 4, "Link", row),
-            Row::Chain(row) => one(serializer, 5, "Chain", row),
-            Row::Incident(row) => one(serializer, 6, "Incident", row),
-            Row::Alert(row) => one(serializer, 7, "Alert", row),
-            Row::Reject(row) => one(serializer, 8, "Reject", row),
-            Row::Coverage(row) => one(serializer, 9, "Coverage", row),
+            Row::Event(row) => one(serializer, 0, "Event", row.as_ref()),
+            Row::Entity(row) => one(serializer, 1, "Entity", row.as_ref()),
+            Row::Relation(row) => one(serializer, 2, "Relation", row.as_ref()),
+            Row::Episode(row) => one(serializer, 3, "Episode", row.as_ref()),
+            Row::Link(row) => one(serializer, 4, "Link", row.as_ref()),
+            Row::Chain(row) => one(serializer, 5, "Chain", row.as_ref()),
+            Row::Incident(row) => one(serializer, 6, "Incident", row.as_ref()),
+            Row::Alert(row) => one(serializer, 7, "Alert", row.as_ref()),
+            Row::Reject(row) => one(serializer, 8, "Reject", row.as_ref()),
+            Row::Coverage(row) => one(serializer, 9, "Coverage", row.as_ref()),
         }
     }
 }
@@ -43,16 +43,18 @@ impl Row {
     pub fn of_view(view: ViewName, fields: serde_json::Value) -> serde_json::Result<Self> {
         use serde_json::from_value;
         Ok(match view {
-            ViewName::Events => Row::Event(from_value(fields)?),
-            ViewName::Entities => Row::Entity(from_value(fields)?),
-            ViewName::Topology => Row::Relation(from_value(fields)?),
-            ViewName::Episodes | ViewName::Changes | ViewName::Anomalies => Row::Episode(from_value(fields)?),
-            ViewName::Links => Row::Link(from_value(fields)?),
-            ViewName::Chains => Row::Chain(from_value(fields)?),
-            ViewName::Incidents => Row::Incident(from_value(fields)?),
-            ViewName::Alerts => Row::Alert(from_value(fields)?),
-            ViewName::Rejects => Row::Reject(from_value(fields)?),
-            ViewName::Coverage => Row::Coverage(from_value(fields)?),
+            ViewName::Events => from_value::<EventRow>(fields)?.into(),
+            ViewName::Entities => from_value::<EntityRow>(fields)?.into(),
+            ViewName::Topology => from_value::<RelationRow>(fields)?.into(),
+            ViewName::Episodes | ViewName::Changes | ViewName::Anomalies => {
+                from_value::<EpisodeRow>(fields)?.into()
+            }
+            ViewName::Links => from_value::<LinkRow>(fields)?.into(),
+            ViewName::Chains => from_value::<ChainRow>(fields)?.into(),
+            ViewName::Incidents => from_value::<IncidentRow>(fields)?.into(),
+            ViewName::Alerts => from_value::<AlertRow>(fields)?.into(),
+            ViewName::Rejects => from_value::<Reject>(fields)?.into(),
+            ViewName::Coverage => from_value::<CoverageRow>(fields)?.into(),
         })
     }
 }
@@ -77,16 +79,16 @@ impl<'de> Deserialize<'de> for Row {
     /// Only from another process: fields alone do not tell which row they are of.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Numbered::deserialize(deserializer)? {
-            Numbered::Event(row) => Row::Event(row),
-            Numbered::Entity(row) => Row::Entity(row),
-            Numbered::Relation(row) => Row::Relation(row),
-            Numbered::Episode(row) => Row::Episode(row),
-            Numbered::Link(row) => Row::Link(row),
-            Numbered::Chain(row) => Row::Chain(row),
-            Numbered::Incident(row) => Row::Incident(row),
-            Numbered::Alert(row) => Row::Alert(row),
-            Numbered::Reject(row) => Row::Reject(row),
-            Numbered::Coverage(row) => Row::Coverage(row),
+            Numbered::Event(row) => row.into(),
+            Numbered::Entity(row) => row.into(),
+            Numbered::Relation(row) => row.into(),
+            Numbered::Episode(row) => row.into(),
+            Numbered::Link(row) => row.into(),
+            Numbered::Chain(row) => row.into(),
+            Numbered::Incident(row) => row.into(),
+            Numbered::Alert(row) => row.into(),
+            Numbered::Reject(row) => row.into(),
+            Numbered::Coverage(row) => row.into(),
         })
     }
 }

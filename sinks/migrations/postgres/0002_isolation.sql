@@ -2,6 +2,7 @@
 ALTER TABLE investigations ALTER COLUMN id TYPE TEXT COLLATE "C";
 ALTER TABLE repositories ALTER COLUMN service TYPE TEXT COLLATE "C";
 ALTER TABLE incidents ALTER COLUMN id TYPE TEXT COLLATE "C";
+ALTER TABLE audit ALTER COLUMN investigation TYPE TEXT COLLATE "C";
 
 -- A transaction sees and writes the rows of the tenant that it names, and without a tenant no row. Forced, so that it
 -- holds for the owner too; a role with BYPASSRLS or SUPERUSER is refused at the start.
@@ -14,3 +15,6 @@ CREATE POLICY of_tenant ON repositories USING (tenant = current_setting('app.ten
 ALTER TABLE incidents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE incidents FORCE ROW LEVEL SECURITY;
 CREATE POLICY of_tenant ON incidents USING (tenant = current_setting('app.tenant', true));
+ALTER TABLE audit ENABLE ROW LEVEL SECURITY;
+ALTER TABLE audit FORCE ROW LEVEL SECURITY;
+CREATE POLICY of_tenant ON audit USING (tenant = current_setting('app.tenant', true));

@@ -44,9 +44,9 @@ fn epoch(number: Epoch, whole: bool) -> EpochChanges {
         rejected: Vec::new(),
         reached: None,
     };
-    let (tenant, row) = ("a".parse().unwrap(), Row::Coverage(row));
+    let (tenant, row) = ("a".parse().unwrap(), Row::from(row));
     let change = Change { tenant, view: ViewName::Coverage, key: row.key(), live: true, row };
-    EpochChanges { epoch: number, now: EventTime(0), whole, changes: vec![change] }
+    EpochChanges { epoch: number, now: EventTime(0), whole, changes: [change].into() }
 }
 
 fn progress(number: Epoch, generation: &str) -> Progress {
@@ -59,7 +59,7 @@ fn given(name: &str, first: Epoch, has: Option<Progress>, away: u32) -> Vec<(Epo
     let folder = std::env::temp_dir().join(format!("kgroot-follow-{name}-{}", std::process::id()));
     let backlog = Backlog::begin(&folder, "test", u64::MAX).unwrap();
     for number in first..=9 {
-        backlog.append(&epoch(number, number == first && first != 1)).unwrap();
+        backlog.append(epoch(number, number == first && first != 1));
     }
     let (given, applied) = (Given::default(), Arc::new(AtomicU64::new(0)));
     let (stop, stopped) = watch::channel(false);

@@ -30,7 +30,7 @@ fn index(folder: &Folder) -> Index {
 }
 
 fn event(tenant: &str, number: u64, at: i64, summary: &str, live: bool) -> Change {
-    let row = Row::Event(EventRow {
+    let row = Row::from(EventRow {
         event_id: EventId(u128::from(number)),
         source: "test".to_owned(),
         event_type: "log".to_owned(),
@@ -45,7 +45,7 @@ fn event(tenant: &str, number: u64, at: i64, summary: &str, live: bool) -> Chang
 }
 
 fn batch(epoch: Epoch, whole: bool, now: i64, changes: Vec<Change>) -> Batch {
-    let epochs = vec![EpochChanges { epoch, now: EventTime(now), whole, changes }];
+    let epochs = vec![EpochChanges { epoch, now: EventTime(now), whole, changes: changes.into() }];
     let digest = epochs[0].digest();
     Batch { epochs, progress: Progress { epoch, digest, generation: "g".to_owned() } }
 }

@@ -106,7 +106,7 @@ fn own(shard: &str, epoch: Epoch, change: &Change) -> Map<String, Value> {
         Row::Chain(row) => {
             let links = row.links.iter();
             let keys =
-                links.map(|link| hash(&change.tenant, ViewName::Links, &Row::Link(link.clone()).key()));
+                links.map(|link| hash(&change.tenant, ViewName::Links, &Row::from(link.clone()).key()));
             props.insert("links".to_owned(), keys.collect());
         }
         _ => {}

@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_document_holds_its_row() {
         let alert = |tenant: &str| {
-            let row = Row::Alert(AlertRow {
+            let row = Row::from(AlertRow {
                 incident_id: schemas::ids::IncidentId(1),
                 status: AlertStatus::Firing,
                 severity: schemas::envelope::Severity::Critical,

@@ -43,7 +43,7 @@ pub struct Part<'a> {
 pub fn parts(epochs: &[EpochChanges]) -> Vec<Part<'_>> {
     let mut parts: BTreeMap<(ViewName, &TenantId, i64), Vec<(Epoch, &Change)>> = BTreeMap::new();
     for epoch in epochs {
-        for change in &epoch.changes {
+        for change in epoch.changes.iter() {
             let at = change.row.span().map_or(epoch.now, |(begins, _)| begins);
             let day = at.0.div_euclid(DAY_MS);
             parts.entry((change.view, &change.tenant, day)).or_default().push((epoch.epoch, change));

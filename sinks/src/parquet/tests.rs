@@ -119,18 +119,18 @@ fn rows() -> Vec<(ViewName, Row)> {
     let chain =
         ChainRow { incident_id, rank: 1, root: episode(1), symptom: episode(2), links: vec![link(), link()] };
     vec![
-        (ViewName::Events, Row::Event(event(1, NOON))),
-        (ViewName::Entities, Row::Entity(EntityRow { entity_id: EntityId(3), entity: entity("a") })),
-        (ViewName::Topology, Row::Relation(relation)),
-        (ViewName::Episodes, Row::Episode(episode(1))),
-        (ViewName::Changes, Row::Episode(episode(2))),
-        (ViewName::Anomalies, Row::Episode(episode(2))),
-        (ViewName::Links, Row::Link(link())),
-        (ViewName::Chains, Row::Chain(chain)),
-        (ViewName::Incidents, Row::Incident(incident)),
-        (ViewName::Alerts, Row::Alert(alert)),
-        (ViewName::Rejects, Row::Reject(reject)),
-        (ViewName::Coverage, Row::Coverage(coverage)),
+        (ViewName::Events, Row::from(event(1, NOON))),
+        (ViewName::Entities, Row::from(EntityRow { entity_id: EntityId(3), entity: entity("a") })),
+        (ViewName::Topology, Row::from(relation)),
+        (ViewName::Episodes, Row::from(episode(1))),
+        (ViewName::Changes, Row::from(episode(2))),
+        (ViewName::Anomalies, Row::from(episode(2))),
+        (ViewName::Links, Row::from(link())),
+        (ViewName::Chains, Row::from(chain)),
+        (ViewName::Incidents, Row::from(incident)),
+        (ViewName::Alerts, Row::from(alert)),
+        (ViewName::Rejects, Row::from(reject)),
+        (ViewName::Coverage, Row::from(coverage)),
     ]
 }
 
@@ -190,9 +190,9 @@ fn every_field_of_every_row_has_its_column() {
 
 #[test]
 fn lines_are_sorted_and_divided_by_view_tenant_and_day() {
-    let at = |number: u128, ms| change(ViewName::Events, Row::Event(event(number, NOON.plus_ms(ms))));
+    let at = |number: u128, ms| change(ViewName::Events, Row::from(event(number, NOON.plus_ms(ms))));
     let changes = vec![at(3, 50_000_000), at(2, 7), at(1, 7), at(4, -1)];
-    let epoch = schemas::feed::EpochChanges { epoch: 2, now: NOON, whole: false, changes };
+    let epoch = schemas::feed::EpochChanges { epoch: 2, now: NOON, whole: false, changes: changes.into() };
     let epochs = [epoch];
     let found = parts(&epochs);
     let keys = |part: &Part| -> Vec<u128> {
@@ -210,7 +210,7 @@ fn lines_are_sorted_and_divided_by_view_tenant_and_day() {
 #[test]
 fn merged_files_hold_every_line_in_order_and_null_where_an_older_one_has_no_column() {
     let lines: Vec<Change> = (0..30_000)
-        .map(|number| change(ViewName::Events, Row::Event(event(number, NOON.plus_ms(number as i64 / 3)))))
+        .map(|number| change(ViewName::Events, Row::from(event(number, NOON.plus_ms(number as i64 / 3)))))
         .collect();
     let file_of = |rest: usize| {
         let of_file = (0..lines.len()).filter(|line| line % 3 == rest);
@@ -262,8 +262,8 @@ fn what_a_crash_left_half_written_is_deleted_once_its_number_is_taken() {
     runtime.block_on(async {
         let mut store = Parquet::new(settings).unwrap();
         store.open().await.unwrap();
-        let row = change(ViewName::Events, Row::Event(event(1, NOON)));
-        let epoch = schemas::feed::EpochChanges { epoch: 1, now: NOON, whole: false, changes: vec![row] };
+        let row = change(ViewName::Events, Row::from(event(1, NOON)));
+        let epoch = schemas::feed::EpochChanges { epoch: 1, now: NOON, whole: false, changes: [row].into() };
         let progress = Progress { epoch: 1, digest: Digest(1), generation: "g".to_owned() };
         store.apply(&Batch { epochs: vec![epoch], progress }).await.unwrap();
     });

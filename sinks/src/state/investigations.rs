@@ -2,6 +2,7 @@
 
 use chrono::Utc;
 use schemas::answer::{Answer, Question};
+use schemas::audit::records;
 use schemas::ids::TenantId;
 use schemas::state::{Asked, Investigation, Listed, Part, StateError};
 use schemas::time::EventTime;
@@ -18,7 +19,7 @@ const LATEST: &str = "SELECT asked_at, id, asked FROM investigations \
     WHERE tenant = $1 AND (asked_at, id) < ($2, $3) ORDER BY asked_at DESC, id DESC LIMIT $4";
 
 impl Database {
-    /// Keeps an investigation.
+    /// Keeps an investigation, and what was decided in it.
     pub(super) async fn keep(&self, question: &Question, answer: &Answer) -> Result<(), StateError> {
         let (tenant, id, now) = (&answer.tenant_id, &answer.investigation_id, Utc::now().timestamp_millis());
         let asked = Asked {
@@ -32,6 +33,7 @@ impl Database {
         let keep = sqlx::query(KEEP).bind(tenant.to_string()).bind(id.clone()).bind(now);
         let keep = keep.bind(written(&asked)?).bind(written(question)?).bind(written(answer)?);
         keep.execute(&mut *transaction).await.map_err(self.failed())?;
+        self.decided(&mut transaction, tenant, &records(question, answer), now).await?;
         let before = now.saturating_sub(self.keep_ms);
         let forget = sqlx::query(FORGET).bind(tenant.to_string()).bind(before);
         forget.execute(&mut *transaction).await.map_err(self.failed())?;

@@ -96,10 +96,9 @@ fn run(
     let registry = between(SocketAddr::from(([127, 0, 0, 1], 0)), host, Protocol::Bytes)?;
     let behind = format!("http://{}{path}", registry.address);
     let place = Place::new("faults", &TENANTS, &means.met_at(broker.proxy.to_string(), behind))?;
-    // It outlives the place, whose snapshots lie on it.
-    let disk = SmallDisk::mount(&place.folder.join("state"))
-        .map_err(|failure| eprintln!("NOT RUN: a full disk: {failure}"))
-        .ok();
+    // It outlives the place: all that the program keeps lies on it.
+    let disk =
+        SmallDisk::mount(&place.folder).map_err(|failure| eprintln!("NOT RUN: a full disk: {failure}")).ok();
     let mut trials = Trials {
         run: Run::at(place, &means, cases.seed)?,
         broker: &broker,

@@ -267,7 +267,7 @@ impl Admission {
             add(
                 rows,
                 ViewName::Events,
-                Row::Event(EventRow {
+                Row::from(EventRow {
                     event_id: envelope.ingest_id,
                     source: envelope.source.clone(),
                     event_type: envelope.event_type.clone(),
@@ -280,14 +280,14 @@ impl Admission {
             );
         }
         for reject in &self.rejects {
-            add(rows, ViewName::Rejects, Row::Reject(reject.clone()));
+            add(rows, ViewName::Rejects, Row::from(reject.clone()));
         }
         for (source, (accepted, duplicate, rejected, reached)) in &self.coverage {
             let rejected = rejected.iter().map(|(code, count)| (*code, *count)).collect();
             add(
                 rows,
                 ViewName::Coverage,
-                Row::Coverage(CoverageRow {
+                Row::from(CoverageRow {
                     source: source.clone(),
                     accepted: *accepted,
                     duplicate: *duplicate,

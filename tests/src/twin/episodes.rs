@@ -130,10 +130,10 @@ pub(super) fn rows(
     let mut entities: BTreeSet<Entity> = latest.iter().map(|version| version.state.entity.clone()).collect();
     for episode in episodes {
         entities.insert(episode.row.entity.clone());
-        add(rows, ViewName::Episodes, Row::Episode(episode.row.clone()));
+        add(rows, ViewName::Episodes, Row::from(episode.row.clone()));
         match episode.row.class {
-            Class::Change => add(rows, ViewName::Changes, Row::Episode(episode.row.clone())),
-            Class::Anomaly => add(rows, ViewName::Anomalies, Row::Episode(episode.row.clone())),
+            Class::Change => add(rows, ViewName::Changes, Row::from(episode.row.clone())),
+            Class::Anomaly => add(rows, ViewName::Anomalies, Row::from(episode.row.clone())),
             _ => {}
         }
     }
@@ -142,7 +142,7 @@ pub(super) fn rows(
         add(
             rows,
             ViewName::Topology,
-            Row::Relation(RelationRow {
+            Row::from(RelationRow {
                 from: edge.from.clone(),
                 relation: edge.relation,
                 to: edge.to.clone(),
@@ -160,6 +160,6 @@ pub(super) fn rows(
         };
     }
     for entity in entities {
-        add(rows, ViewName::Entities, Row::Entity(EntityRow { entity_id: entity.id(tenant), entity }));
+        add(rows, ViewName::Entities, Row::from(EntityRow { entity_id: entity.id(tenant), entity }));
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn rows(
 ) -> Rows {
     let mut rows = Rows::new();
     for link in links {
-        add(&mut rows, ViewName::Links, Row::Link(link_row(episodes, link)));
+        add(&mut rows, ViewName::Links, Row::from(link_row(episodes, link)));
     }
     for members in groups(episodes, links) {
         incident(tenant, episodes, links, &members, now, gap_ms, &mut rows);
@@ -214,10 +214,10 @@ fn incident(
             raised_by: first.anchor,
             title,
         };
-        add(rows, ViewName::Alerts, Row::Alert(alert));
+        add(rows, ViewName::Alerts, Row::from(alert));
     }
     chains(episodes, links, members, &graves, &ranked, &row, rows);
-    add(rows, ViewName::Incidents, Row::Incident(row));
+    add(rows, ViewName::Incidents, Row::from(row));
 }
 
 fn chains(
@@ -250,7 +250,7 @@ fn chains(
             add(
                 rows,
                 ViewName::Chains,
-                Row::Chain(ChainRow {
+                Row::from(ChainRow {
                     incident_id: incident.incident_id,
                     rank: hypothesis.rank,
                     root: hypothesis.root.clone(),

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use schemas::time::Diff;
 
-use super::{Admitted, Keeper, Remembered};
+use super::{Accounts, Admitted, Keeper, Remembered};
 use crate::retained::Retained;
 
 impl Keeper {
     /// Takes back what a snapshot retained. Live rows follow when the key is settled.
-    pub(super) fn restore(&mut self, kept: Retained, emit: &mut impl FnMut(Admitted, Diff)) {
+    pub(super) fn restore(
+        &mut self,
+        kept: Retained,
+        fresh: &mut Accounts,
+        emit: &mut impl FnMut(Admitted, Diff),
+    ) {
         match kept {
             Retained::Event { tenant, id, seq, objects_live, delivery } => {
                 self.calendar.insert((delivery.expiry, (tenant, id)));
@@ -21,12 +26,11 @@ impl Keeper {
                 self.calendar.insert((until, (tenant, id)));
             }
             Retained::Reject { tenant, until, reject } => {
-                emit(Admitted::Reject(tenant, reject.clone()), 1);
+                emit(Admitted::Reject(tenant, Box::new(reject.clone())), 1);
                 self.rejects.insert((until, (tenant, reject)));
             }
             Retained::Count { tenant, source, outcome, count } => {
-                *self.counts.entry((tenant, source.clone(), outcome.clone())).or_default() += count;
-                emit(Admitted::Count(tenant, source, outcome), Diff::try_from(count).unwrap_or(Diff::MAX));
+                fresh.of(tenant, &source).count(&outcome, count);
             }
             Retained::Reached { tenant, source, at } => emit(Admitted::Reached(tenant, source, at), 1),
             Retained::Version { tenant, version, copies } => emit(Admitted::Version(tenant, version), copies),
@@ -50,9 +54,11 @@ impl Keeper {
         for (until, (tenant, reject)) in &self.rejects {
             give(Retained::Reject { tenant: *tenant, until: *until, reject: reject.clone() });
         }
-        for ((tenant, source, outcome), count) in &self.counts {
-            let (source, outcome) = (source.clone(), outcome.clone());
-            give(Retained::Count { tenant: *tenant, source, outcome, count: *count });
+        for (tenant, source, account) in self.accounts.iter() {
+            for (outcome, count) in &account.counts {
+                let (source, outcome) = (source.to_owned(), outcome.clone());
+                give(Retained::Count { tenant, source, outcome, count: *count });
+            }
         }
     }
 }

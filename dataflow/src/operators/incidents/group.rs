@@ -100,9 +100,9 @@ pub(super) fn judge(
     let ranked = rank(hood, members, &episodes);
     let (status, wake) = status(&graves, now, quiet_ms);
     let incident = incident(incident_id, status, &episodes, &graves, &ranked);
-    rows.extend(alert(&incident, first, &graves).map(Row::Alert));
-    rows.extend(chains(hood, ways, members, &graves, &ranked, incident_id).into_iter().map(Row::Chain));
-    rows.push(Row::Incident(incident));
+    rows.extend(alert(&incident, first, &graves).map(Row::from));
+    rows.extend(chains(hood, ways, members, &graves, &ranked, incident_id).into_iter().map(Row::from));
+    rows.push(incident.into());
     rows.sort();
     Judgment { rows, wake }
 }
@@ -168,7 +168,7 @@ fn alert(incident: &IncidentRow, first: &Episode, graves: &[&Episode]) -> Option
 
 fn link_rows(hood: &Neighborhood, ways: &Ways, episodes: &[&Episode]) -> Vec<Row> {
     let kept = episodes.iter().filter_map(|episode| hood.causes.get(&episode.id)).flat_map(BTreeMap::values);
-    kept.filter_map(|link| link_row(hood, ways, link)).map(Row::Link).collect()
+    kept.filter_map(|link| link_row(hood, ways, link)).map(Row::from).collect()
 }
 
 /// The public row of a link. Both ends are there whenever the link is: they come from the same epoch.

@@ -9,6 +9,7 @@ use differential_dataflow::input::Input;
 use schemas::time::{Diff, Epoch};
 
 use super::maintain;
+use crate::values::Values;
 
 const KEYS: u64 = 5;
 const VALUES: u64 = 4;
@@ -43,9 +44,12 @@ fn changes(seed: u64, workers: usize) -> [Vec<(Derived, Epoch, Diff)>; 2] {
         let sender = sender.lock().map(|sender| sender.clone()).expect("no worker holds it while it fails");
         let mut input = worker.dataflow::<Epoch, _, _>(|scope| {
             let (input, rows) = scope.new_collection::<(u64, u64), Diff>();
-            let maintained = maintain(rows.clone(), "Maintain", |key: &u64, values: &BTreeMap<u64, Diff>| {
-                let greatest = values.last_key_value().map(|(value, _)| *value);
-                greatest.map(|value| (*key, (value, values.values().sum()))).into_iter().collect()
+            let maintained = maintain(rows.clone(), "Maintain", |key: &u64, values: &Values<u64>| {
+                let greatest = values.last().copied();
+                greatest
+                    .map(|value| (*key, (value, values.iter().map(|(_, copies)| copies).sum())))
+                    .into_iter()
+                    .collect()
             });
             let reduced = rows.reduce(|_key, values, output| {
                 if let Some((value, _)) = values.last() {

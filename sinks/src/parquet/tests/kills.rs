@@ -123,7 +123,7 @@ fn epoch(number: Epoch) -> EpochChanges {
         let key = if whole { key } else { (number * 7 + key) % KEYS };
         ["a", "b"].map(|tenant| {
             let at = now(number).plus_ms(-(key as i64) * 60_000);
-            let changed = change(ViewName::Events, Row::Event(event(key.into(), at)));
+            let changed = change(ViewName::Events, Row::from(event(key.into(), at)));
             Change { tenant: tenant.parse().unwrap(), ..changed }
         })
     });

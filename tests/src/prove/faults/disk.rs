@@ -1,4 +1,4 @@
-//! A small disk of its own for the state folder, which can be full.
+//! A small disk of its own for all that the program keeps, which can be full.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::process::Command;
 use super::broker::run;
 
 /// What it holds.
-const SIZE: &str = "size=64m";
+const SIZE: &str = "size=128m";
 /// The name of what fills it.
 const BALLAST: &str = "ballast";
 
@@ -22,10 +22,8 @@ impl Drop for SmallDisk {
         if let Err(failure) = run(Command::new("umount").arg("-l").arg(&self.folder), "umount") {
             eprintln!("{failure}");
         }
-        // Where it was mounted, and what lay around it; they stay if something else lies there.
-        for folder in self.folder.ancestors().take(2) {
-            let _removed = std::fs::remove_dir(folder);
-        }
+        // Where it was mounted; it stays if something else lies there.
+        let _removed = std::fs::remove_dir(&self.folder);
     }
 }
 

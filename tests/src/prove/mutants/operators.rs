@@ -10,11 +10,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("histories", 300),
         edits: &[Edit {
             file: "operators/episodes.rs",
-            old: "let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, *count));
+            old: "let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, count));
         let first = runs.next().map(|first| runs.fold(first, join));
         first.map(|run| (subject.clone(), (*slot, run))).into_iter().collect()",
-            new: "let hashed: std::collections::HashMap<&Occurrence, &Diff> = occurrences.iter().collect();
-        let mut runs = hashed.into_iter().map(|(occurrence, count)| run(occurrence, *count));
+            new: "let hashed: std::collections::HashMap<&Occurrence, Diff> = occurrences.iter().collect();
+        let mut runs = hashed.into_iter().map(|(occurrence, count)| run(occurrence, count));
         let first = runs.next().map(|first| runs.fold(first, join));
         first.map(|run| (subject.clone(), (*slot, run))).into_iter().collect()",
         }],
@@ -41,8 +41,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("histories", 300),
         edits: &[Edit {
             file: "operators/current.rs",
-            old: "revisions.last_key_value().map(|(event, _)| (*tenant, event.clone())).into_iter().collect()",
-            new: "let latest = revisions.keys().max_by_key(|event| event.cite.seq);
+            old: "revisions.last().map(|event| (*tenant, event.clone())).into_iter().collect()",
+            new: "let latest = revisions.distinct().max_by_key(|event| event.cite.seq);
         latest.map(|event| (*tenant, event.clone())).into_iter().collect()",
         }],
     },

@@ -154,7 +154,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         bug: "corruption: the digests of a snapshot's files are not compared",
         check: ("bitflips", 20_000),
         edits: &[
-            Edit { file: "snapshot/folder.rs", old: "digest(&bytes) != shard.digest", new: "false" },
+            Edit { file: "snapshot/folder.rs", old: "digest(bytes) != *expected", new: "false" },
             Edit {
                 file: "snapshot/format.rs",
                 old: "digest(body) != Digest(u128::from_be_bytes(*stated))",
@@ -168,8 +168,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("simulate", 60),
         edits: &[Edit {
             file: "operators/admit/retain.rs",
-            old: "*self.counts.entry((tenant, source.clone(), outcome.clone())).or_default() += count;",
-            new: "",
+            old: "fresh.of(tenant, &source).count(&outcome, count);",
+            new: "emit(Admitted::Count(tenant, source, outcome), Diff::try_from(count).unwrap_or(Diff::MAX));",
         }],
     },
     Mutant {

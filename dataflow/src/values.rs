@@ -1,0 +1,77 @@
+//! The values of one key: a sorted list with multiplicities. Most keys have one value, for which a tree would take ten
+//! times the memory.
+
+use schemas::time::Diff;
+
+/// Values in order, each with its multiplicity, which is never zero.
+#[derive(Debug)]
+pub(crate) struct Values<V>(Vec<(V, Diff)>);
+
+impl<V> Default for Values<V> {
+    fn default() -> Self {
+        Values(Vec::new())
+    }
+}
+
+impl<V: Ord> Values<V> {
+    /// Applies changes, in any order.
+    pub(crate) fn apply(&mut self, mut changes: Vec<(V, Diff)>) {
+        if self.0.is_empty() {
+            self.0 = changes;
+        } else {
+            self.0.append(&mut changes);
+        }
+        if 1 < self.0.len() {
+            // What was there is in order already, and the stable sort makes use of that.
+            self.0.sort_by(|left, right| left.0.cmp(&right.0));
+            self.0.dedup_by(|next, kept| {
+                let same = next.0 == kept.0;
+                if same {
+                    kept.1 += next.1;
+                }
+                same
+            });
+        }
+        self.0.retain(|(_, copies)| *copies != 0);
+        if 2 * self.0.len() < self.0.capacity() {
+            self.0.shrink_to_fit();
+        }
+    }
+}
+
+impl<V> Values<V> {
+    /// In order, with their multiplicities.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&V, Diff)> {
+        self.0.iter().map(|(value, copies)| (value, *copies))
+    }
+
+    /// In order, each once.
+    pub(crate) fn distinct(&self) -> impl DoubleEndedIterator<Item = &V> {
+        self.0.iter().map(|(value, _)| value)
+    }
+
+    /// The least.
+    pub(crate) fn first(&self) -> Option<&V> {
+        self.distinct().next()
+    }
+
+    /// The greatest.
+    pub(crate) fn last(&self) -> Option<&V> {
+        self.distinct().next_back()
+    }
+
+    /// How many different ones.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Removes the least ones.
+    pub(crate) fn forget_first(&mut self, count: usize) {
+        self.0.drain(..count.min(self.0.len()));
+    }
+}

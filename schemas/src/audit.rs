@@ -1,0 +1,95 @@
+//! The audit stream: what was decided in an investigation, in order. Pure: the same answer has the same records.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Question};
+use crate::ids::TenantId;
+use crate::time::Epoch;
+
+/// Kafka topic of the stream.
+pub const TOPIC: &str = "audit-orchestrator";
+
+/// One decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Of which investigation.
+    pub investigation_id: String,
+    /// Its place among the records of the investigation, from 0. With tenant and investigation it names the record for good.
+    pub number: u32,
+    /// What was decided.
+    pub decision: Decision,
+    /// Epoch of the views that it rests on.
+    pub as_of: Epoch,
+    /// Why, for people.
+    pub reason: String,
+    /// What exactly.
+    pub detail: Value,
+}
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// A question was taken.
+    QuestionAsked,
+    /// Which agents are asked.
+    PlanCreated,
+    /// An agent found something, or looked in vain.
+    Finding,
+    /// What was ruled out.
+    RuledOut,
+    /// The answer.
+    Answer,
+}
+
+impl AuditRecord {
+    /// The name of the record: a consumer that sees it twice has it already.
+    pub fn key(&self) -> String {
+        format!("{}/{}/{}", self.tenant_id, self.investigation_id, self.number)
+    }
+}
+
+/// The records of an investigation.
+pub fn records(question: &Question, answer: &Answer) -> Vec<AuditRecord> {
+    let mut decisions: Vec<(Decision, String, Value)> = Vec::new();
+    decisions.push((Decision::QuestionAsked, question.query.clone(), json!({ "question": question })));
+    let plan = &answer.plan;
+    decisions.push((
+        Decision::PlanCreated,
+        plan.reasoning.clone(),
+        json!({ "decided_by": plan.decided_by, "agents": plan.agents_selected }),
+    ));
+    for result in &answer.agent_results {
+        let of_agent = |finding: &crate::answer::Finding| {
+            let detail =
+                json!({ "agent": result.agent, "kind": finding.kind, "confidence": finding.confidence });
+            (Decision::Finding, finding.detail.clone(), detail)
+        };
+        decisions.extend(result.findings.iter().map(of_agent));
+    }
+    for out in &answer.ruled_out {
+        let detail = json!({ "candidate": out.candidate, "event_ids": out.event_ids });
+        decisions.push((Decision::RuledOut, out.reason.clone(), detail));
+    }
+    let roots = answer.hypotheses.iter().map(|hypothesis| {
+        let cause = &hypothesis.root_cause;
+        json!({ "rank": hypothesis.rank, "confidence": hypothesis.confidence, "kind": cause.kind,
+            "entity": cause.entity, "event_ids": cause.event_ids })
+    });
+    let detail =
+        json!({ "status": answer.status, "hypotheses": roots.collect::<Vec<_>>(), "cost": answer.cost });
+    decisions.push((Decision::Answer, answer.summary.clone(), detail));
+    let record = |(number, (decision, reason, detail))| AuditRecord {
+        tenant_id: answer.tenant_id.clone(),
+        investigation_id: answer.investigation_id.clone(),
+        number,
+        decision,
+        as_of: answer.as_of.epoch,
+        reason,
+        detail,
+    };
+    (0..).zip(decisions).map(record).collect()
+}
