@@ -1,4 +1,4 @@
-//! Stores on real servers: `cargo prove sinks` with few kills, and the queries of docs/graph.md on what that left behind.
+//! Stores on real servers: `cargo prove sinks`, and the queries of docs/graph.md on what that left behind.
 //! `KGROOT_TEST_SINKS` says how many kills.
 
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn stores_equal_the_twin_and_the_documented_queries_answer() {
         println!("NOT RUN: stores on real servers, because KGROOT_TEST_WITHOUT_SERVERS is set");
         return;
     }
-    let n = variable("KGROOT_TEST_SINKS").map_or(3, |n| n.parse().unwrap());
+    let n = variable("KGROOT_TEST_SINKS").map_or(30, |n| n.parse().unwrap());
     let report = sinks::prove(Cases { n, seed: 3, first: false });
     println!("{}", report.document());
     assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
