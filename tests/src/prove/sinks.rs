@@ -96,7 +96,8 @@ fn run(
     verdict: &mut Verdict,
 ) -> Result<(), String> {
     let run = Run::begin("sinks", cases.seed)?;
-    let stores = Stores::of(&run)?;
+    let mut stores = Stores::of(&run)?;
+    stores.mount(&run);
     let mut run = Rounds::new(run, &stores, figures).all(cases.n)?;
     let mut last = run.place.start(&stores.set)?;
     figures.recoveries.push(last.until_ready(PATIENCE)?);

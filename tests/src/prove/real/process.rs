@@ -178,6 +178,15 @@ impl Process {
         Ok((status.code(), self.said.join("\n")))
     }
 
+    /// Memory that it takes.
+    pub(crate) fn resident_bytes(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let mut words = status.lines().filter_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = words.next().and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        kib.map(|kib| kib << 10).ok_or_else(|| format!("{path}: no VmRSS"))
+    }
+
     /// Of each line with a text in it that it said, as far as it was watched, what follows the text.
     pub(crate) fn said<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
         self.said.iter().filter_map(move |line| line.split_once(text).map(|(_, rest)| rest))

@@ -1,6 +1,6 @@
 //! The stores of one run: the program's way to each, and readers of our own that say what each of them has.
 //!
-//! The program reaches Neo4j and OpenSearch through proxies, and its export lies on a small disk; the readers go past them.
+//! The program reaches Neo4j and OpenSearch through proxies; the readers go past them.
 
 use std::time::{Duration, Instant};
 
@@ -24,13 +24,16 @@ use crate::prove::real::{PATIENCE, Verdict, between, host_and_rest, loopback, va
 /// Between two looks at how far the stores are.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// The folder of the export, in that of the run.
+const EXPORT: &str = "parquet";
+
 /// The stores, and the ways to them.
 pub(crate) struct Stores {
     /// Keys with which the program follows them.
     pub(crate) set: Vec<String>,
     pub(crate) to_neo4j: Proxy,
     pub(crate) to_opensearch: Proxy,
-    /// Where the export lies, if it could be mounted.
+    /// Where the export lies, if it has a disk of its own.
     pub(crate) disk: Option<SmallDisk>,
     pub(crate) alerts: Alerts,
     pub(crate) neo4j: Neo4j,
@@ -51,7 +54,7 @@ impl Stores {
         let place = &run.place;
         let (bolt, url) = (variable("KGROOT_TEST_NEO4J")?, variable("KGROOT_TEST_OPENSEARCH")?);
         let (user, password) = (variable("KGROOT_TEST_NEO4J_USER")?, variable("KGROOT_TEST_NEO4J_PASSWORD")?);
-        let (folder, prefix) = (place.folder.join("parquet"), format!("t-{}", place.shard));
+        let (folder, prefix) = (place.folder.join(EXPORT), format!("t-{}", place.shard));
         let proxy = |url: &str| between(loopback(), host_and_rest(url)?.0, Protocol::Bytes);
         let (to_neo4j, to_opensearch) = (proxy(&bolt)?, proxy(&url)?);
         let set = vec![
@@ -69,18 +72,23 @@ impl Stores {
             shard: place.shard.clone(),
             tenants: place.tenants.clone(),
         };
-        let mounted = SmallDisk::mount(&folder);
         Ok(Stores {
             set,
             to_neo4j,
             to_opensearch,
-            disk: mounted.map_err(|failure| eprintln!("NOT RUN: the export's disk full: {failure}")).ok(),
+            disk: None,
             alerts,
             neo4j: Neo4j::new(&variable("KGROOT_TEST_NEO4J_HTTP")?, &user, &password, &place.shard)?,
             opensearch: OpenSearch::new(&url, &prefix, &place.shard)?,
             parquet: Parquet::new(&folder, &place.shard)?,
             index: Index { folder: place.folder.join("search"), tenants: place.tenants.clone() },
         })
+    }
+
+    /// Gives the export a small disk, if it can be mounted; before the program is started.
+    pub(crate) fn mount(&mut self, run: &Run) {
+        let mounted = SmallDisk::mount(&run.place.folder.join(EXPORT));
+        self.disk = mounted.map_err(|failure| eprintln!("NOT RUN: the export's disk full: {failure}")).ok();
     }
 
     /// How far the store that is behind most is.
