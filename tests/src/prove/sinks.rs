@@ -95,10 +95,11 @@ fn run(
     outcome: &mut Outcome,
     verdict: &mut Verdict,
 ) -> Result<(), String> {
-    let run = Run::begin("sinks", cases.seed)?;
+    // Its folder goes last, when no disk is mounted in it any more.
+    let mut run = Run::begin("sinks", cases.seed)?;
     let mut stores = Stores::of(&run)?;
     stores.mount(&run);
-    let mut run = Rounds::new(run, &stores, figures).all(cases.n)?;
+    Rounds::new(&mut run, &stores, figures).all(cases.n)?;
     let mut last = run.place.start(&stores.set)?;
     figures.recoveries.push(last.until_ready(PATIENCE)?);
     let sealed = run.end(&mut last, outcome, verdict)?;

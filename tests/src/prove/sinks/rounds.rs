@@ -66,7 +66,7 @@ enum Standing {
 
 /// Rounds of a run.
 pub(super) struct Rounds<'a> {
-    pub(super) run: Run,
+    run: &'a mut Run,
     stores: &'a Stores,
     figures: &'a mut Figures,
     deck: Vec<Sort>,
@@ -76,13 +76,13 @@ type Done = Result<(), String>;
 
 impl<'a> Rounds<'a> {
     /// None yet.
-    pub(super) fn new(run: Run, stores: &'a Stores, figures: &'a mut Figures) -> Self {
+    pub(super) fn new(run: &'a mut Run, stores: &'a Stores, figures: &'a mut Figures) -> Self {
         stores.to_neo4j.count(DEADLOCK);
         Rounds { run, stores, figures, deck: Vec::new() }
     }
 
-    /// So many rounds; gives the run.
-    pub(super) fn all(mut self, n: u64) -> Result<Run, String> {
+    /// So many rounds.
+    pub(super) fn all(mut self, n: u64) -> Done {
         while self.figures.kills < n {
             if self.deck.is_empty() {
                 self.deck = DECK.to_vec();
@@ -98,7 +98,7 @@ impl<'a> Rounds<'a> {
         if DECK.len() as u64 <= n {
             self.figures.complete(self.stores.disk.is_some())?;
         }
-        Ok(self.run)
+        Ok(())
     }
 
     fn count(&mut self) {
