@@ -53,9 +53,10 @@ enum Ended {
 pub async fn follow(mut store: impl Store, backlog: Backlog, mut following: Following) {
     let name = following.name;
     let mut pause = AWAY.0;
+    let mut given = None;
     loop {
         let begun = following.applied.load(Ordering::Relaxed);
-        let ended = match attend(&mut store, &backlog, &mut following).await {
+        let ended = match attend(&mut store, &backlog, &mut following, &mut given).await {
             Ok(never) => match never {},
             Err(ended) => ended,
         };
@@ -87,11 +88,12 @@ pub async fn follow(mut store: impl Store, backlog: Backlog, mut following: Foll
     }
 }
 
-/// One connection to the store, until something happens to it.
+/// One connection to the store, until something happens to it. `given` is the progress that it is known to have.
 async fn attend(
     store: &mut impl Store,
     backlog: &Backlog,
     following: &mut Following,
+    given: &mut Option<Progress>,
 ) -> Result<std::convert::Infallible, Ended> {
     let progress = stopping(&mut following.stop.clone(), store.open()).await??;
     let first = arrived(backlog, following, 1).await?;
@@ -106,10 +108,14 @@ async fn attend(
             first.0 - 1
         }
         Some(progress) if progress.generation != following.generation => {
-            replace(store, backlog, following, progress.epoch).await?
+            *given = replace(store, backlog, following, progress.epoch).await?;
+            given.as_ref().map_or(progress.epoch, |given| given.epoch)
         }
+        // Once every store has an epoch, the backlog has it no more.
+        Some(progress) if given.as_ref() == Some(progress) => progress.epoch,
         Some(progress) => {
             agree(backlog, following, progress).await?;
+            *given = Some(progress.clone());
             progress.epoch
         }
     };
@@ -120,22 +126,25 @@ async fn attend(
         arrived(backlog, following, position + 1).await?;
         let epochs = read(backlog, position, pace.changes).await?;
         let full = pace.changes <= changes(&epochs);
-        position = give(store, following, epochs).await?.unwrap_or(position);
+        if let Some(progress) = give(store, following, epochs).await? {
+            position = progress.epoch;
+            *given = Some(progress);
+        }
         if !full {
             stopping(&mut following.stop.clone(), sleep(pace.every)).await?;
         }
     }
 }
 
-/// Gives a store what it lacks; gives the epoch that it then has.
+/// Gives a store what it lacks; gives the progress that it then has.
 async fn give(
     store: &mut impl Store,
     following: &mut Following,
     epochs: Vec<(EpochChanges, Digest)>,
-) -> Result<Option<Epoch>, Ended> {
+) -> Result<Option<Progress>, Ended> {
     let Some((last, digest)) = epochs.last() else { return Ok(None) };
     let progress = Progress { epoch: last.epoch, digest: *digest, generation: following.generation.clone() };
-    let (until, rows) = (last.epoch, changes(&epochs));
+    let rows = changes(&epochs);
     let batch = Batch { epochs: epochs.into_iter().map(|(epoch, _)| epoch).collect(), progress };
     let refused = stopping(&mut following.stop.clone(), store.apply(&batch)).await??;
     metrics::counter!("kgroot_sink_rows_total", "sink" => following.name).increment(rows as u64);
@@ -143,7 +152,7 @@ async fn give(
         metrics::counter!("kgroot_sink_refused_total", "sink" => following.name).increment(1);
         (following.refused)(refusal);
     }
-    Ok(Some(until))
+    Ok(Some(batch.progress))
 }
 
 /// The store has what another generation computed: it is given everything as of an epoch that it does not have.
@@ -152,7 +161,7 @@ async fn replace(
     backlog: &Backlog,
     following: &mut Following,
     has: Epoch,
-) -> Result<Epoch, Ended> {
+) -> Result<Option<Progress>, Ended> {
     recovered(backlog, following, has + 1).await?;
     tracing::info!(
         sink = following.name,
@@ -168,7 +177,7 @@ async fn replace(
     }
     let digest = epochs.last().map(EpochChanges::digest);
     let whole = fold(epochs).zip(digest).into_iter().collect();
-    Ok(give(store, following, whole).await?.unwrap_or(position))
+    give(store, following, whole).await
 }
 
 /// The same input was computed to the same changes as when the store was given them.

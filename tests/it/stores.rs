@@ -1,11 +1,13 @@
-//! Stores on real servers: `cargo prove sinks` with few kills, and the queries of docs/graph.md on what that left behind.
-//! `KGROOT_TEST_SINKS` says how many kills.
+//! Stores on real servers: `cargo prove sinks`, the queries of docs/graph.md on what that left behind, and
+//! `cargo prove dead-store` for a short time. `KGROOT_TEST_SINKS` says how many kills.
 
 use serde_json::{Value, json};
-use tests::prove::{Cases, sinks};
+use tests::prove::{Cases, dead_store, sinks};
 
 use crate::program::variable;
 
+/// How long a store is away.
+const AWAY_SECONDS: u64 = 15;
 const DOCUMENT: &str = include_str!("../../docs/graph.md");
 
 /// The statements of a page, in order.
@@ -36,7 +38,7 @@ fn stores_equal_the_twin_and_the_documented_queries_answer() {
         println!("NOT RUN: stores on real servers, because KGROOT_TEST_WITHOUT_SERVERS is set");
         return;
     }
-    let n = variable("KGROOT_TEST_SINKS").map_or(3, |n| n.parse().unwrap());
+    let n = variable("KGROOT_TEST_SINKS").map_or(30, |n| n.parse().unwrap());
     let report = sinks::prove(Cases { n, seed: 3, first: false });
     println!("{}", report.document());
     assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
@@ -53,4 +55,8 @@ fn stores_equal_the_twin_and_the_documented_queries_answer() {
         }
         assert!(3 <= answered, "only {answered} documented queries found anything");
     });
+    // Not beside the other one, which kills the servers.
+    let report = dead_store::exact(Cases { n: AWAY_SECONDS, seed: 4, first: false });
+    println!("{}", report.document());
+    assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 pub mod bitflips;
 pub mod cluster;
+pub mod dead_store;
 pub mod failpoints;
 pub mod faults;
 pub mod histories;

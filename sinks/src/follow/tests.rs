@@ -11,9 +11,10 @@ use super::*;
 /// What a store was given: first and last epoch, and whether it was whole.
 type Given = Arc<Mutex<Vec<(Epoch, Epoch, bool)>>>;
 
-/// A store that takes everything, but is away for some attempts.
+/// A store that takes everything, but is away for some attempts, perhaps after some batches.
 struct Memory {
     has: Option<Progress>,
+    before: u32,
     away: u32,
     given: Given,
 }
@@ -24,7 +25,9 @@ impl Store for Memory {
     }
 
     async fn apply(&mut self, batch: &Batch) -> Result<Vec<Refusal>, StoreError> {
-        if 0 < self.away {
+        if 0 < self.before {
+            self.before -= 1;
+        } else if 0 < self.away {
             self.away -= 1;
             return Err(StoreError::Away("resting".to_owned()));
         }
@@ -55,15 +58,32 @@ fn progress(number: Epoch, generation: &str) -> Progress {
 
 /// Follows a backlog from `first` (whole, unless it is 1) to 9 until the store has epoch 9, or gives up.
 fn given(name: &str, first: Epoch, has: Option<Progress>, away: u32) -> Vec<(Epoch, Epoch, bool)> {
+    let backlog = backlog(name);
+    append(&backlog, first..=9, first != 1);
+    let given = Given::default();
+    let store = Memory { has, before: 0, away, given: Arc::clone(&given) };
+    followed(store, &backlog, async |applied| reached(applied, 9).await);
+    taken(name, &given)
+}
+
+fn folder(name: &str) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("kgroot-follow-{name}-{}", std::process::id()))
+}
+
+fn backlog(name: &str) -> Backlog {
+    Backlog::begin(&folder(name), "test", u64::MAX).unwrap()
+}
+
+fn append(backlog: &Backlog, epochs: std::ops::RangeInclusive<Epoch>, whole: bool) {
+    let first = *epochs.start();
+    epochs.for_each(|number| backlog.append(epoch(number, whole && number == first)));
+}
+
+/// Follows until something is over.
+fn followed(store: Memory, backlog: &Backlog, over: impl AsyncFnOnce(&AtomicU64)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let folder = std::env::temp_dir().join(format!("kgroot-follow-{name}-{}", std::process::id()));
-    let backlog = Backlog::begin(&folder, "test", u64::MAX).unwrap();
-    for number in first..=9 {
-        backlog.append(epoch(number, number == first && first != 1));
-    }
-    let (given, applied) = (Given::default(), Arc::new(AtomicU64::new(0)));
+    let applied = Arc::new(AtomicU64::new(0));
     let (stop, stopped) = watch::channel(false);
-    let store = Memory { has, away, given: Arc::clone(&given) };
     let following = Following {
         name: "memory",
         generation: "g".to_owned(),
@@ -73,18 +93,26 @@ fn given(name: &str, first: Epoch, has: Option<Progress>, away: u32) -> Vec<(Epo
     };
     runtime.block_on(async {
         let until = async {
-            let mut looks = tokio::time::interval(Duration::from_millis(10));
-            for _ in 0..200 {
-                looks.tick().await;
-                if applied.load(Ordering::Relaxed) == 9 {
-                    break;
-                }
-            }
+            over(&applied).await;
             stop.send_replace(true);
         };
-        tokio::join!(follow(store, backlog, following), until);
+        tokio::join!(follow(store, backlog.clone(), following), until);
     });
-    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Waits some time until the store has an epoch.
+async fn reached(applied: &AtomicU64, epoch: Epoch) {
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
+    for _ in 0..200 {
+        looks.tick().await;
+        if applied.load(Ordering::Relaxed) == epoch {
+            break;
+        }
+    }
+}
+
+fn taken(name: &str, given: &Given) -> Vec<(Epoch, Epoch, bool)> {
+    std::fs::remove_dir_all(folder(name)).unwrap();
     given.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
@@ -113,4 +141,18 @@ fn what_another_version_computed_is_replaced_as_of_an_epoch_that_the_store_does_
 fn a_store_with_another_history_is_given_nothing() {
     let other = Progress { digest: Digest(7), ..progress(5, "g") };
     assert_eq!(given("history", 1, Some(other), 0), []);
+}
+
+#[test]
+fn a_store_that_was_away_goes_on_though_every_store_has_what_it_has() {
+    let (backlog, given) = (backlog("forgotten"), Given::default());
+    append(&backlog, 1..=5, false);
+    let store = Memory { has: None, before: 1, away: 1, given: Arc::clone(&given) };
+    followed(store, &backlog, async |applied| {
+        reached(applied, 5).await;
+        backlog.forget(5);
+        append(&backlog, 6..=6, false);
+        reached(applied, 6).await;
+    });
+    assert_eq!(taken("forgotten", &given), [(1, 5, false), (6, 6, false)]);
 }

@@ -8,12 +8,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use tests::prove::{
-    Cases, Report, bitflips, cluster, failpoints, faults, histories, kills, mutants, noisy_tenant, simulate,
-    sinks,
+    Cases, Report, bitflips, cluster, dead_store, failpoints, faults, histories, kills, mutants,
+    noisy_tenant, simulate, sinks,
 };
 
 /// Name, how many cases by default, and the check.
-const CHECKS: [(&str, u64, fn(Cases) -> Report); 10] = [
+const CHECKS: [(&str, u64, fn(Cases) -> Report); 11] = [
     ("histories", 500, histories::prove),
     ("simulate", 200, simulate::prove),
     ("failpoints", 1, failpoints::prove),
@@ -24,6 +24,7 @@ const CHECKS: [(&str, u64, fn(Cases) -> Report); 10] = [
     ("cluster", 20, cluster::prove),
     ("noisy-tenant", 5, noisy_tenant::prove),
     ("sinks", 30, sinks::prove),
+    ("dead-store", 600, dead_store::prove),
 ];
 
 fn main() -> ExitCode {

@@ -7,23 +7,23 @@
 //! compared as in [`super::kills`]. The broker is the check's own; the registry is named by `KGROOT_TEST_REGISTRY`.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::proxy::{Protocol, Proxy};
+use super::proxy::Protocol;
+use super::real::disk::SmallDisk;
 use super::real::place::Place;
 use super::real::run::{Outcome, Run, TENANTS};
-use super::real::{Means, Verdict, milliseconds, report, runtime, variable};
+use super::real::{
+    Means, Verdict, between, host_and_rest, loopback, milliseconds, report, runtime, variable,
+};
 use super::{Cases, Report};
 
 mod broker;
-mod disk;
 mod trial;
 
 use broker::Broker;
-use disk::SmallDisk;
 use trial::Trials;
 
 /// Runs the check.
@@ -87,13 +87,10 @@ fn run(
 ) -> Result<(), String> {
     let registry = variable("KGROOT_TEST_REGISTRY")?;
     let broker = Broker::start()?;
-    let between = |listen, upstream, protocol| {
-        Proxy::start(listen, upstream, protocol).map_err(|error| format!("proxy at {listen}: {error}"))
-    };
     let kafka = between(broker.proxy, broker.behind, Protocol::Kafka)?;
-    let (host, path) = host_and_path(&registry)?;
+    let (host, path) = host_and_rest(&registry)?;
     let means = Means::of(broker.direct.to_string(), registry)?;
-    let registry = between(SocketAddr::from(([127, 0, 0, 1], 0)), host, Protocol::Bytes)?;
+    let registry = between(loopback(), host, Protocol::Bytes)?;
     let behind = format!("http://{}{path}", registry.address);
     let place = Place::new("faults", &TENANTS, &means.met_at(broker.proxy.to_string(), behind))?;
     // It outlives the place: all that the program keeps lies on it.
@@ -114,12 +111,4 @@ fn run(
     let took = run.conclude(last, outcome, verdict)?;
     figures.stop_max = figures.stop_max.max(took);
     Ok(())
-}
-
-/// The address of a URL's host, and what follows it.
-fn host_and_path(url: &str) -> Result<(SocketAddr, String), String> {
-    let rest = url.strip_prefix("http://").ok_or_else(|| format!("{url} does not begin with http://"))?;
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let found = host.to_socket_addrs().map_err(|error| format!("{url}: {error}"))?.next();
-    Ok((found.ok_or_else(|| format!("{url} has no address"))?, path.to_owned()))
 }

@@ -94,7 +94,7 @@ fn rounds(cases: Cases, quiet: &mut Vec<Phase>, noisy: &mut Vec<Phase>) -> Resul
     Ok(())
 }
 
-fn sorted(waits_ms: &[f64]) -> Vec<f64> {
+pub(super) fn sorted(waits_ms: &[f64]) -> Vec<f64> {
     let mut sorted = waits_ms.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted
@@ -115,11 +115,11 @@ fn mean(phases: &[Phase], of: fn(&Phase) -> f64) -> f64 {
     phases.iter().map(of).sum::<f64>() / phases.len() as f64
 }
 
-fn rounded(number: f64) -> f64 {
+pub(super) fn rounded(number: f64) -> f64 {
     (number * 1_000.0).round() / 1_000.0
 }
 
-fn summary(sorted: &[f64]) -> Value {
+pub(super) fn summary(sorted: &[f64]) -> Value {
     let at = |percent| rounded(at(sorted, percent));
     json!({"n": sorted.len(), "p50": at(50), "p90": at(90), "p99": at(99), "max": at(100)})
 }

@@ -1,10 +1,12 @@
-//! A proxy between the program and a server, which makes faults on purpose: by the kind of a Kafka request, or for all
-//! connections at once. It passes bytes on as they are; a broker behind it must advertise the proxy's address.
+//! A proxy between the program and a server, which makes faults on purpose: by the kind of a Kafka request, by words in
+//! any other, or for all connections at once. It passes bytes on as they are; a broker behind it must advertise the proxy's
+//! address.
 
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,15 +19,20 @@ use tokio::time::Instant;
 
 pub mod frames;
 pub mod plan;
+pub mod words;
 
 use plan::{Armed, Fault, Plan};
+use words::{Lost, Passing, Word, Words};
+
+/// Bytes of one packet at most.
+const BUFFER: usize = 16 << 10;
 
 /// What is said over the connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// Frames of Kafka: faults by kind are possible.
     Kafka,
-    /// Anything.
+    /// Anything in which one side asks and the other answers: faults by words are possible.
     Bytes,
 }
 
@@ -46,6 +53,7 @@ struct Shared {
     upstream: SocketAddr,
     protocol: Protocol,
     plan: Mutex<Plan>,
+    words: Mutex<Words>,
     gate: watch::Sender<Gate>,
     silent_until: Mutex<Option<Instant>>,
 }
@@ -80,6 +88,7 @@ impl Proxy {
             upstream,
             protocol,
             plan: Mutex::default(),
+            words: Mutex::default(),
             gate: watch::Sender::new(Gate::Open),
             silent_until: Mutex::default(),
         };
@@ -117,6 +126,26 @@ impl Proxy {
         self.shared.plan().waiting()
     }
 
+    /// Lets the next request with a word lose its answer: the server answers, then the connection ends.
+    pub fn lose(&self, lost: Lost) {
+        self.shared.words().lose(lost);
+    }
+
+    /// How many answers were lost.
+    pub fn lost(&self) -> u64 {
+        self.shared.words().lost()
+    }
+
+    /// Counts a word in answers from now on.
+    pub fn count(&self, word: Word) {
+        self.shared.words().count(word);
+    }
+
+    /// How often a word that is counted stood in answers.
+    pub fn counted(&self, word: Word) -> u64 {
+        self.shared.words().counted(word)
+    }
+
     /// Whether the server is there from now on.
     pub fn set(&self, gate: Gate) {
         self.shared.gate.send_replace(gate);
@@ -130,6 +159,10 @@ impl Shared {
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until bytes get through.
@@ -195,10 +228,13 @@ async fn carry(client: TcpStream, shared: &Shared) -> io::Result<()> {
             ended = requests(from_client, to_server, shared, &pending) => ended,
             ended = responses(from_server, to_client, shared, &pending) => ended,
         },
-        Protocol::Bytes => tokio::select! {
-            ended = bytes(from_client, to_server, shared) => ended,
-            ended = bytes(from_server, to_client, shared) => ended,
-        },
+        Protocol::Bytes => {
+            let losing = AtomicBool::new(false);
+            tokio::select! {
+                ended = asked(from_client, to_server, shared, &losing) => ended,
+                ended = answered(from_server, to_client, shared, &losing) => ended,
+            }
+        }
     }
 }
 
@@ -261,81 +297,49 @@ async fn frame(from: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {
     Ok(frame)
 }
 
-async fn bytes(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) -> io::Result<()> {
-    let mut buffer = vec![0; 16 << 10];
+/// Passes on what the client says, and tells when the answer is to be lost.
+async fn asked(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    shared: &Shared,
+    losing: &AtomicBool,
+) -> io::Result<()> {
+    let (mut buffer, mut passing) = (vec![0; BUFFER], Passing::default());
     loop {
         let count = from.read(&mut buffer).await?;
         if count == 0 {
             return Ok(());
         }
         shared.pass().await;
+        if shared.words().request(&mut passing, &buffer[..count]) {
+            losing.store(true, Ordering::Relaxed);
+        }
+        to.write_all(&buffer[..count]).await?;
+    }
+}
+
+/// Passes on what the server says, unless it is to be lost: then the connection ends.
+async fn answered(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    shared: &Shared,
+    losing: &AtomicBool,
+) -> io::Result<()> {
+    let (mut buffer, mut passing) = (vec![0; BUFFER], Passing::default());
+    loop {
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        shared.pass().await;
+        if losing.load(Ordering::Relaxed) {
+            shared.words().swallowed();
+            return Ok(());
+        }
+        shared.words().answer(&mut passing, &buffer[..count]);
         to.write_all(&buffer[..count]).await?;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpStream as StdStream;
-
-    use super::frames::Kind;
-    use super::*;
-
-    /// A server that answers each request with its correlation id and one byte more.
-    fn echo() -> SocketAddr {
-        let listener = StdListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                std::thread::spawn(move || {
-                    let mut frame = [0; 12];
-                    while stream.read_exact(&mut frame).is_ok() {
-                        let response = [&[0, 0, 0, 5], &frame[8..12], &[7]].concat();
-                        stream.write_all(&response).unwrap();
-                    }
-                });
-            }
-        });
-        address
-    }
-
-    fn ask(stream: &mut StdStream, kind: i16, correlation: u8) {
-        let kind = kind.to_be_bytes();
-        stream.write_all(&[0, 0, 0, 8, kind[0], kind[1], 0, 0, 0, 0, 0, correlation]).unwrap();
-    }
-
-    fn heard(stream: &mut StdStream) -> Vec<u8> {
-        let mut response = [0; 9];
-        match stream.read(&mut response) {
-            Ok(count) => response[..count].to_vec(),
-            Err(_) => Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_fault_meets_its_request_and_the_rest_goes_through() {
-        let proxy = Proxy::start("127.0.0.1:0".parse().unwrap(), echo(), Protocol::Kafka).unwrap();
-        let connect = || StdStream::connect(proxy.address).unwrap();
-        let answer = |correlation| vec![0, 0, 0, 5, 0, 0, 0, correlation, 7];
-
-        proxy.arm(Armed { kind: Kind::PRODUCE, skip: 1, fault: Fault::Swallow });
-        let mut stream = connect();
-        for correlation in 1..=3 {
-            ask(&mut stream, 0, correlation);
-        }
-        assert_eq!(heard(&mut stream), answer(1));
-        assert_eq!(heard(&mut stream), answer(3));
-
-        for (fault, passed) in [(Fault::CloseBefore, 0), (Fault::CloseAfter, 0), (Fault::Cut(6), 6)] {
-            proxy.arm(Armed { kind: Kind::FETCH, skip: 0, fault });
-            let mut stream = connect();
-            ask(&mut stream, 1, 9);
-            assert_eq!(heard(&mut stream), answer(9)[..passed]);
-        }
-        assert_eq!((proxy.waiting(), proxy.disarm()), (0, 4));
-
-        proxy.set(Gate::Closed);
-        assert!(heard(&mut stream).is_empty());
-    }
-}
+mod tests;

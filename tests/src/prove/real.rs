@@ -1,15 +1,19 @@
 //! The real binary on real servers: what the checks that start it share. Servers are named by `KGROOT_TEST_KAFKA` and
 //! `KGROOT_TEST_REGISTRY`.
 
-use std::path::PathBuf;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use schemas::codec::avro::ENVELOPE_V1_SCHEMA;
 use serde_json::{Value, json};
 
 use self::run::Outcome;
+use super::proxy::{Protocol, Proxy};
 use super::{Cases, Report};
 
+pub(super) mod disk;
 mod input;
 mod judge;
 pub(super) mod place;
@@ -47,7 +51,7 @@ pub(super) fn report<F: Default>(
 }
 
 /// What a check works with: the servers, and the program.
-pub(super) struct Means {
+pub(crate) struct Means {
     brokers: String,
     registry: String,
     binary: PathBuf,
@@ -88,6 +92,39 @@ pub(super) fn variable(name: &str) -> Result<String, String> {
     found.map(|(_, value)| value).ok_or_else(|| {
         format!("{name} is not set: run `tests/servers/servers.sh start` and export what it prints")
     })
+}
+
+/// Runs a command to its end.
+pub(super) fn execute(command: &mut Command, what: &str) -> Result<(), String> {
+    match command.stdin(Stdio::null()).stdout(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{what}: {status}")),
+        Err(error) => Err(format!("{what}: {error}")),
+    }
+}
+
+/// Runs `servers.sh` with words.
+pub(super) fn execute_script(words: &[&str]) -> Result<(), String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/servers.sh");
+    execute(Command::new(script).args(words), &format!("servers.sh {}", words.join(" ")))
+}
+
+/// A proxy between an address and a server.
+pub(super) fn between(listen: SocketAddr, upstream: SocketAddr, protocol: Protocol) -> Result<Proxy, String> {
+    Proxy::start(listen, upstream, protocol).map_err(|error| format!("proxy at {listen}: {error}"))
+}
+
+/// An address of this machine with a port that is free.
+pub(super) fn loopback() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// The address of a URL's host, and what follows it.
+pub(super) fn host_and_rest(url: &str) -> Result<(SocketAddr, String), String> {
+    let (_, rest) = url.split_once("://").ok_or_else(|| format!("{url} has no scheme"))?;
+    let (host, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let found = host.to_socket_addrs().map_err(|error| format!("{url}: {error}"))?.next();
+    Ok((found.ok_or_else(|| format!("{url} has no address"))?, rest.to_owned()))
 }
 
 /// Half of the times, all but one in a hundred, and the longest, in milliseconds.

@@ -2,9 +2,11 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use dataflow::ingest::clock::now;
+
+use crate::prove::real::execute;
 
 /// Ports are looked for from here on: below those that the system gives to whoever connects, so that none is taken while
 /// the broker is away.
@@ -70,21 +72,12 @@ impl Broker {
              for i in $(seq 300); do kill -0 $pid 2>/dev/null || exit 0; sleep 0.1; done; exit 1",
             self.folder.display()
         );
-        run(Command::new("sh").args(["-c", &line]), "end the broker")
+        execute(Command::new("sh").args(["-c", &line]), "end the broker")
     }
 
     fn script(&self, word: &str) -> Result<(), String> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/servers.sh");
-        run(Command::new(script).arg(word).envs(self.variables.iter().cloned()), word)
-    }
-}
-
-/// Runs a command to its end.
-pub(super) fn run(command: &mut Command, what: &str) -> Result<(), String> {
-    match command.stdin(Stdio::null()).stdout(Stdio::null()).status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{what}: {status}")),
-        Err(error) => Err(format!("{what}: {error}")),
+        execute(Command::new(script).arg(word).envs(self.variables.iter().cloned()), word)
     }
 }
 

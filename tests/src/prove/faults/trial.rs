@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use super::Figures;
-use super::broker::{Broker, End, run};
-use super::disk::SmallDisk;
+use super::broker::{Broker, End};
 use crate::prove::proxy::frames::Kind;
 use crate::prove::proxy::plan::{Armed, Fault};
 use crate::prove::proxy::{Gate, Proxy};
+use crate::prove::real::disk::SmallDisk;
 use crate::prove::real::process::Process;
 use crate::prove::real::run::{Run, STOP_PATIENCE, taken};
 use crate::prove::real::views::Reader;
-use crate::prove::real::{EXIT_STATE, PATIENCE};
+use crate::prove::real::{EXIT_STATE, PATIENCE, execute};
 
 /// Requests that a running program makes, and those of one that starts.
 const RUNNING: [Kind; 7] = [
@@ -81,7 +81,7 @@ impl Trials<'_> {
         if self.disk.is_some() {
             sorts.push(("the disk full", Self::disk_full));
         }
-        let traces = run(Command::new("strace").args(["-o", "/dev/null", "true"]), "strace");
+        let traces = execute(Command::new("strace").args(["-o", "/dev/null", "true"]), "strace");
         match traces {
             Ok(()) => sorts.push(("a failing system call", Self::syscall)),
             Err(failure) => eprintln!("NOT RUN: failing system calls: {failure}; apt-get install strace"),

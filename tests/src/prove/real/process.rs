@@ -12,6 +12,9 @@ use super::place::free_address;
 /// Between two looks whether a process is ready.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// What is logged: as always, and which items a store sends again.
+const LOG: &str = "warn,sinks::opensearch=debug";
+
 /// The binary, built in the profile of this program.
 pub(crate) fn binary() -> Result<PathBuf, String> {
     let exe = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
@@ -63,6 +66,7 @@ impl Process {
         for pair in set {
             command.args(["--set", pair]);
         }
+        command.env("KGROOT_LOG", LOG);
         let begun = Instant::now();
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.map_err(failed)?;
@@ -172,6 +176,20 @@ impl Process {
         }
         let status = self.child.wait().map_err(|error| format!("wait: {error}"))?;
         Ok((status.code(), self.said.join("\n")))
+    }
+
+    /// Memory that it takes.
+    pub(crate) fn resident_bytes(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let mut words = status.lines().filter_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = words.next().and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        kib.map(|kib| kib << 10).ok_or_else(|| format!("{path}: no VmRSS"))
+    }
+
+    /// Of each line with a text in it that it said, as far as it was watched, what follows the text.
+    pub(crate) fn said<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
+        self.said.iter().filter_map(move |line| line.split_once(text).map(|(_, rest)| rest))
     }
 
     /// What it said last, and how it ended, if it has.

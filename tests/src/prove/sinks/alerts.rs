@@ -7,25 +7,25 @@ use schemas::time::Epoch;
 use schemas::view::ViewName;
 use serde_json::Value;
 
-use super::Kept;
+use super::stores::Kept;
 use crate::prove::real::topics::read_back;
 use crate::prove::real::views::Texts;
 
 /// Views that are kept.
-pub(super) const VIEWS: [ViewName; 1] = [ViewName::Alerts];
+pub(crate) const VIEWS: [ViewName; 1] = [ViewName::Alerts];
 /// Where the shards say how far they are.
 const PROGRESS: &str = "kgroot-alerts-progress";
 
 /// A reader of one shard's alerts.
-pub(super) struct Alerts {
-    pub(super) brokers: String,
-    pub(super) shard: String,
-    pub(super) tenants: Vec<TenantId>,
+pub(crate) struct Alerts {
+    pub(crate) brokers: String,
+    pub(crate) shard: String,
+    pub(crate) tenants: Vec<TenantId>,
 }
 
 impl Alerts {
     /// The epoch that the store says it has.
-    pub(super) fn epoch(&self) -> Result<Epoch, String> {
+    pub(crate) fn epoch(&self) -> Result<Epoch, String> {
         let told = read_back(&self.brokers, &[PROGRESS.to_owned()])?;
         let of_shard = told.iter().filter(|record| record.key == self.shard.as_bytes());
         let epoch = |value: &[u8]| serde_json::from_slice::<Value>(value).ok()?["epoch"].as_u64();
@@ -33,7 +33,7 @@ impl Alerts {
     }
 
     /// The last word on each alert, of those that stand; nothing is said twice.
-    pub(super) fn kept(&self) -> Result<Kept, String> {
+    pub(crate) fn kept(&self) -> Result<Kept, String> {
         let mut rows = Texts::new();
         for tenant in &self.tenants {
             let topic = format!("kgroot-alerts-{tenant}");

@@ -8,16 +8,16 @@ use schemas::search::Search;
 use schemas::time::Epoch;
 use sinks::index::{self, Reader};
 
-use super::Kept;
+use super::stores::Kept;
 use crate::prove::real::views::Texts;
 
 /// Nothing is removed for its age.
 const FOR_EVER_MS: i64 = 3_650 * 86_400_000;
 
 /// A reader of the folder, beside the process that writes it.
-pub(super) struct Index {
-    pub(super) folder: PathBuf,
-    pub(super) tenants: Vec<TenantId>,
+pub(crate) struct Index {
+    pub(crate) folder: PathBuf,
+    pub(crate) tenants: Vec<TenantId>,
 }
 
 impl Index {
@@ -27,13 +27,13 @@ impl Index {
     }
 
     /// The epoch that the index says it has.
-    pub(super) fn epoch(&self) -> Result<Epoch, String> {
+    pub(crate) fn epoch(&self) -> Result<Epoch, String> {
         let progress = self.open()?.progress().map_err(|error| error.to_string())?;
         Ok(progress.map_or(0, |progress| progress.epoch))
     }
 
     /// Its live rows.
-    pub(super) fn kept(&self) -> Result<Kept, String> {
+    pub(crate) fn kept(&self) -> Result<Kept, String> {
         let (epoch, reader) = (self.epoch()?, self.open()?.reader());
         let mut rows = Texts::new();
         for tenant in &self.tenants {

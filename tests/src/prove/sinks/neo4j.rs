@@ -5,12 +5,12 @@ use schemas::time::Epoch;
 use schemas::view::ViewName;
 use serde_json::{Map, Value, json};
 
-use super::Kept;
+use super::stores::Kept;
 use crate::prove::real::runtime;
 use crate::prove::real::views::Texts;
 
 /// Views that are kept.
-pub(super) const VIEWS: [ViewName; 7] = [
+pub(crate) const VIEWS: [ViewName; 7] = [
     ViewName::Entities,
     ViewName::Topology,
     ViewName::Episodes,
@@ -35,24 +35,25 @@ const BESIDE: [&str; 5] = ["key", "tenant_id", "shard", "live", "epoch"];
 const DESCRIBED: [&str; 5] = ["entity", "kind", "cluster", "namespace", "name"];
 
 /// A reader of one shard's rows.
-pub(super) struct Neo4j {
-    url: String,
-    credentials: (String, String),
-    shard: String,
+pub(crate) struct Neo4j {
+    pub(super) base: String,
+    pub(super) credentials: (String, String),
+    pub(super) shard: String,
 }
 
 impl Neo4j {
-    pub(super) fn new(url: &str, user: &str, password: &str, shard: &str) -> Result<Self, String> {
-        let url = format!("{url}/db/neo4j/query/v2");
-        Ok(Neo4j { url, credentials: (user.to_owned(), password.to_owned()), shard: shard.to_owned() })
+    pub(crate) fn new(url: &str, user: &str, password: &str, shard: &str) -> Result<Self, String> {
+        let base = format!("{url}/db/neo4j");
+        Ok(Neo4j { base, credentials: (user.to_owned(), password.to_owned()), shard: shard.to_owned() })
     }
 
-    fn ask(&self, statement: &str) -> Result<Vec<Value>, String> {
-        let failed = |error: reqwest::Error| format!("{}: {error}", self.url);
+    pub(super) fn ask(&self, statement: &str) -> Result<Vec<Value>, String> {
+        let url = format!("{}/query/v2", self.base);
+        let failed = |error: reqwest::Error| format!("{url}: {error}");
         let body = json!({ "statement": statement, "parameters": { "shard": self.shard } });
         let (user, password) = &self.credentials;
         let answer: Value = runtime()?.block_on(async {
-            let request = reqwest::Client::new().post(&self.url).basic_auth(user, Some(password)).json(&body);
+            let request = reqwest::Client::new().post(&url).basic_auth(user, Some(password)).json(&body);
             request.send().await.map_err(failed)?.json().await.map_err(failed)
         })?;
         match answer["data"]["values"].as_array() {
@@ -62,13 +63,13 @@ impl Neo4j {
     }
 
     /// The epoch that the store says it has.
-    pub(super) fn epoch(&self) -> Result<Epoch, String> {
+    pub(crate) fn epoch(&self) -> Result<Epoch, String> {
         let found = self.ask("MATCH (s:Shard {key: $shard}) RETURN s.epoch")?;
         Ok(found.first().and_then(Value::as_u64).unwrap_or(0))
     }
 
     /// Its live rows.
-    pub(super) fn kept(&self) -> Result<Kept, String> {
+    pub(crate) fn kept(&self) -> Result<Kept, String> {
         let mut rows = Texts::new();
         for (view, pattern) in VIEWS.into_iter().zip(PATTERNS) {
             let statement = format!("MATCH {pattern} WHERE n.shard = $shard AND n.live RETURN properties(n)");

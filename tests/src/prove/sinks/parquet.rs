@@ -10,25 +10,25 @@ use schemas::time::Epoch;
 use schemas::view::ViewName;
 use serde_json::Value;
 
-use super::Kept;
+use super::stores::Kept;
 use crate::prove::real::variable;
 use crate::prove::real::views::{Texts, plain};
 
 /// A reader of one shard's files.
-pub(super) struct Parquet {
+pub(crate) struct Parquet {
     folder: PathBuf,
     shard: String,
     python: String,
 }
 
 impl Parquet {
-    pub(super) fn new(folder: &Path, shard: &str) -> Result<Self, String> {
+    pub(crate) fn new(folder: &Path, shard: &str) -> Result<Self, String> {
         let python = variable("KGROOT_TEST_PYTHON")?;
         Ok(Parquet { folder: folder.to_owned(), shard: shard.to_owned(), python })
     }
 
     /// The epoch that the store says it has.
-    pub(super) fn epoch(&self) -> Result<Epoch, String> {
+    pub(crate) fn epoch(&self) -> Result<Epoch, String> {
         let folder = self.folder.join("manifests").join(&self.shard);
         let Ok(listed) = std::fs::read_dir(&folder) else { return Ok(0) };
         // One that is being written has a name of its own.
@@ -42,7 +42,7 @@ impl Parquet {
     }
 
     /// Its live rows.
-    pub(super) fn kept(&self) -> Result<Kept, String> {
+    pub(crate) fn kept(&self) -> Result<Kept, String> {
         let mut rows = Texts::new();
         for (view, tenant, row) in live_rows(&self.python, &self.folder, &self.shard, "duckdb")? {
             rows.entry((tenant, view)).or_default().insert(plain(comparable(&row)));

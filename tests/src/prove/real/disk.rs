@@ -1,11 +1,11 @@
-//! A small disk of its own for all that the program keeps, which can be full.
+//! A small disk of its own for a folder, which can be full.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::broker::run;
+use super::execute;
 
 /// What it holds.
 const SIZE: &str = "size=128m";
@@ -13,13 +13,13 @@ const SIZE: &str = "size=128m";
 const BALLAST: &str = "ballast";
 
 /// A disk in memory; unmounted when dropped.
-pub(super) struct SmallDisk {
+pub(crate) struct SmallDisk {
     folder: PathBuf,
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        if let Err(failure) = run(Command::new("umount").arg("-l").arg(&self.folder), "umount") {
+        if let Err(failure) = execute(Command::new("umount").arg("-l").arg(&self.folder), "umount") {
             eprintln!("{failure}");
         }
         // Where it was mounted; it stays if something else lies there.
@@ -29,14 +29,14 @@ impl Drop for SmallDisk {
 
 impl SmallDisk {
     /// Mounts one at a folder; only root can.
-    pub(super) fn mount(folder: &Path) -> Result<Self, String> {
+    pub(crate) fn mount(folder: &Path) -> Result<Self, String> {
         std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(folder), "mount")?;
+        execute(Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(folder), "mount")?;
         Ok(SmallDisk { folder: folder.to_owned() })
     }
 
     /// Writes until nothing more can be written.
-    pub(super) fn fill(&self) -> Result<(), String> {
+    pub(crate) fn fill(&self) -> Result<(), String> {
         let mut file = File::create(self.ballast()).map_err(|error| format!("fill: {error}"))?;
         let (block, byte) = (vec![0; 64 << 10], [0]);
         for bytes in [block.as_slice(), &byte] {
@@ -46,7 +46,7 @@ impl SmallDisk {
     }
 
     /// Gives the space back.
-    pub(super) fn free(&self) -> Result<(), String> {
+    pub(crate) fn free(&self) -> Result<(), String> {
         std::fs::remove_file(self.ballast()).map_err(|error| format!("free: {error}"))
     }
 
