@@ -6,10 +6,13 @@
 //! Ties    none. State  changes of epochs that are not complete.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
+use differential_dataflow::consolidation::consolidate;
 use schemas::ids::hash_of;
 use schemas::time::{Diff, Epoch};
+use schemas::view::Row;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Exchange;
@@ -20,7 +23,7 @@ use timely::progress::frontier::MutableAntichain;
 use crate::config::EngineConfig;
 use crate::graph::Published;
 use crate::types::{Told, Updates};
-use crate::views::Note;
+use crate::views::{Note, Place};
 
 /// What is complete, and what changed.
 #[derive(Debug)]
@@ -36,31 +39,74 @@ pub(crate) struct Progress {
 /// What one worker changed in one epoch.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// Consolidated.
-    pub(crate) rows: Vec<(Published, Diff)>,
-    /// What the rows add to the digest of all views: a sum, so that neither order nor the number of workers tells.
+    /// Rows, by place and key, consolidated.
+    pub(crate) rows: Vec<RowChange>,
+    /// Counts of sources, and how far each has come, consolidated.
+    pub(crate) accounts: Vec<(Published, Diff)>,
+    /// What all of it adds to the digest of all views: a sum, so that neither order nor the number of workers tells.
     pub(crate) digest: u128,
 }
 
+/// A change of a row, under the key that it is known by.
+#[derive(Debug)]
+pub(crate) struct RowChange {
+    pub(crate) place: Place,
+    pub(crate) key: Arc<str>,
+    pub(crate) row: Row,
+    pub(crate) diff: Diff,
+}
+
+impl RowChange {
+    /// Makes the key.
+    pub(crate) fn of(place: Place, row: Row, diff: Diff) -> Self {
+        RowChange { place, key: row.key().into(), row, diff }
+    }
+
+    /// What rows are ordered by.
+    pub(crate) fn name(&self) -> (Place, &str) {
+        (self.place, &self.key)
+    }
+}
+
 impl Changes {
-    fn of(rows: Vec<(Published, Diff)>) -> Changes {
-        // Equal rows meet by their hash, which the digest needs anyway: rows themselves are slow to compare.
-        let hashed = |(published, diff): (Published, Diff)| (hash_of(&published), published, diff);
-        let mut rows: Vec<(u128, Published, Diff)> = rows.into_iter().map(hashed).collect();
-        rows.sort_unstable_by_key(|(hash, ..)| *hash);
-        rows.dedup_by(|(next, _, copies), (hash, _, kept)| {
-            let same = next == hash;
+    fn of(published: Vec<(Published, Diff)>) -> Changes {
+        let mut changes = Changes { rows: Vec::with_capacity(published.len()), ..Changes::default() };
+        for (published, diff) in published {
+            match published {
+                Published::Row(tenant, view, row) => {
+                    changes.rows.push(RowChange::of((tenant, view), row, diff));
+                }
+                account => changes.accounts.push((account, diff)),
+            }
+        }
+        changes
+            .rows
+            .sort_by(|left, right| left.name().cmp(&right.name()).then_with(|| left.row.cmp(&right.row)));
+        changes.rows.dedup_by(|next, kept| {
+            let same = next.name() == kept.name() && next.row == kept.row;
             if same {
-                *kept += *copies;
+                kept.diff += next.diff;
             }
             same
         });
-        rows.retain(|(.., copies)| *copies != 0);
-        let digest = rows.iter().fold(0u128, |sum, (hash, _, copies)| {
-            // Two's complement: a retraction takes away what the insertion added.
-            sum.wrapping_add(hash.wrapping_mul(i128::from(*copies).cast_unsigned()))
+        changes.rows.retain(|change| change.diff != 0);
+        consolidate(&mut changes.accounts);
+        // Two's complement: a retraction takes away what the insertion added.
+        let weighed = |hash: u128, diff: Diff| hash.wrapping_mul(i128::from(diff).cast_unsigned());
+        let of_rows = changes.rows.iter().map(|change| {
+            let RowChange { place: (tenant, view), row, diff, .. } = change;
+            weighed(hash_of(&Published::Row(*tenant, *view, row.clone())), *diff)
         });
-        Changes { rows: rows.into_iter().map(|(_, published, copies)| (published, copies)).collect(), digest }
+        let of_accounts = changes.accounts.iter().map(|(account, diff)| weighed(hash_of(account), *diff));
+        changes.digest = of_rows.chain(of_accounts).fold(0, u128::wrapping_add);
+        changes
+    }
+
+    /// Adds what another worker changed in the same epoch.
+    pub(crate) fn add(&mut self, mut other: Changes) {
+        self.rows.append(&mut other.rows);
+        self.accounts.append(&mut other.accounts);
+        self.digest = self.digest.wrapping_add(other.digest);
     }
 }
 

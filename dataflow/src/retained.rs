@@ -27,7 +27,7 @@ pub(crate) enum Retained {
     /// An event was withdrawn, until then.
     Withdrawal { tenant: Tenant, id: EventId, until: EventTime },
     /// A refused record that is still shown, until then.
-    Reject { tenant: Tenant, until: EventTime, reject: Reject },
+    Reject { tenant: Tenant, until: EventTime, reject: Box<Reject> },
     /// Deliveries of one source with one outcome, since the beginning.
     Count { tenant: Tenant, source: String, outcome: Outcome, count: u64 },
     /// Greatest event time admitted of one source.

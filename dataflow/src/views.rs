@@ -10,15 +10,14 @@ use std::time::Instant;
 use schemas::error::Reject;
 use schemas::ids::{Digest, Tenant};
 use schemas::read::{AsOf, ReadRequest, SUBSCRIBE_BACKLOG_MAX, Status};
-use schemas::time::{Diff, Epoch, EventTime};
+use schemas::time::{Epoch, EventTime};
 use schemas::view::{Row, ViewName};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::config::{Clock, EngineConfig};
 use crate::engine::Completed;
 use crate::feed::Fed;
-use crate::graph::Published;
-use crate::publish::{Changes, Progress, publishers};
+use crate::publish::{Changes, Progress, RowChange, publishers};
 use crate::types::Told;
 use crate::views::store::{Changed, Store};
 use crate::views::subscriptions::Subscriptions;
@@ -130,10 +129,8 @@ impl ViewThread {
             }
             Note::Progress(progress) => {
                 self.uppers[progress.worker] = progress.upper;
-                for (epoch, mut changes) in progress.changes {
-                    let pending = self.pending.entry(epoch).or_default();
-                    pending.rows.append(&mut changes.rows);
-                    pending.digest = pending.digest.wrapping_add(changes.digest);
+                for (epoch, changes) in progress.changes {
+                    self.pending.entry(epoch).or_default().add(changes);
                 }
                 let upper = self.uppers.iter().min().copied().unwrap_or(0);
                 let complete: Vec<Epoch> = self
@@ -155,7 +152,7 @@ impl ViewThread {
         let changes = self.pending.remove(&epoch).unwrap_or_default();
         let rejects = rejects(&changes.rows);
         self.digest = self.digest.wrapping_add(changes.digest);
-        let changed = self.store.apply(epoch, changes.rows);
+        let changed = self.store.apply(epoch, changes);
         let whole = self.latest == 0 && epoch != 1;
         if whole {
             self.first = epoch;
@@ -243,9 +240,9 @@ impl ViewThread {
 }
 
 /// Rejects that an epoch added, by position.
-fn rejects(changes: &[(Published, Diff)]) -> Vec<Reject> {
-    let added = changes.iter().filter(|(_, diff)| 0 < *diff).filter_map(|(published, _)| match published {
-        Published::Row(_, _, Row::Reject(row)) => Some(Reject::clone(row)),
+fn rejects(changes: &[RowChange]) -> Vec<Reject> {
+    let added = changes.iter().filter(|change| 0 < change.diff).filter_map(|change| match &change.row {
+        Row::Reject(row) => Some(Reject::clone(row)),
         _ => None,
     });
     let mut rejects: Vec<Reject> = added.collect();
@@ -253,5 +250,5 @@ fn rejects(changes: &[(Published, Diff)]) -> Vec<Reject> {
     rejects
 }
 
-/// A row of a view of a tenant.
-type Place = (Tenant, ViewName);
+/// A view of a tenant.
+pub(crate) type Place = (Tenant, ViewName);

@@ -1,12 +1,13 @@
 //! `recovery [EVENTS] [WORKERS]`: how long a process needs, after it was killed with so many events live, until its views are
 //! where they were.
 //!
-//! Events are appended to an embedded log and sealed by one process's worth of engine and shard, which is then dropped
-//! without a word; the time is that of a second one from its start to the end of recovery: snapshot read, fed, computed,
-//! and what was sealed after it replayed. Prints one JSON document.
+//! A child process appends events to an embedded log and seals them, until a snapshot holds them; it is then killed (SIGKILL).
+//! The time is that of this process from the start of engine and shard to the end of recovery: log opened, snapshot read,
+//! fed, computed, and what was sealed after it replayed. Prints one JSON document.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,9 @@ const RETENTION_MS: i64 = 86_400_000;
 /// Between two looks at the counts.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// A child that fills a folder says so with this, and then waits for its end.
+const FILLED: &str = "filled";
+
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let mut number = |name: &str, default: usize| {
@@ -43,12 +47,33 @@ fn main() -> Result<()> {
         text.map_or(Ok(default), |text| text.parse()).with_context(|| format!("{name} is a whole number"))
     };
     let (events, workers) = (number("EVENTS", 1_000_000)?, number("WORKERS", 2)?);
-    let folder = std::env::temp_dir().join(format!("kgroot-recovery-{}", std::process::id()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let document = runtime.block_on(measure(&folder, events, workers))?;
+    if let Some(folder) = arguments.next() {
+        return runtime.block_on(fill(Path::new(&folder), events, workers));
+    }
+    let folder = std::env::temp_dir().join(format!("kgroot-recovery-{}", std::process::id()));
+    let live = filled(&folder, events, workers)?;
+    let document = runtime.block_on(measure(&folder, live, workers))?;
     std::fs::remove_dir_all(&folder)?;
     writeln!(std::io::stdout(), "{document}")?;
     Ok(())
+}
+
+/// Lets a child fill a folder, and kills it; gives the events that were live.
+fn filled(folder: &Path, events: usize, workers: usize) -> Result<u64> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args([events.to_string(), workers.to_string()])
+        .arg(folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("start the child")?;
+    let mut line = String::new();
+    let output = child.stdout.take().context("the child's output")?;
+    BufReader::new(output).read_line(&mut line)?;
+    child.kill()?;
+    child.wait()?;
+    let live = line.trim().strip_prefix(FILLED).context("the child failed")?;
+    live.trim().parse().context("the child's count")
 }
 
 /// One process's worth.
@@ -99,7 +124,7 @@ async fn rows(reader: &ViewReader, view: ViewName) -> Result<u64> {
     Ok(rows.iter().find(|(name, _)| *name == view).map_or(0, |(_, count)| *count))
 }
 
-async fn measure(folder: &Path, events: usize, workers: usize) -> Result<serde_json::Value> {
+async fn fill(folder: &Path, events: usize, workers: usize) -> Result<()> {
     let tenant: TenantId = TENANT.parse()?;
     let first = start(folder, workers).await?;
     let mut load = Load::new(1, &tenant);
@@ -113,24 +138,38 @@ async fn measure(folder: &Path, events: usize, workers: usize) -> Result<serde_j
         appended.map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
     }
     let reader = first.engine.reader();
-    let (mut look, mut before) = (tokio::time::interval(LOOK), 0);
-    let begun = Instant::now();
-    let mut grown = begun;
-    // Until no more come for ten seconds: a snapshot with all of them has then been taken.
-    while grown.elapsed() < Duration::from_secs(10) {
+    let (mut look, mut before, mut grown_at) = (tokio::time::interval(LOOK), 0, Epoch::MAX);
+    // Until a snapshot holds all of them.
+    while snapshot(&folder.join("state")) < grown_at {
         look.tick().await;
         let counted = rows(&reader, ViewName::Events).await?;
         if counted != before {
-            (before, grown) = (counted, Instant::now());
+            (before, grown_at) = (counted, Epoch::MAX);
+        } else if events <= usize::try_from(counted).unwrap_or(usize::MAX) {
+            grown_at = grown_at.min(reader.status().await?.as_of.epoch);
         }
     }
-    stop(first).await?;
+    writeln!(std::io::stdout(), "{FILLED} {before}")?;
+    std::future::pending().await
+}
+
+/// The newest snapshot below a folder: it is in a folder that is named after its epoch.
+fn snapshot(folder: &Path) -> Epoch {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let of = |entry: std::fs::DirEntry| match entry.file_name().to_string_lossy().parse() {
+        Ok(epoch) => epoch,
+        Err(_) => snapshot(&entry.path()),
+    };
+    entries.map(of).max().unwrap_or(0)
+}
+
+async fn measure(folder: &Path, expected: u64, workers: usize) -> Result<serde_json::Value> {
     let begun = Instant::now();
     let second = start(folder, workers).await?;
     let ended = tokio::task::block_in_place(|| second.recovered.recv()).context("recovery failed")?;
     let seconds = ended.duration_since(begun).as_secs_f64();
     let live = rows(&second.engine.reader(), ViewName::Events).await?;
     stop(second).await?;
-    anyhow::ensure!(live == before, "{before} events were live, {live} came back");
+    anyhow::ensure!(live == expected, "{expected} events were live, {live} came back");
     Ok(serde_json::json!({"live_events": live, "workers": workers, "recovery_s": seconds}))
 }

@@ -11,6 +11,7 @@ use schemas::view::{CoverageRow, Row, ViewName};
 
 use crate::graph::Published;
 use crate::operators::admit::Outcome;
+use crate::publish::{Changes, RowChange};
 use crate::values::Values;
 use crate::views::Place;
 
@@ -53,45 +54,50 @@ impl Store {
     }
 
     /// Applies the changes of an epoch.
-    pub(super) fn apply(&mut self, epoch: Epoch, changes: Vec<(Published, Diff)>) -> Changed {
+    pub(super) fn apply(&mut self, epoch: Epoch, changes: Changes) -> Changed {
+        let mut rows = changes.rows;
+        rows.extend(self.accounted(changes.accounts));
+        // Each worker's are in order already, and the stable sort makes use of that.
+        rows.sort_by(|left, right| left.name().cmp(&right.name()));
         let mut changed = Changed::new();
-        let mut touched = Vec::new();
-        for (place, key, updates) in self.by_key(changes) {
+        let mut touched = Vec::with_capacity(rows.len());
+        let mut rows = rows.into_iter().peekable();
+        while let Some(place) = rows.peek().map(|next| next.place) {
             let Some(tenant) = self.tenants.get_mut(&place.0) else {
                 panic!("a row was published for a tenant that was never sealed")
             };
-            let cell = tenant.views.entry(place.1).or_default().entry(Arc::clone(&key)).or_default();
-            let before = cell.rows.last().cloned();
-            cell.update(updates);
-            let after = cell.rows.last().cloned();
-            if before == after {
-                continue;
+            let (view, shown) =
+                (tenant.views.entry(place.1).or_default(), self.shown.entry(place.1).or_default());
+            let by_key = std::iter::from_fn(|| {
+                let RowChange { key, row, diff, .. } = rows.next_if(|next| next.place == place)?;
+                let mut updates = vec![(row, diff)];
+                while let Some(next) = rows.next_if(|next| next.place == place && next.key == key) {
+                    updates.push((next.row, next.diff));
+                }
+                Some((key, updates))
+            });
+            let mut net = Vec::new();
+            change(view, epoch, by_key, |key, before, after| {
+                *shown = *shown + u64::from(after.is_some()) - u64::from(before.is_some());
+                net.extend(before.map(|row| (row, -1)));
+                net.extend(after.map(|row| (row, 1)));
+                touched.push((place, key));
+            });
+            if !net.is_empty() {
+                changed.insert(place, net);
             }
-            cell.show(epoch, after.clone());
-            touched.push((place, key));
-            let shown = self.shown.entry(place.1).or_default();
-            *shown = *shown + u64::from(after.is_some()) - u64::from(before.is_some());
-            let changes = changed.entry(place).or_default();
-            changes.extend(before.map(|row| (row, -1)));
-            changes.extend(after.map(|row| (row, 1)));
         }
         self.touched.push_back((epoch, touched));
         changed
     }
 
-    /// Changes of rows by place and key, in order.
-    fn by_key(&mut self, changes: Vec<(Published, Diff)>) -> Vec<(Place, Arc<str>, Vec<(Row, Diff)>)> {
-        let mut rows: Vec<((Place, Arc<str>), Row, Diff)> = Vec::with_capacity(changes.len());
-        let mut add =
-            |tenant, view, row: Row, diff| rows.push((((tenant, view), row.key().into()), row, diff));
-        for (published, diff) in changes {
-            let (tenant, changes) = match published {
-                Published::Row(tenant, view, row) => {
-                    add(tenant, view, row, diff);
-                    continue;
-                }
+    /// What was delivered by each source, as changes of its row.
+    fn accounted(&mut self, accounts: Vec<(Published, Diff)>) -> Vec<RowChange> {
+        let mut rows = Vec::new();
+        for (account, diff) in accounts {
+            let (tenant, changes) = match account {
                 Published::Count(tenant, source, outcome) => {
-                    let count = |row: &mut CoverageRow| account(row, &outcome, diff);
+                    let count = |row: &mut CoverageRow| count(row, &outcome, diff);
                     (tenant, self.cover(tenant, source, count))
                 }
                 // A retraction is followed by the greater time that replaces it.
@@ -99,21 +105,12 @@ impl Store {
                     let reach = |row: &mut CoverageRow| row.reached = row.reached.max(Some(at));
                     (tenant, self.cover(tenant, source, reach))
                 }
-                Published::Reached(..) => continue,
+                Published::Reached(..) | Published::Row(..) => continue,
             };
-            for (row, diff) in changes {
-                add(tenant, ViewName::Coverage, row, diff);
-            }
+            let place = (tenant, ViewName::Coverage);
+            rows.extend(changes.into_iter().map(|(row, diff)| RowChange::of(place, row, diff)));
         }
-        rows.sort_by(|(left, ..), (right, ..)| left.cmp(right));
-        let mut found: Vec<(Place, Arc<str>, Vec<(Row, Diff)>)> = Vec::with_capacity(rows.len());
-        for ((place, key), row, diff) in rows {
-            match found.last_mut() {
-                Some((of, last, updates)) if *of == place && *last == key => updates.push((row, diff)),
-                _ => found.push((place, key, vec![(row, diff)])),
-            }
-        }
-        found
+        rows
     }
 
     /// Changes what is known of a source; gives the row that went and the one that came.
@@ -226,21 +223,53 @@ impl Store {
     }
 }
 
+/// Changes cells, by key in order; tells of each that shows another row the one before and the one after.
+fn change(
+    view: &mut BTreeMap<Arc<str>, Cell>,
+    epoch: Epoch,
+    by_key: impl Iterator<Item = (Arc<str>, Vec<(Row, Diff)>)>,
+    mut told: impl FnMut(Arc<str>, Option<Row>, Option<Row>),
+) {
+    // A view that begins, as all do at a recovery, is built in one go.
+    let mut fresh = view.is_empty().then(Vec::new);
+    for (key, updates) in by_key {
+        let mut new = Cell::default();
+        let known = view.get_mut(&key);
+        let is_new = known.is_none();
+        let (before, after) = known.unwrap_or(&mut new).change(epoch, updates);
+        if is_new && after.is_some() {
+            match &mut fresh {
+                Some(cells) => cells.push((Arc::clone(&key), new)),
+                None => drop(view.insert(Arc::clone(&key), new)),
+            }
+        }
+        if before != after {
+            told(key, before, after);
+        }
+    }
+    if let Some(cells) = fresh {
+        *view = cells.into_iter().collect();
+    }
+}
+
 impl Cell {
-    fn update(&mut self, updates: Vec<(Row, Diff)>) {
+    /// Applies changes of an epoch; gives the row shown before and the one shown after.
+    fn change(&mut self, epoch: Epoch, updates: Vec<(Row, Diff)>) -> (Option<Row>, Option<Row>) {
+        let before = self.rows.last().cloned();
         self.rows.apply(updates);
         assert!(
             self.rows.iter().all(|(_, count)| 0 < count),
             "a row was retracted more often than it was inserted"
         );
-    }
-
-    fn show(&mut self, epoch: Epoch, row: Option<Row>) {
-        if self.history.is_empty() {
-            // Most rows never change.
-            self.history.reserve_exact(1);
+        let after = self.rows.last().cloned();
+        if before != after {
+            if self.history.is_empty() {
+                // Most rows never change.
+                self.history.reserve_exact(1);
+            }
+            self.history.push((epoch, after.clone()));
         }
-        self.history.push((epoch, row));
+        (before, after)
     }
 
     fn at(&self, epoch: Epoch) -> Option<&Row> {
@@ -257,7 +286,7 @@ impl Cell {
 }
 
 /// Counts deliveries with one outcome.
-fn account(row: &mut CoverageRow, outcome: &Outcome, diff: Diff) {
+fn count(row: &mut CoverageRow, outcome: &Outcome, diff: Diff) {
     let count = diff.unsigned_abs();
     match outcome {
         Outcome::Admitted => row.accepted += count,

@@ -26,8 +26,8 @@ impl Keeper {
                 self.calendar.insert((until, (tenant, id)));
             }
             Retained::Reject { tenant, until, reject } => {
-                emit(Admitted::Reject(tenant, Box::new(reject.clone())), 1);
-                self.rejects.insert((until, (tenant, reject)));
+                emit(Admitted::Reject(tenant, reject.clone()), 1);
+                self.rejects.insert((until, (tenant, *reject)));
             }
             Retained::Count { tenant, source, outcome, count } => {
                 fresh.of(tenant, &source).count(&outcome, count);
@@ -52,7 +52,8 @@ impl Keeper {
             give(Retained::Withdrawal { tenant: *tenant, id: *id, until: *until });
         }
         for (until, (tenant, reject)) in &self.rejects {
-            give(Retained::Reject { tenant: *tenant, until: *until, reject: reject.clone() });
+            let reject = Box::new(reject.clone());
+            give(Retained::Reject { tenant: *tenant, until: *until, reject });
         }
         for (tenant, source, account) in self.accounts.iter() {
             for (outcome, count) in &account.counts {
