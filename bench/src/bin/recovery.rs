@@ -37,6 +37,8 @@ const RETENTION_MS: i64 = 86_400_000;
 /// Between two looks at the counts.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Until a snapshot that is there is also named.
+const NAMED: Duration = Duration::from_secs(5);
 /// A child that fills a folder says so with this, and then waits for its end.
 const FILLED: &str = "filled";
 
@@ -149,6 +151,8 @@ async fn fill(folder: &Path, events: usize, workers: usize) -> Result<()> {
             grown_at = grown_at.min(reader.status().await?.as_of.epoch);
         }
     }
+    // The control log names a snapshot after its folder has its name.
+    tokio::time::sleep(NAMED).await;
     writeln!(std::io::stdout(), "{FILLED} {before}")?;
     std::future::pending().await
 }
