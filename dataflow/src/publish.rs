@@ -3,6 +3,8 @@
 //! Input   changes of views; what processes that follow are told of each epoch.
 //! Output  one [`Progress`] per epoch and worker, in order, whether or not anything changed in it; in a cluster from the first
 //!         worker of each process, to which all changes are sent: every process has all views, so that any can answer.
+//!         Its rows come by view and key, consolidated, with what they add to the digest: work that the one view thread is
+//!         spared.
 //! Ties    none. State  changes of epochs that are not complete.
 
 use std::collections::BTreeMap;

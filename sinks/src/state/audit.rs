@@ -17,7 +17,7 @@ const UNMARK: &str = "DELETE FROM audited WHERE tenant = $1 AND marks = $2";
 const UNTOLD: &str = "SELECT record FROM audit WHERE tenant = $1 AND told = 0 \
     ORDER BY at, investigation, number LIMIT $2";
 const TOLD: &str = "UPDATE audit SET told = 1 WHERE tenant = $1 AND investigation = $2 AND number = $3";
-const FORGET: &str = "DELETE FROM audit WHERE tenant = $1 AND told = 1 AND at < $2";
+const FORGET: &str = "DELETE FROM audit WHERE tenant = $1 AND at < $2";
 
 /// A tenant with decisions that were not told yet, and how often one was kept.
 pub(crate) struct Marked {
