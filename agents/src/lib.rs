@@ -13,6 +13,7 @@ mod router;
 mod rule_out;
 mod scope;
 mod synthesize;
+pub mod tool;
 
 use std::time::Instant;
 
