@@ -16,6 +16,11 @@ pub enum InvestigateError {
         /// Names that are spelled alike.
         nearest: Vec<String>,
     },
+    /// As many investigations of this tenant are under way as may be.
+    #[error(
+        "{0} investigations of this tenant are under way, as many as may be at once; ask again when one has ended"
+    )]
+    Busy(usize),
     /// The views could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),

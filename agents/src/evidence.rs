@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use schemas::answer::{EvidenceItem, Question};
-use schemas::ids::{EventId, IncidentId};
+use schemas::answer::{EvidenceItem, Question, TimeWindow};
+use schemas::ids::{EventId, IncidentId, TenantId};
 use schemas::read::{AsOf, Filter, Query, ReadError, ViewReader};
 use schemas::view::{
     ChainRow, CoverageRow, EntityRow, EpisodeRow, EventRow, IncidentRow, LinkRow, RelationRow, Row, ViewName,
@@ -26,18 +26,27 @@ pub(crate) struct Known {
     pub(crate) events: BTreeMap<EventId, Arc<EventRow>>,
 }
 
-/// Reads what a question may touch.
-pub(crate) async fn gather(reader: &ViewReader, question: &Question) -> Result<Known, ReadError> {
-    let window = question.time_window;
+/// The epoch at which a question is answered.
+pub(crate) async fn as_of(reader: &ViewReader, question: &Question) -> Result<AsOf, ReadError> {
+    let query =
+        Query { as_of: question.as_of, limit: 1, ..Query::all(&question.tenant_id, ViewName::Coverage) };
+    Ok(reader.peek(query).await?.as_of)
+}
+
+/// Reads what a question may touch, at one epoch.
+pub(crate) async fn gather(
+    reader: &ViewReader,
+    tenant: &TenantId,
+    as_of: AsOf,
+    window: Option<TimeWindow>,
+) -> Result<Known, ReadError> {
     let filter = Filter {
         from: window.map(|window| window.from),
         to: window.map(|window| window.to),
         ..Filter::default()
     };
-    let tenant = &question.tenant_id;
-    let mut query = Query { filter, as_of: question.as_of, ..Query::all(tenant, ViewName::Incidents) };
-    let (incidents, as_of, _) = reader.scan(query.clone(), ROWS_MAX).await?;
-    query.as_of = Some(as_of.epoch);
+    let mut query = Query { filter, as_of: Some(as_of.epoch), ..Query::all(tenant, ViewName::Incidents) };
+    let (incidents, ..) = reader.scan(query.clone(), ROWS_MAX).await?;
     // Causes may lie before the window that was asked about.
     query.filter.from = None;
     let read = async |view: ViewName, filtered: bool| -> Result<Vec<Row>, ReadError> {

@@ -1,49 +1,41 @@
-//! The actors: investigations answered from the live views.
+//! The actors: investigations answered from the live views and from the systems around them.
 //!
-//! An agent may ask the views and nothing else, and every claim it makes cites the events that prove it. The path of a
-//! question: `scope` (what is meant) → `router` (who is asked) → `graph`, `metrics`, `logs` (what they find) →
-//! `synthesize` (one answer). No clock but for latency, no randomness: the same views give the same answer.
+//! An agent may ask the views, and systems outside through tools; it changes nothing. Every claim cites the events that
+//! prove it, and no text from outside decides anything. The path of a question: `scope` (what is meant) → `router` (who is
+//! asked) → `agent` (what each finds; `calls` fixes what it asks outside, `caller` asks) → `synthesize` (one answer).
+//! `again` has an investigation again; `memory` compares it with closed ones; `runbook` says what to do.
 
+mod again;
+mod agent;
+mod caller;
+mod calls;
+mod desk;
 pub mod error;
 mod evidence;
-mod graph;
-mod logs;
-mod metrics;
+mod investigate;
+pub mod memory;
+pub mod roster;
 mod router;
 mod rule_out;
+pub mod runbook;
 mod scope;
+mod slots;
+mod statements;
 mod synthesize;
 pub mod tool;
-
-use std::time::Instant;
 
 use schemas::answer::{Answer, Question};
 use schemas::read::ViewReader;
 
 use crate::error::InvestigateError;
 
-/// Answers a question from the views as of one epoch.
+pub use desk::Desk;
+pub use investigate::{Investigator, Steps};
+
+/// Answers a question from the views alone: without tools, model or memory.
 ///
 /// # Errors
-/// The question cannot be answered as it stands: unknown tenant or service, window reversed or absurd, unreadable
-/// epoch; or the engine has stopped.
+/// As [`Investigator::investigate`].
 pub async fn investigate(reader: &ViewReader, question: &Question) -> Result<Answer, InvestigateError> {
-    let started = Instant::now();
-    let known = evidence::gather(reader, question).await?;
-    let scope = scope::resolve(question, &known)?;
-    let plan = router::plan(question, &scope, &known);
-    let mut results = Vec::with_capacity(plan.agents_selected.len());
-    for agent in &plan.agents_selected {
-        let at = Instant::now();
-        let mut result = match agent.as_str() {
-            "graph" => graph::ask(&scope, &known),
-            "metrics" => metrics::ask(&scope, &known),
-            _ => logs::ask(&scope, &known),
-        };
-        result.latency_ms = at.elapsed().as_secs_f64() * 1_000.0;
-        results.push(result);
-    }
-    let mut answer = synthesize::answer(question, &scope, &known, plan, results);
-    answer.latency_ms = started.elapsed().as_secs_f64() * 1_000.0;
-    Ok(answer)
+    Ok(Investigator::new(reader.clone()).investigate(question, None).await?.answer)
 }

@@ -1,9 +1,14 @@
-//! What a question means: which entities, which incidents.
+//! What a question means: which stretch of time, which entities, which incidents. Pure but for what was read before.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod instants;
+mod names;
 
-use schemas::answer::{Question, Scope};
-use schemas::entity::{Entity, EntityKind};
+use std::collections::BTreeSet;
+
+use schemas::answer::{Question, Scope, TimeWindow};
+use schemas::entity::Entity;
+use schemas::ids::IncidentId;
+use schemas::time::EventTime;
 use schemas::view::IncidentRow;
 
 use crate::error::InvestigateError;
@@ -11,8 +16,8 @@ use crate::evidence::Known;
 
 /// Longest window that is looked at.
 const WINDOW_MS_MAX: i64 = 31 * 86_400_000;
-/// Suggestions for a name that is unknown.
-const SUGGESTIONS_MAX: usize = 3;
+/// Unknown words that are told.
+const UNKNOWN_MAX: usize = 3;
 
 /// A resolved question.
 pub(crate) struct Resolved {
@@ -24,37 +29,19 @@ pub(crate) struct Resolved {
     pub(crate) scope: Scope,
 }
 
-/// Resolves a question against what is known.
-pub(crate) fn resolve(question: &Question, known: &Known) -> Result<Resolved, InvestigateError> {
-    check_window(question)?;
-    let mut entities = named(question, known)?;
-    for id in question.pivot_event_id.iter() {
-        let episodes = known.episodes.iter().filter(|episode| episode.event_ids.contains(id));
-        entities.extend(episodes.map(|episode| episode.entity.clone()));
-    }
-    for id in &question.correlation_ids {
-        let correlated = known.events.values().filter(|event| {
-            let ids = &event.correlation_ids;
-            [&ids.trace_id, &ids.commit, &ids.workflow].into_iter().flatten().any(|known| known == id)
-        });
-        let events: BTreeSet<_> = correlated.map(|event| event.event_id).collect();
-        let episodes =
-            known.episodes.iter().filter(|episode| episode.event_ids.iter().any(|id| events.contains(id)));
-        entities.extend(episodes.map(|episode| episode.entity.clone()));
-    }
-    let incidents = in_scope(&entities, known);
-    let scope = Scope {
-        time_window: question.time_window,
-        entities: entities.iter().map(ToString::to_string).collect(),
-        incident_ids: incidents.iter().map(|incident| incident.incident_id).collect(),
-        pivot_event_id: question.pivot_event_id,
-        correlation_ids: question.correlation_ids.clone(),
+/// The stretch of time of a question: what it says, or what its words say; and a note on the latter.
+///
+/// # Errors
+/// The window that it says ends before it begins, or is too long.
+pub(crate) fn window(
+    question: &Question,
+    now: EventTime,
+) -> Result<(Option<TimeWindow>, Vec<String>), InvestigateError> {
+    let Some(window) = question.time_window else {
+        let spoken = instants::window(&question.query, now);
+        let note = |window: &TimeWindow| format!("read as {} to {} (UTC)", window.from, window.to);
+        return Ok((spoken, spoken.iter().map(note).collect()));
     };
-    Ok(Resolved { entities, incidents, scope })
-}
-
-fn check_window(question: &Question) -> Result<(), InvestigateError> {
-    let Some(window) = question.time_window else { return Ok(()) };
     if window.to <= window.from {
         let problem = format!("ends at {}, not after its start {}; swap them", window.to, window.from);
         return Err(InvestigateError::Window(problem));
@@ -62,90 +49,116 @@ fn check_window(question: &Question) -> Result<(), InvestigateError> {
     if WINDOW_MS_MAX < window.to.ms_since(window.from) {
         return Err(InvestigateError::Window("is longer than 31 days; ask about a shorter one".to_owned()));
     }
-    Ok(())
+    Ok((Some(window), Vec::new()))
 }
 
-/// Entities that the service field and the words of the query name.
-fn named(question: &Question, known: &Known) -> Result<BTreeSet<Entity>, InvestigateError> {
-    let mut found = BTreeSet::new();
+/// Resolves a question against what is known.
+///
+/// # Errors
+/// The service that it names is unknown.
+pub(crate) fn resolve(
+    question: &Question,
+    (window, mut notes): (Option<TimeWindow>, Vec<String>),
+    known: &Known,
+) -> Result<Resolved, InvestigateError> {
+    let catalogue = || known.entities.iter().map(|row| &row.entity);
+    let mut named = names::read(&question.query, catalogue());
     if let Some(service) = &question.service {
-        found.extend(matching(service, known));
-        if found.is_empty() {
-            return Err(InvestigateError::UnknownService {
-                name: service.clone(),
-                nearest: nearest(service, known),
-            });
+        let meant = of_service(service, known);
+        if meant.is_empty() {
+            let nearest = names::nearest(service, catalogue());
+            return Err(InvestigateError::UnknownService { name: service.clone(), nearest });
         }
+        named.entities.extend(meant);
     }
-    for word in
-        question.query.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/' | '.')))
+    named.events.extend(question.pivot_event_id);
+    named.correlated.extend(question.correlation_ids.iter().map(|id| id.to_ascii_lowercase()));
+    for event in &named.events {
+        let episodes = known.episodes.iter().filter(|episode| episode.event_ids.contains(event));
+        named.entities.extend(episodes.map(|episode| episode.entity.clone()));
+    }
+    let correlated = correlated(&named.correlated, known);
+    named.entities.extend(correlated);
+    for unknown in named.unknown.iter().take(UNKNOWN_MAX) {
+        let nearest = names::nearest(unknown, catalogue());
+        let hint = if nearest.is_empty() {
+            String::new()
+        } else {
+            format!("; did you mean {}?", nearest.join(", "))
+        };
+        notes.push(format!("nothing is called {unknown:?}{hint}"));
+    }
+    let incidents = in_scope(&named.entities, &named.incidents, known);
+    if !named.entities.is_empty()
+        && !incidents.iter().any(|incident| touches(incident, &named.entities, known))
     {
-        // Short and common words name nothing by accident.
-        if 3 < word.len() {
-            found.extend(matching(word.trim_matches('.'), known));
-        }
+        notes.push("no incident touches what is named; all incidents are shown".to_owned());
     }
-    Ok(found)
+    let scope = Scope {
+        time_window: window,
+        entities: named.entities.iter().map(ToString::to_string).collect(),
+        incident_ids: incidents.iter().map(|incident| incident.incident_id).collect(),
+        pivot_event_id: question.pivot_event_id,
+        correlation_ids: question.correlation_ids.clone(),
+        notes,
+    };
+    Ok(Resolved { entities: named.entities, incidents, scope })
 }
 
-fn matching<'a>(name: &'a str, known: &'a Known) -> impl Iterator<Item = Entity> + 'a {
-    let (namespace, name) =
-        name.rsplit_once('/').map_or((None, name), |(namespace, name)| (Some(namespace), name));
-    let meant = move |entity: &Entity| {
+/// Everything called by the name of a service, as `name` or `namespace/name`.
+fn of_service(service: &str, known: &Known) -> BTreeSet<Entity> {
+    let (namespace, name) = service.rsplit_once('/').map_or((None, service), |(a, b)| (Some(a), b));
+    let meant = |entity: &&Entity| {
         entity.name.eq_ignore_ascii_case(name)
             && namespace.is_none_or(|namespace| entity.namespace == namespace)
+            && names::speakable(entity)
     };
-    let speakable = |entity: &Entity| {
-        !matches!(
-            entity.kind,
-            EntityKind::Namespace | EntityKind::Image | EntityKind::Secret | EntityKind::ServiceAccount
-        )
-    };
-    known
-        .entities
-        .iter()
-        .map(|row| &row.entity)
-        .filter(move |entity| meant(entity) && speakable(entity))
-        .cloned()
+    known.entities.iter().map(|row| &row.entity).filter(meant).cloned().collect()
 }
 
-fn nearest(name: &str, known: &Known) -> Vec<String> {
-    let services =
-        known.entities.iter().map(|row| &row.entity).filter(|entity| entity.kind == EntityKind::Service);
-    let mut scored: BTreeMap<&str, u64> = BTreeMap::new();
-    for entity in services {
-        scored.insert(&entity.name, distance(name, &entity.name));
+/// Entities of episodes whose events carry one of the ids; a commit may be cut short.
+fn correlated(ids: &BTreeSet<String>, known: &Known) -> BTreeSet<Entity> {
+    if ids.is_empty() {
+        return BTreeSet::new();
     }
-    let mut close: Vec<(u64, &str)> = scored.into_iter().map(|(name, distance)| (distance, name)).collect();
-    close.sort_unstable();
-    close
-        .into_iter()
-        .filter(|(distance, _)| *distance < 600)
-        .take(SUGGESTIONS_MAX)
-        .map(|(_, name)| name.to_owned())
-        .collect()
+    let meant = |text: &Option<String>| {
+        text.as_ref().is_some_and(|text| {
+            let text = text.to_ascii_lowercase();
+            ids.iter().any(|id| text == *id || (7 <= id.len() && text.starts_with(id.as_str())))
+        })
+    };
+    let events = known.events.values().filter(|event| {
+        let ids = &event.correlation_ids;
+        meant(&ids.trace_id) || meant(&ids.commit) || meant(&ids.workflow)
+    });
+    let events: BTreeSet<_> = events.map(|event| event.event_id).collect();
+    let episodes =
+        known.episodes.iter().filter(|episode| episode.event_ids.iter().any(|id| events.contains(id)));
+    episodes.map(|episode| episode.entity.clone()).collect()
 }
 
-/// How unlike two names are, in thousandths.
-fn distance(left: &str, right: &str) -> u64 {
-    let longest = left.chars().count().max(right.chars().count()).max(1);
-    let edits = strsim::damerau_levenshtein(left, right);
-    u64::try_from(edits * 1_000 / longest).unwrap_or(u64::MAX)
+/// Whether a root or a link of an incident is about one of the entities.
+fn touches(incident: &IncidentRow, entities: &BTreeSet<Entity>, known: &Known) -> bool {
+    let roots = incident.hypotheses.iter().map(|hypothesis| &hypothesis.root.entity);
+    let chains = known.chains.get(&incident.incident_id).into_iter().flatten();
+    let linked =
+        chains.flat_map(|chain| &chain.links).flat_map(|link| [&link.cause.entity, &link.effect.entity]);
+    roots.chain(linked).any(|entity| entities.contains(entity))
 }
 
-/// Incidents that touch the entities, or all of them when none is named or none touches; most pressing first.
-fn in_scope(entities: &BTreeSet<Entity>, known: &Known) -> Vec<IncidentRow> {
-    let touches = |incident: &IncidentRow| {
-        let roots = incident.hypotheses.iter().map(|hypothesis| &hypothesis.root.entity);
-        let chains = known.chains.get(&incident.incident_id).into_iter().flatten();
-        let linked =
-            chains.flat_map(|chain| &chain.links).flat_map(|link| [&link.cause.entity, &link.effect.entity]);
-        roots.chain(linked).any(|entity| entities.contains(entity))
+/// The incidents that are named; or those that touch the entities; or all when none does. Most pressing first.
+fn in_scope(entities: &BTreeSet<Entity>, named: &BTreeSet<IncidentId>, known: &Known) -> Vec<IncidentRow> {
+    let meant = |incident: &IncidentRow| {
+        if named.is_empty() {
+            touches(incident, entities, known)
+        } else {
+            named.contains(&incident.incident_id)
+        }
     };
     let mut incidents: Vec<(bool, &IncidentRow)> =
-        known.incidents.iter().map(|incident| (touches(incident), incident.as_ref())).collect();
-    if incidents.iter().any(|(touched, _)| *touched) {
-        incidents.retain(|(touched, _)| *touched);
+        known.incidents.iter().map(|incident| (meant(incident), incident.as_ref())).collect();
+    if incidents.iter().any(|(meant, _)| *meant) {
+        incidents.retain(|(meant, _)| *meant);
     }
     incidents.sort_by_key(|(_, incident)| {
         let first = incident.hypotheses.first();

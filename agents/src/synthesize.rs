@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use schemas::answer::{
     AgentResult, Answer, AnswerAsOf, AnswerHypothesis, AnswerStatus, ChainEnd, ChainLink, Cost, Missing,
-    Plan, Question, RootCause,
+    Plan, Question, RootCause, SimilarCase, ToolCall,
 };
 use schemas::ids::{EventId, hash64};
 use schemas::view::{ChainRow, EpisodeRow, Hypothesis, IncidentRow};
 
 use crate::evidence::Known;
 use crate::rule_out::rule_out;
+use crate::runbook;
 use crate::scope::Resolved;
+use crate::statements::{statements, summary};
 
 /// Hypotheses in an answer.
 const HYPOTHESES_MAX: usize = 5;
@@ -27,14 +29,17 @@ const EXPECTED: [(&str, &str); 5] = [
     ("prometheus", "without metrics, saturation cannot be seen"),
 ];
 
-/// Composes the answer.
-pub(crate) fn answer(
-    question: &Question,
-    resolved: &Resolved,
-    known: &Known,
-    plan: Plan,
-    agent_results: Vec<AgentResult>,
-) -> Answer {
+/// What the agents bring.
+pub(crate) struct Brought {
+    pub(crate) plan: Plan,
+    pub(crate) results: Vec<AgentResult>,
+    pub(crate) calls: Vec<ToolCall>,
+    pub(crate) similar: Vec<SimilarCase>,
+}
+
+/// Composes the answer. What agents bring stands beside the hypotheses and changes neither their order nor their proof.
+pub(crate) fn answer(question: &Question, resolved: &Resolved, known: &Known, brought: Brought) -> Answer {
+    let Brought { plan, results, calls, similar } = brought;
     let mut hypotheses = Vec::new();
     // The first of each incident before the second of any.
     let mut ordered: Vec<(usize, (&IncidentRow, &Hypothesis))> = resolved
@@ -54,7 +59,14 @@ pub(crate) fn answer(
         Some(_) => AnswerStatus::Answered,
     };
     let ruled_out = resolved.incidents.first().map(|incident| rule_out(incident, known)).unwrap_or_default();
-    let summary = summary(status, resolved, &hypotheses);
+    let statements = statements(status, resolved, &hypotheses, known);
+    let first = resolved.incidents.first();
+    let runbook = first.and_then(|incident| {
+        let chains = known.chains.get(&incident.incident_id).into_iter().flatten().map(Arc::as_ref);
+        runbook::draft(&question.tenant_id, incident.hypotheses.first()?, chains)
+    });
+    let api_usd = results.iter().map(|result| result.cost.api_usd).sum();
+    let missing = missing(known, &results);
     let investigation_id = identity(question, known, &hypotheses);
     Answer {
         investigation_id,
@@ -67,13 +79,17 @@ pub(crate) fn answer(
             settled: settled(question, resolved, known),
             freshness_ms: known.as_of.freshness_ms,
         },
-        summary,
+        summary: summary(&statements),
+        statements,
         hypotheses,
         ruled_out,
-        missing: missing(known),
-        agent_results,
+        missing,
+        similar,
+        runbook,
+        agent_results: results,
+        tool_calls: calls,
         plan,
-        cost: Cost::default(),
+        cost: Cost { llm_usd: 0.0, api_usd },
         latency_ms: 0.0,
     }
 }
@@ -143,25 +159,20 @@ fn end(episode: &EpisodeRow) -> ChainEnd {
     }
 }
 
-fn summary(status: AnswerStatus, resolved: &Resolved, hypotheses: &[AnswerHypothesis]) -> String {
-    let first = hypotheses.first().map(|first| first.root_cause.summary.clone()).unwrap_or_default();
-    match status {
-        AnswerStatus::NoData => "No trouble was seen in the scope.".to_owned(),
-        AnswerStatus::NoClearRootCause => {
-            format!(
-                "{} incidents are in scope, but no cause stands out; the nearest is: {first}",
-                resolved.incidents.len()
-            )
-        }
-        AnswerStatus::Answered => first,
-    }
-}
-
-fn missing(known: &Known) -> Vec<Missing> {
+/// Sources that said nothing, and tools that gave nothing.
+fn missing(known: &Known, results: &[AgentResult]) -> Vec<Missing> {
     let silent = EXPECTED
         .iter()
         .filter(|(source, _)| !known.coverage.iter().any(|row| row.source == *source && 0 < row.accepted));
-    silent.map(|(source, why)| Missing { source: (*source).to_owned(), why: (*why).to_owned() }).collect()
+    let silent = silent.map(|(source, why)| Missing { source: (*source).to_owned(), why: (*why).to_owned() });
+    let skipped = results.iter().flat_map(|result| &result.skipped);
+    let mut found: Vec<Missing> = silent.collect();
+    for skipped in skipped.map(|skipped| Missing { source: skipped.what.clone(), why: skipped.why.clone() }) {
+        if !found.contains(&skipped) {
+            found.push(skipped);
+        }
+    }
+    found
 }
 
 /// The same question at the same epoch with the same evidence is the same investigation.

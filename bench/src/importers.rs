@@ -91,15 +91,7 @@ pub async fn investigate(tenant: &TenantId, records: &[CaseRecord], query: &str)
     let epoch = engine.input().seal(batch, EventTime(0)).await.context("seal the case")?;
     let reader = engine.reader();
     reader.complete(epoch).await.context("wait for the views")?;
-    let question = Question {
-        tenant_id: tenant.clone(),
-        query: query.to_owned(),
-        time_window: None,
-        service: None,
-        pivot_event_id: None,
-        correlation_ids: Vec::new(),
-        as_of: None,
-    };
+    let question = Question::new(tenant.clone(), query);
     let answer = agents::investigate(&reader, &question).await.context("investigate")?;
     let ms = started.elapsed().as_secs_f64() * 1_000.0;
     let (rows, ..) = reader.scan(Query::all(tenant, ViewName::Topology), 100_000).await?;

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::exit::{Cause, Failure};
 
+pub mod agents;
 pub mod product;
 pub mod search;
 pub mod sinks;
@@ -44,6 +45,8 @@ pub struct Config {
     pub sinks: sinks::SinksSection,
     /// Full-text search.
     pub search: search::SearchSection,
+    /// Who answers questions.
+    pub agents: agents::AgentsSection,
 }
 
 /// The embedded event log; used when `kafka.brokers` is empty.
@@ -173,6 +176,7 @@ impl Default for Config {
             kafka: KafkaSection { brokers: String::new(), registry: String::new(), tenants: Vec::new() },
             sinks: sinks::SinksSection::default(),
             search: search::SearchSection::default(),
+            agents: agents::AgentsSection::default(),
         }
     }
 }

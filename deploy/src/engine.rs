@@ -66,15 +66,7 @@ fn decode(tenant: &TenantId, record: &Record) -> Vec<Arrival> {
 
 /// Asks a question about everything.
 pub async fn ask(reader: &ViewReader, tenant: &TenantId, query: &str) -> Result<Answer> {
-    let question = Question {
-        tenant_id: tenant.clone(),
-        query: query.to_owned(),
-        time_window: None,
-        service: None,
-        pivot_event_id: None,
-        correlation_ids: Vec::new(),
-        as_of: None,
-    };
+    let question = Question::new(tenant.clone(), query);
     agents::investigate(reader, &question).await.context("investigate")
 }
 

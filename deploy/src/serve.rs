@@ -6,12 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::http::StatusCode;
 use dataflow::config::EngineConfig;
 use dataflow::engine::Engine;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use query_api::{Api, Investigator, Problem, Searcher, router};
-use schemas::read::ViewReader;
+use query_api::{Api, Searcher, router};
 use schemas::state::ProductState;
 use sinks::state::Database;
 
@@ -21,7 +19,7 @@ use crate::event_log::Opened;
 use crate::exit::{Cause, Failure};
 use crate::search::SearchParts;
 use crate::stores::{Followed, Stores};
-use crate::{cluster, event_log, product, search, source};
+use crate::{cluster, event_log, investigator, product, search, source};
 
 /// Requests that are under way when the process is asked to stop may take so long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -139,9 +137,9 @@ async fn lead(
             let _told = ended.send(());
         },
     )?;
+    let investigator = investigator::of(config.desk(engine.reader(), Some(product.clone()))?);
     let views = (engine.reader(), product);
-    let api = Api::new(views, investigator(engine.reader()), Some(append), recorder(), ready)
-        .with_searcher(searcher);
+    let api = Api::new(views, investigator, Some(append), recorder(), ready).with_searcher(searcher);
     let served = serve(api, &config.server.listen, or_asked_to_stop(stop, has_ended)).await;
     let stopped = tokio::task::spawn_blocking(move || {
         let read = source.stop().map_err(|error| Failure::of(Cause::State, error.to_string()));
@@ -165,8 +163,9 @@ async fn follow(
     let (event_log, engine) = (config.event_log()?, start(&engine_config).await?);
     let append = tokio::task::spawn_blocking(move || event_log::appender(event_log)).await??;
     let (reader, ready) = (engine.reader(), Arc::new(AtomicBool::new(false)));
+    let investigator = investigator::of(config.desk(engine.reader(), Some(product.clone()))?);
     let views = (engine.reader(), product);
-    let api = Api::new(views, investigator(engine.reader()), Some(append), recorder(), ready.clone())
+    let api = Api::new(views, investigator, Some(append), recorder(), ready.clone())
         .with_searcher(search::follow(config, &config.state()?.shard)?);
     let heard = async move {
         // The first epoch brings back what was sealed before.
@@ -223,8 +222,9 @@ async fn or_asked_to_stop(stop: Stop, ended: tokio::sync::oneshot::Receiver<()>)
 /// Serves the API over a recording until the process is asked to stop, then stops the engine.
 pub async fn api(engine: Engine, listen: &str) -> Result<()> {
     let ready = Arc::new(AtomicBool::new(true));
-    let views = (engine.reader(), product::in_memory().await?);
-    let api = Api::new(views, investigator(engine.reader()), None, recorder(), ready);
+    let product = product::in_memory().await?;
+    let investigator = investigator::of(Config::default().desk(engine.reader(), Some(product.clone()))?);
+    let api = Api::new((engine.reader(), product), investigator, None, recorder(), ready);
     let served = serve(api, listen, asked_to_stop()).await;
     let stopped = tokio::task::spawn_blocking(move || engine.shutdown()).await.context("stop the engine")?;
     served.and(stopped.context("stop the engine"))
@@ -274,25 +274,5 @@ async fn asked_to_stop() {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         () = terminate => {}
-    }
-}
-
-/// The agents behind the one function that the API knows.
-fn investigator(reader: ViewReader) -> Investigator {
-    Arc::new(move |question| {
-        let reader = reader.clone();
-        Box::pin(async move { agents::investigate(&reader, &question).await.map_err(problem) })
-    })
-}
-
-fn problem(error: agents::error::InvestigateError) -> Problem {
-    use agents::error::InvestigateError as E;
-    let detail = error.to_string();
-    match error {
-        E::Window(_) => Problem::unprocessable("window_invalid", detail).at("/time_window", "invalid"),
-        E::UnknownService { .. } => {
-            Problem::new(StatusCode::NOT_FOUND, "service_unknown", detail).at("/service", "unknown")
-        }
-        E::Read(read) => read.into(),
     }
 }

@@ -7,8 +7,9 @@ mod access;
 mod problem;
 mod router;
 mod routes;
+mod runs;
 mod state;
 
 pub use problem::Problem;
 pub use router::router;
-pub use state::{Api, Append, Appender, Appending, Investigation, Investigator, Searcher, Searching};
+pub use state::{Api, Append, Appender, Appending, Investigator, OnItsWay, Searcher, Searching, Steps};

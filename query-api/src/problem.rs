@@ -68,6 +68,25 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// What is wrong, for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The refusal as it is sent.
+    pub(crate) fn document(&self) -> ProblemDocument<'_> {
+        ProblemDocument {
+            problem_type: format!("urn:kgroot:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Problem"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            errors: &self.errors,
+        }
+    }
+}
+
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         let detail = error.to_string();
@@ -92,15 +111,7 @@ impl From<StateError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let document = ProblemDocument {
-            problem_type: format!("urn:kgroot:problem:{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("Problem"),
-            status: self.status.as_u16(),
-            detail: &self.detail,
-            code: self.code,
-            errors: &self.errors,
-        };
-        let body = serde_json::to_string(&document).unwrap_or_default();
+        let body = serde_json::to_string(&self.document()).unwrap_or_default();
         (self.status, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
     }
 }

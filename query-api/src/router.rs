@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use crate::problem::Problem;
 use crate::routes::{
-    changes, health, history, ingest, investigate, investigations, repositories, search, views,
+    changes, health, history, ingest, investigate, investigations, repositories, runs, search, views,
 };
 use crate::state::Api;
 
@@ -41,6 +41,8 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(investigate::investigate))
         .routes(routes!(investigations::investigations))
         .routes(routes!(investigations::investigation))
+        .routes(routes!(investigations::again))
+        .routes(routes!(runs::run, runs::cancel))
         .routes(routes!(repositories::repositories))
         .routes(routes!(repositories::repository, repositories::map, repositories::unmap))
         .routes(routes!(history::history))

@@ -1,5 +1,6 @@
 //! One resource per file.
 
+pub(crate) mod asked;
 pub(crate) mod changes;
 pub(crate) mod health;
 pub(crate) mod history;
@@ -8,5 +9,6 @@ pub(crate) mod investigate;
 pub(crate) mod investigations;
 pub(crate) mod parts;
 pub(crate) mod repositories;
+pub(crate) mod runs;
 pub(crate) mod search;
 pub(crate) mod views;

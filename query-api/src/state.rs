@@ -6,22 +6,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
-use schemas::answer::{Answer, Question};
+use schemas::answer::{Again, Question, Step};
 use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
 use schemas::read::{Changes, Page, Query, Status, ViewReader};
 use schemas::search::{Hits, Search, SearchError};
-use schemas::state::{ProductState, Reply, StateError, StateRequest};
+use schemas::state::{Investigated, Investigation, ProductState, Reply, StateError, StateRequest};
 use schemas::view::ViewName;
 use tokio::sync::mpsc;
 
 use crate::access::{ReadAccess, WriteAccess};
 use crate::problem::Problem;
+use crate::runs::Runs;
 
-/// An investigation on its way.
-pub type Investigation = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
-/// The one function by which questions reach the agents: crates side by side do not import each other.
-pub type Investigator = Arc<dyn Fn(Question) -> Investigation + Send + Sync>;
+/// Something on its way.
+pub type OnItsWay<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
+/// Where the steps of an investigation are told.
+pub type Steps = mpsc::Sender<Step>;
+
+/// The functions by which questions reach the agents: crates side by side do not import each other.
+#[derive(Clone)]
+pub struct Investigator {
+    /// Answers a question.
+    pub ask: Arc<dyn Fn(Question, Option<Steps>) -> OnItsWay<Investigated> + Send + Sync>,
+    /// Has an investigation again.
+    pub again: Arc<dyn Fn(Investigation) -> OnItsWay<Again> + Send + Sync>,
+    /// Lets something run beside the request: libraries start no tasks.
+    pub spawn: Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>,
+}
 
 /// Records for one topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +66,7 @@ pub struct Api {
     searcher: Option<Searcher>,
     metrics: Option<PrometheusHandle>,
     ready: Arc<AtomicBool>,
+    runs: Runs,
 }
 
 impl Api {
@@ -66,13 +79,18 @@ impl Api {
         metrics: Option<PrometheusHandle>,
         ready: Arc<AtomicBool>,
     ) -> Self {
-        Api { reader, state, investigator, appender, searcher: None, metrics, ready }
+        Api { reader, state, investigator, appender, searcher: None, metrics, ready, runs: Runs::default() }
     }
 
     /// The API with an index that is searched.
     #[must_use]
     pub fn with_searcher(self, searcher: Option<Searcher>) -> Self {
         Api { searcher, ..self }
+    }
+
+    /// Investigations beside requests.
+    pub(crate) fn runs(&self) -> &Runs {
+        &self.runs
     }
 
     /// Whether what was sealed before the start is in the views.
@@ -110,9 +128,20 @@ impl Api {
         &self,
         access: &ReadAccess,
         mut question: Question,
-    ) -> Result<Answer, Problem> {
+        steps: Option<Steps>,
+    ) -> Result<Investigated, Problem> {
         question.tenant_id = access.tenant().clone();
-        (self.investigator)(question).await
+        (self.investigator.ask)(question, steps).await
+    }
+
+    /// Has an investigation again.
+    pub(crate) async fn again(&self, then: Investigation) -> Result<Again, Problem> {
+        (self.investigator.again)(then).await
+    }
+
+    /// Lets something run beside the request.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        (self.investigator.spawn)(Box::pin(work));
     }
 
     pub(crate) async fn search(&self, access: &ReadAccess, mut search: Search) -> Result<Hits, Problem> {

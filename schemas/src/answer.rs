@@ -1,6 +1,12 @@
 //! The answer of an investigation: the stable contract of `POST /api/v1/investigate`.
 
+mod finding;
+mod runbook;
+
 use serde::{Deserialize, Serialize};
+
+pub use finding::{AgentResult, Artifact, CallOutcome, Finding, Skipped, ToolCall};
+pub use runbook::{Proposal, Runbook, RunbookStep, SimilarCase};
 
 use crate::ids::{EpisodeId, EventId, IncidentId, TenantId};
 use crate::time::{Epoch, EventTime};
@@ -31,6 +37,25 @@ pub struct Question {
     /// Answer as of this epoch instead of the latest.
     #[serde(default)]
     pub as_of: Option<Epoch>,
+    /// Answer without a model, also when one is configured.
+    #[serde(default)]
+    pub no_llm: bool,
+}
+
+impl Question {
+    /// A question in words, about everything and as of now.
+    pub fn new(tenant_id: TenantId, query: impl Into<String>) -> Self {
+        Question {
+            tenant_id,
+            query: query.into(),
+            time_window: None,
+            service: None,
+            pivot_event_id: None,
+            correlation_ids: Vec::new(),
+            as_of: None,
+            no_llm: false,
+        }
+    }
 }
 
 /// Start inclusive, end exclusive.
@@ -59,22 +84,44 @@ pub struct Answer {
     pub status: AnswerStatus,
     /// When this was true.
     pub as_of: AnswerAsOf,
-    /// One sentence, best cause first; every name in it stands in the evidence.
+    /// The statements, in order, as one text.
     pub summary: String,
+    /// What the answer says, sentence by sentence, each with what proves it.
+    pub statements: Vec<Statement>,
     /// Root causes, best first.
     pub hypotheses: Vec<AnswerHypothesis>,
     /// Candidates that were looked at and dismissed.
     pub ruled_out: Vec<RuledOut>,
     /// Sources that said nothing, and why that matters.
     pub missing: Vec<Missing>,
+    /// Closed incidents that went alike, most alike first.
+    pub similar: Vec<SimilarCase>,
+    /// What to do, each step tied to evidence; absent without a cause.
+    pub runbook: Option<Runbook>,
     /// What each agent found.
     pub agent_results: Vec<AgentResult>,
+    /// Questions to systems outside, in the order of their numbers.
+    pub tool_calls: Vec<ToolCall>,
     /// How the agents were chosen.
     pub plan: Plan,
     /// Money spent.
     pub cost: Cost,
     /// Wall-clock milliseconds.
     pub latency_ms: f64,
+}
+
+/// One sentence of the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Statement {
+    /// The sentence.
+    pub text: String,
+    /// Events that prove it; all of them stand in the evidence of a hypothesis or of what was ruled out.
+    #[schema(value_type = Vec<String>)]
+    pub event_ids: Vec<EventId>,
+    /// Numbers of the tool calls that it rests on.
+    pub calls: Vec<u32>,
+    /// Views that were read and held nothing: what proves an absence.
+    pub absent_from: Vec<String>,
 }
 
 /// Outcome of an investigation.
@@ -104,6 +151,8 @@ pub struct Scope {
     pub pivot_event_id: Option<EventId>,
     /// Ids to start from.
     pub correlation_ids: Vec<String>,
+    /// How the words were understood, and what in them was not.
+    pub notes: Vec<String>,
 }
 
 /// When an answer was true.
@@ -230,43 +279,6 @@ pub struct Missing {
     pub why: String,
 }
 
-/// The unified agent result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct AgentResult {
-    /// `graph`, `metrics`, `logs`, `code`, `context`.
-    pub agent: String,
-    /// What it found, and what it looked for and did not find.
-    pub findings: Vec<Finding>,
-    /// References.
-    pub artifacts: Vec<Artifact>,
-    /// Money spent.
-    pub cost: Cost,
-    /// Wall-clock milliseconds.
-    pub latency_ms: f64,
-}
-
-/// One finding of an agent.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Finding {
-    /// What sort of finding.
-    pub kind: String,
-    /// One sentence.
-    pub detail: String,
-    /// 0 to 1.
-    pub confidence: f64,
-}
-
-/// A reference of an agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Artifact {
-    /// `incident`, `event`, `view`.
-    #[serde(rename = "type")]
-    pub artifact_type: String,
-    /// Id or address.
-    #[serde(rename = "ref")]
-    pub reference: String,
-}
-
 /// How the agents were chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Plan {
@@ -276,6 +288,31 @@ pub struct Plan {
     pub agents_selected: Vec<String>,
     /// Why.
     pub reasoning: String,
+    /// Routes that selected an agent, in order.
+    pub routes: Vec<String>,
+    /// How unsure the rules are, 0 to 1000.
+    pub ambiguity_milli: u32,
+    /// Prompt that planned, when a model did.
+    pub prompt: Option<String>,
+}
+
+/// An investigation had again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Again {
+    /// The answer of now.
+    pub answer: Answer,
+    /// Places that differ from the answer of then, as JSON pointers, ten at most; none when it is the same. What clocks
+    /// measured is not compared.
+    pub differences: Vec<String>,
+}
+
+/// One step of an investigation under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Step {
+    /// `scope`, `plan`, `agent`, `answer`.
+    pub step: String,
+    /// What was found.
+    pub detail: String,
 }
 
 /// Money.

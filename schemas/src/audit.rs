@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Question};
+use crate::answer::{Answer, CallOutcome, Question};
 use crate::ids::TenantId;
 use crate::time::Epoch;
 
@@ -37,12 +37,18 @@ pub enum Decision {
     QuestionAsked,
     /// Which agents are asked.
     PlanCreated,
+    /// A system outside was asked.
+    ToolCalled,
+    /// Something was not allowed: a tool, its arguments, a model for lack of money.
+    Denied,
     /// An agent found something, or looked in vain.
     Finding,
     /// What was ruled out.
     RuledOut,
     /// The answer.
     Answer,
+    /// A person approved an action, or an approved action was carried out.
+    Approval,
 }
 
 impl AuditRecord {
@@ -60,7 +66,8 @@ pub fn records(question: &Question, answer: &Answer) -> Vec<AuditRecord> {
     decisions.push((
         Decision::PlanCreated,
         plan.reasoning.clone(),
-        json!({ "decided_by": plan.decided_by, "agents": plan.agents_selected }),
+        json!({ "decided_by": plan.decided_by, "agents": plan.agents_selected, "routes": plan.routes,
+            "ambiguity_milli": plan.ambiguity_milli, "prompt": plan.prompt }),
     ));
     for result in &answer.agent_results {
         let of_agent = |finding: &crate::answer::Finding| {
@@ -69,6 +76,13 @@ pub fn records(question: &Question, answer: &Answer) -> Vec<AuditRecord> {
             (Decision::Finding, finding.detail.clone(), detail)
         };
         decisions.extend(result.findings.iter().map(of_agent));
+    }
+    for call in &answer.tool_calls {
+        let decision =
+            if call.outcome == CallOutcome::Refused { Decision::Denied } else { Decision::ToolCalled };
+        let detail = json!({ "number": call.number, "agent": call.agent, "tool": call.tool,
+            "arguments": call.arguments, "outcome": call.outcome, "code": call.code, "usd_micros": call.usd_micros });
+        decisions.push((decision, format!("{} asks {}", call.agent, call.tool), detail));
     }
     for out in &answer.ruled_out {
         let detail = json!({ "candidate": out.candidate, "event_ids": out.event_ids });

@@ -3,7 +3,12 @@
 //! `sinks` keeps it; the API asks through one [`ProductState`], a channel of [`StateRequest`]s, as it asks the engine
 //! through a reader. There is no request without a tenant.
 
+mod approval;
+mod budget;
+mod case;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::{Answer, AnswerStatus, Question};
@@ -11,6 +16,12 @@ use crate::ids::{IncidentId, TenantId};
 use crate::time::{Epoch, EventTime};
 use crate::view::IncidentRow;
 
+pub use approval::{Approval, Used};
+pub use budget::{Reservation, Reserved, Spending};
+pub use case::{Case, LESSON_BYTES_MAX, Lesson};
+
+/// Cases of a tenant that are compared with an incident.
+pub const CASES_MAX: usize = 1_000;
 /// Longest name of a service, `namespace/name` included, in bytes.
 pub const SERVICE_BYTES_MAX: usize = 320;
 /// Longest name or address of a repository, in bytes.
@@ -26,6 +37,33 @@ pub struct Investigation {
     pub question: Question,
     /// The answer.
     pub answer: Answer,
+    /// What else it rests on, beside the views and the recorded tool calls.
+    pub recording: Recording,
+}
+
+/// What an investigation rests on beside the views and its tool calls: enough to have it again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Recording {
+    /// Cases that were looked at.
+    pub cases: Vec<Case>,
+    /// Repositories that were looked up.
+    pub repositories: Vec<Repository>,
+    /// What a model said.
+    #[schema(value_type = Vec<Object>)]
+    pub completions: Vec<Value>,
+    /// Whether the model was left out because the money of the day was spent.
+    pub spent: bool,
+}
+
+/// An investigation that was just answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Investigated {
+    /// The question.
+    pub question: Question,
+    /// The answer.
+    pub answer: Answer,
+    /// What else it rests on.
+    pub recording: Recording,
 }
 
 /// An investigation in a list.
@@ -148,7 +186,7 @@ pub type Reply<T> = oneshot::Sender<Result<T, StateError>>;
 #[derive(Debug)]
 pub enum StateRequest {
     /// Keeps an investigation; one that is kept already stays as it is.
-    Keep(Box<(Question, Answer)>, Reply<()>),
+    Keep(Box<Investigated>, Reply<()>),
     /// One investigation.
     Investigation(TenantId, String, Reply<Option<Investigation>>),
     /// Investigations, latest first.
@@ -165,6 +203,22 @@ pub enum StateRequest {
     Incident(TenantId, IncidentId, Reply<Option<PastIncident>>),
     /// Incidents, latest first.
     Incidents(TenantId, Part, Reply<Listed<PastIncident>>),
+    /// Keeps a case as the incident now is; what people added to it stays.
+    Learn(TenantId, Box<Case>, Reply<()>),
+    /// Cases, latest first, at most [`CASES_MAX`].
+    Cases(TenantId, Reply<Vec<Case>>),
+    /// Says what people know of a case; tells whether there is such a case.
+    Teach(TenantId, IncidentId, Box<Lesson>, Reply<bool>),
+    /// Sets money aside, if the limit of the day, in millionths of a dollar, allows it.
+    Reserve(TenantId, Box<Reservation>, u64, Reply<Reserved>),
+    /// What was set aside under this name came to so much.
+    Settle(TenantId, String, u64, Reply<()>),
+    /// What was spent.
+    Spending(TenantId, Reply<Spending>),
+    /// Keeps an approval.
+    Approve(TenantId, Box<Approval>, Reply<()>),
+    /// Uses an approval, at most once.
+    Use(TenantId, String, Reply<Used>),
     /// Counts an investigation; nothing when they are not limited.
     Admit(TenantId, Reply<Option<Admission>>),
     /// What a session left under a key, unless that was too long ago.

@@ -6,6 +6,7 @@ CREATE TABLE investigations (
   asked TEXT NOT NULL, -- what a list shows
   question TEXT NOT NULL,
   answer TEXT NOT NULL,
+  recording TEXT NOT NULL, -- what else the answer rests on
   PRIMARY KEY (tenant, id)
 );
 CREATE INDEX investigations_latest ON investigations (tenant, asked_at, id);
@@ -40,6 +41,52 @@ CREATE TABLE followed_tenants (
   shard TEXT NOT NULL,
   tenant TEXT NOT NULL,
   PRIMARY KEY (shard, tenant)
+);
+
+-- What is remembered of incidents that are over; `lesson` is what people have added, or empty.
+CREATE TABLE cases (
+  tenant TEXT NOT NULL,
+  incident TEXT NOT NULL,
+  last_at BIGINT NOT NULL,
+  remembered TEXT NOT NULL,
+  lesson TEXT NOT NULL,
+  PRIMARY KEY (tenant, incident)
+);
+CREATE INDEX cases_latest ON cases (tenant, last_at, incident);
+
+-- Money in millionths of a dollar: what a day has cost and has set aside, and what is set aside for what until when.
+CREATE TABLE spending (
+  tenant TEXT NOT NULL,
+  day BIGINT NOT NULL, -- days since 1970, UTC
+  spent BIGINT NOT NULL,
+  reserved BIGINT NOT NULL,
+  PRIMARY KEY (tenant, day)
+);
+CREATE TABLE reservations (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  day BIGINT NOT NULL,
+  purpose TEXT NOT NULL,
+  usd_micros BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  PRIMARY KEY (tenant, id)
+);
+CREATE TABLE purposes (
+  tenant TEXT NOT NULL,
+  month BIGINT NOT NULL, -- months since 1970, UTC
+  purpose TEXT NOT NULL,
+  spent BIGINT NOT NULL,
+  PRIMARY KEY (tenant, month, purpose)
+);
+
+-- Words of people for one action each; `used_at` is 0 until it is used.
+CREATE TABLE approvals (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  used_at BIGINT NOT NULL,
+  approval TEXT NOT NULL,
+  PRIMARY KEY (tenant, id)
 );
 
 -- What was decided in investigations; `told` is 1 once the audit stream has it.

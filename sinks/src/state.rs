@@ -21,7 +21,9 @@ use tokio::time::timeout;
 
 use crate::cache::Cache;
 
+mod approvals;
 mod audit;
+mod cases;
 mod error;
 pub mod history;
 mod incidents;
@@ -29,6 +31,7 @@ mod investigations;
 mod list;
 mod open;
 mod repositories;
+mod spending;
 
 pub use open::{Place, PlaceError};
 
@@ -91,7 +94,7 @@ pub async fn serve(database: Database, cache: Cache, requests: mpsc::Receiver<St
 async fn answer(database: &Database, cache: &Cache, request: StateRequest) {
     use StateRequest as R;
     match request {
-        R::Keep(asked, reply) => give(reply, database.keep(&asked.0, &asked.1)).await,
+        R::Keep(investigated, reply) => give(reply, database.keep(&investigated)).await,
         R::Investigation(tenant, id, reply) => give(reply, database.investigation(&tenant, &id)).await,
         R::Investigations(tenant, part, reply) => give(reply, database.investigations(&tenant, &part)).await,
         R::Map(tenant, repository, reply) => give(reply, database.map(&tenant, &repository)).await,
@@ -100,6 +103,18 @@ async fn answer(database: &Database, cache: &Cache, request: StateRequest) {
         R::Repositories(tenant, part, reply) => give(reply, database.repositories(&tenant, &part)).await,
         R::Incident(tenant, id, reply) => give(reply, database.incident(&tenant, id)).await,
         R::Incidents(tenant, part, reply) => give(reply, database.incidents(&tenant, &part)).await,
+        R::Learn(tenant, case, reply) => give(reply, database.learn(&tenant, &case)).await,
+        R::Cases(tenant, reply) => give(reply, database.cases(&tenant)).await,
+        R::Teach(tenant, id, lesson, reply) => give(reply, database.teach(&tenant, id, &lesson)).await,
+        R::Reserve(tenant, aside, limit, reply) => {
+            give(reply, database.reserve(&tenant, &aside, limit, now())).await;
+        }
+        R::Settle(tenant, id, micros, reply) => {
+            give(reply, database.settle(&tenant, &id, micros, now())).await
+        }
+        R::Spending(tenant, reply) => give(reply, database.spending(&tenant, now())).await,
+        R::Approve(tenant, approval, reply) => give(reply, database.approve(&tenant, &approval)).await,
+        R::Use(tenant, id, reply) => give(reply, database.use_approval(&tenant, &id, now())).await,
         R::Admit(tenant, reply) => give(reply, async { Ok(cache.admit(&tenant).await) }).await,
         R::Recall(tenant, key, reply) => give(reply, async { Ok(cache.recall(&tenant, &key).await) }).await,
         R::Remember(tenant, key, value, reply) => {
@@ -110,6 +125,11 @@ async fn answer(database: &Database, cache: &Cache, request: StateRequest) {
             .await;
         }
     }
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    chrono::Utc::now().timestamp_millis()
 }
 
 /// Does what was asked, and says how it ended; nobody may be left to hear it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bench::scenario::{Family, generate};
-use query_api::{Api, Investigator, Problem, router};
+use query_api::{Api, router};
 use schemas::state::ProductState;
 use serde_json::{Value, json};
 use sinks::cache::Cache;
@@ -24,18 +24,12 @@ async fn served() -> (String, dataflow::engine::Engine) {
     let engine = deploy::engine::start().unwrap();
     deploy::engine::feed(&engine, &"shop".parse().unwrap(), &records, async |_, _| Ok(())).await.unwrap();
     let reader = engine.reader();
-    let investigator: Investigator = Arc::new(move |question| {
-        let reader = reader.clone();
-        Box::pin(async move {
-            agents::investigate(&reader, &question)
-                .await
-                .map_err(|error| Problem::unprocessable("question", error.to_string()))
-        })
-    });
     let database = Database::open(&Place::Memory, i64::MAX).await.unwrap();
     let (requests, asked) = tokio::sync::mpsc::channel(8);
     tokio::task::spawn_local(serve(database, Cache::local(LIMIT), asked));
-    let views = (engine.reader(), ProductState::new(requests));
+    let state = ProductState::new(requests);
+    let desk = agents::Desk::new(agents::Investigator::new(reader).with_state(state.clone()), 4);
+    let (investigator, views) = (deploy::investigator::of(desk), (engine.reader(), state));
     let api = router(Api::new(views, investigator, None, None, Arc::new(true.into())));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

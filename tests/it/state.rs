@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use schemas::answer::{Answer, Question};
 use schemas::feed::{Change, EpochChanges};
 use schemas::ids::{IncidentId, TenantId};
-use schemas::state::{Part, ProductState, Repository, StateError, StateRequest as Ask};
+use schemas::state::{Investigated, Part, ProductState, Repository, StateError, StateRequest as Ask};
 use schemas::time::EventTime;
 use schemas::view::{IncidentRow, IncidentStatus, Row, ViewName};
 use serde_json::json;
@@ -16,6 +15,8 @@ use sinks::store::{Batch, Progress, Store, StoreError};
 
 use crate::program::variable;
 
+mod experience;
+mod money;
 mod postgres;
 mod sqlite;
 
@@ -42,17 +43,21 @@ fn tenant(name: &str) -> TenantId {
     name.parse().unwrap()
 }
 
-fn investigation(tenant: &str, id: &str, query: &str) -> Box<(Question, Answer)> {
+fn investigation(tenant: &str, id: &str, query: &str) -> Box<Investigated> {
     let question = json!({ "tenant_id": tenant, "query": query });
     let answer = json!({
         "investigation_id": id, "tenant_id": tenant, "status": "no_data", "summary": query,
-        "scope": { "time_window": null, "entities": [], "incident_ids": [], "pivot_event_id": null, "correlation_ids": [] },
+        "scope": { "time_window": null, "entities": [], "incident_ids": [], "pivot_event_id": null, "correlation_ids": [], "notes": [] },
         "as_of": { "epoch": 7, "event_time": "2026-01-01T00:00:00Z", "settled": false, "freshness_ms": 0 },
-        "hypotheses": [], "ruled_out": [], "missing": [], "agent_results": [],
-        "plan": { "decided_by": "rules", "agents_selected": [], "reasoning": "" },
+        "statements": [], "hypotheses": [], "ruled_out": [], "missing": [], "similar": [], "runbook": null,
+        "agent_results": [], "tool_calls": [],
+        "plan": { "decided_by": "rules", "agents_selected": [], "reasoning": "", "routes": [],
+            "ambiguity_milli": 0, "prompt": null },
         "cost": { "llm_usd": 0.0, "api_usd": 0.0 }, "latency_ms": 1.0,
     });
-    Box::new((serde_json::from_value(question).unwrap(), serde_json::from_value(answer).unwrap()))
+    let (question, answer) =
+        (serde_json::from_value(question).unwrap(), serde_json::from_value(answer).unwrap());
+    Box::new(Investigated { question, answer, recording: Default::default() })
 }
 
 fn part(after: Option<String>, limit: usize) -> Part {
@@ -68,6 +73,10 @@ async fn contract(state: ProductState, database: Database) {
     investigations(&state).await;
     repositories(&state).await;
     many_at_once(&state).await;
+    money::is_set_aside_and_settled(&state).await;
+    money::is_never_overspent(&state).await;
+    experience::is_kept_and_taught(&state).await;
+    experience::an_approval_is_used_once(&state).await;
     history(&state, database).await;
 }
 
@@ -83,7 +92,7 @@ async fn investigations(state: &ProductState) {
     let one = async |tenant: &TenantId, id: &str| {
         state.ask(|reply| Ask::Investigation(tenant.clone(), id.to_owned(), reply)).await.unwrap()
     };
-    let (question, answer) = *investigation("shop", "inv_2", "a NUL \u{0} and \u{1f980}");
+    let Investigated { question, answer, .. } = *investigation("shop", "inv_2", "a NUL \u{0} and \u{1f980}");
     let kept = one(&shop, "inv_2").await.unwrap();
     assert_eq!((&kept.question, &kept.answer), (&question, &answer));
     assert_eq!(one(&shop, "inv_1").await.unwrap().question.query, "why?");

@@ -1,32 +1,48 @@
 //! `POST /api/v1/investigate`: the ranked causes of trouble, with proof.
 //!
-//! Each is counted for its tenant and kept. A database that is away does not keep an answer from who asked: it then comes
-//! without the header `Content-Location`. A client that does not know whether it was heard sends the same again under the
-//! same `Idempotency-Key`, and gets the answer that was kept, uncounted.
+//! Each is counted for its tenant and kept; one that could not be kept comes without the header `Content-Location`. A client
+//! that does not know whether it was heard sends the same again under the same `Idempotency-Key`, and gets the answer that
+//! was kept, uncounted. With `Accept: text/event-stream` the steps are told as they are taken, the answer last; with
+//! `Prefer: respond-async` the investigation goes on beside the request (`runs`).
+
+use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header::{CONTENT_LOCATION, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_LOCATION};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use schemas::answer::{Answer, Question};
-use schemas::read::Query;
-use schemas::state::{Admission, StateRequest};
-use schemas::view::ViewName;
+use schemas::state::StateRequest;
+use serde::Serialize;
+use tokio::sync::mpsc;
 
 use crate::access::ReadAccess;
 use crate::problem::{Problem, ProblemDocument};
+use crate::routes::asked::{self, Admitted, Answered};
+use crate::routes::runs;
 use crate::state::Api;
 
 /// Longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
+/// Steps that wait for their reader.
+const STEPS_MAX: usize = 64;
+/// Proxies cut connections that are silent for longer.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Answers a question from the live views.
+/// Answers a question from the live views and from the tools.
 #[utoipa::path(
     post,
     path = "/api/v1/investigate",
-    params(("idempotency-key" = Option<String>, Header, description = "the same again gets the same answer, for a day")),
+    params(
+        ("idempotency-key" = Option<String>, Header, description = "the same again gets the same answer, for a day"),
+        ("prefer" = Option<String>, Header, description = "`respond-async`: answered with 202 at once"),
+        ("accept" = Option<String>, Header, description = "`text/event-stream`: steps as they are taken, the answer last"),
+    ),
     request_body = Question,
     responses(
         (status = 200, body = Answer, headers(
@@ -34,6 +50,7 @@ const KEY_BYTES_MAX: usize = 255;
             ("ratelimit" = String, description = "how many more may be asked"),
             ("ratelimit-policy" = String, description = "how many may be asked in which time"),
         )),
+        (status = 202, description = "under way; `Location` says where", body = runs::RunDocument),
         (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, body = ProblemDocument, content_type = "application/problem+json"),
@@ -52,26 +69,55 @@ pub(crate) async fn investigate(
     })?;
     let access = ReadAccess::to_tenant_of_question(&question.tenant_id);
     let key = key(&headers)?;
-    // Only tenants that exist are counted, so that there are no more counts than tenants.
-    api.peek(&access, Query { limit: 1, ..Query::all(access.tenant(), ViewName::Coverage) }).await?;
+    asked::exists(&api, &access).await?;
     if let Some(key) = &key
         && let Some(answer) = answered_before(&api, &access, key, &question).await?
     {
-        let location = location(&answer);
-        return Ok((location, [(HeaderName::from_static("idempotency-replayed"), "true")], Json(answer))
-            .into_response());
+        let replayed = [(HeaderName::from_static("idempotency-replayed"), "true")];
+        return Ok((location(&answer), replayed, Json(answer)).into_response());
     }
-    let admission = api.kept(&access, StateRequest::Admit).await?;
-    let limits = admission.as_ref().map(limits).unwrap_or_default();
-    if let Some(Admission { limit, refused_for_ms: Some(_), .. }) = admission {
-        let detail = format!("this tenant may ask {limit} investigations an hour; see Retry-After");
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "investigations_spent", detail);
-        return Ok((limits, problem).into_response());
+    let Admitted { limits } = match asked::admit(&api, &access).await {
+        Ok(admitted) => admitted,
+        Err(refusal) => return Ok(refusal.into_response()),
+    };
+    let says = |name: HeaderName, part: &str| {
+        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(part))
+    };
+    if says(HeaderName::from_static("prefer"), "respond-async") {
+        return runs::start(&api, &access, question).map(|accepted| (limits, accepted).into_response());
     }
-    let answer = api.investigate(&access, question.clone()).await?;
-    let kept = keep(&api, &access, key, (question, answer.clone())).await;
+    if says(ACCEPT, "text/event-stream") {
+        return Ok((limits, told(api, access, question)).into_response());
+    }
+    let Answered { answer, kept } = asked::answer(&api, &access, question, None).await?;
+    if let Some(key) = key.filter(|_| kept) {
+        remember(&api, &access, key, &answer).await;
+    }
     let location = if kept { location(&answer) } else { HeaderMap::new() };
     Ok((limits, location, Json(answer)).into_response())
+}
+
+/// The steps of an investigation as they are taken, then `answer` or `problem`. It ends with its reader.
+fn told(api: Api, access: ReadAccess, question: Question) -> impl IntoResponse {
+    let (steps, mut taken) = mpsc::channel(STEPS_MAX);
+    let answered = async move {
+        match asked::answer(&api, &access, question, Some(steps)).await {
+            Ok(Answered { answer, .. }) => event("answer", &answer),
+            Err(problem) => event("problem", &problem.document()),
+        }
+    };
+    let stepping = stream::poll_fn(move |context| taken.poll_recv(context));
+    let stepping = futures_util::StreamExt::map(stepping, |step| event("step", &step));
+    // The channel of steps closes when the investigation ends: the last event is its outcome.
+    let events = futures_util::stream_select!(stepping, stream::once(Box::pin(answered)));
+    let events = futures_util::StreamExt::map(events, Ok::<Event, Infallible>);
+    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
+    (unbuffered, Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn event(name: &str, document: &impl Serialize) -> Event {
+    let text = serde_json::to_string(document).unwrap_or_default();
+    Event::default().event(name).data(text)
 }
 
 /// The key under which a client may send the same again.
@@ -105,33 +151,15 @@ async fn answered_before(
     Err(Problem::unprocessable("idempotency_key_reused", detail))
 }
 
-/// Keeps an investigation, and under its key which one it was; tells whether it is kept.
-async fn keep(api: &Api, access: &ReadAccess, key: Option<String>, asked: (Question, Answer)) -> bool {
-    let id = asked.1.investigation_id.clone().into_bytes();
-    let kept = api.kept(access, |_, reply| StateRequest::Keep(Box::new(asked), reply)).await.is_ok();
-    if let Some(key) = key.filter(|_| kept) {
-        // Who serves product state says what is wrong with it; the client would only be answered anew.
-        let _left = api.kept(access, |tenant, reply| StateRequest::Remember(tenant, key, id, reply)).await;
-    }
-    kept
+/// Keeps under a key which investigation it was.
+async fn remember(api: &Api, access: &ReadAccess, key: String, answer: &Answer) {
+    let id = answer.investigation_id.clone().into_bytes();
+    // Who serves product state says what is wrong with it; the client would only be answered anew.
+    let _left = api.kept(access, |tenant, reply| StateRequest::Remember(tenant, key, id, reply)).await;
 }
 
 /// Where an investigation is kept.
 fn location(answer: &Answer) -> HeaderMap {
     let path = format!("/api/v1/investigations/{}?tenant_id={}", answer.investigation_id, answer.tenant_id);
     HeaderValue::from_str(&path).map(|path| (CONTENT_LOCATION, path)).into_iter().collect()
-}
-
-/// What a client is told of its limit (draft-ietf-httpapi-ratelimit-headers).
-fn limits(admission: &Admission) -> HeaderMap {
-    let Admission { limit, window_s, remaining, refused_for_ms } = *admission;
-    let spent = u64::from(limit.saturating_sub(remaining));
-    let whole_in_s = (spent * window_s).div_ceil(u64::from(limit.max(1)));
-    let policy = format!("\"investigations\";q={limit};w={window_s}");
-    let left = format!("\"investigations\";r={remaining};t={whole_in_s}");
-    let retry = refused_for_ms.map(|ms| (RETRY_AFTER, ms.div_ceil(1_000).to_string()));
-    let told =
-        [(HeaderName::from_static("ratelimit-policy"), policy), (HeaderName::from_static("ratelimit"), left)];
-    let told = told.into_iter().chain(retry);
-    told.filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?))).collect()
 }

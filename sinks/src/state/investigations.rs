@@ -1,26 +1,27 @@
 //! Investigations, kept as they were answered.
 
 use chrono::Utc;
-use schemas::answer::{Answer, Question};
 use schemas::audit::records;
 use schemas::ids::TenantId;
-use schemas::state::{Asked, Investigation, Listed, Part, StateError};
+use schemas::state::{Asked, Investigated, Investigation, Listed, Part, StateError};
 use schemas::time::EventTime;
 use sqlx::Row;
 
 use super::Database;
 use super::list::written;
 
-const KEEP: &str = "INSERT INTO investigations (tenant, id, asked_at, asked, question, answer) \
-    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, id) DO NOTHING";
+const KEEP: &str = "INSERT INTO investigations (tenant, id, asked_at, asked, question, answer, recording) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, id) DO NOTHING";
 const FORGET: &str = "DELETE FROM investigations WHERE tenant = $1 AND asked_at < $2";
-const ONE: &str = "SELECT asked_at, question, answer FROM investigations WHERE tenant = $1 AND id = $2";
+const ONE: &str =
+    "SELECT asked_at, question, answer, recording FROM investigations WHERE tenant = $1 AND id = $2";
 const LATEST: &str = "SELECT asked_at, id, asked FROM investigations \
     WHERE tenant = $1 AND (asked_at, id) < ($2, $3) ORDER BY asked_at DESC, id DESC LIMIT $4";
 
 impl Database {
     /// Keeps an investigation, and what was decided in it.
-    pub(super) async fn keep(&self, question: &Question, answer: &Answer) -> Result<(), StateError> {
+    pub(super) async fn keep(&self, investigated: &Investigated) -> Result<(), StateError> {
+        let Investigated { question, answer, recording } = investigated;
         let (tenant, id, now) = (&answer.tenant_id, &answer.investigation_id, Utc::now().timestamp_millis());
         let asked = Asked {
             investigation_id: id.clone(),
@@ -31,7 +32,11 @@ impl Database {
         };
         let mut transaction = self.of(tenant).await?;
         let keep = sqlx::query(KEEP).bind(tenant.to_string()).bind(id.clone()).bind(now);
-        let keep = keep.bind(written(&asked)?).bind(written(question)?).bind(written(answer)?);
+        let keep = keep
+            .bind(written(&asked)?)
+            .bind(written(question)?)
+            .bind(written(answer)?)
+            .bind(written(recording)?);
         keep.execute(&mut *transaction).await.map_err(self.failed())?;
         self.decided(&mut transaction, tenant, &records(question, answer), now).await?;
         let before = now.saturating_sub(self.keep_ms);
@@ -54,6 +59,7 @@ impl Database {
                 asked_at: EventTime(row.try_get("asked_at").map_err(self.failed())?),
                 question: self.document(&row, "question")?,
                 answer: self.document(&row, "answer")?,
+                recording: self.document(&row, "recording")?,
             })
         })
         .transpose()

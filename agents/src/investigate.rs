@@ -1,0 +1,207 @@
+//! The path of a question: scope → router → agents in parallel, each within its time → one answer, with all it rests on.
+//!
+//! No clock but for latency, no randomness: the same views, tool results and completions give the same answer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use schemas::answer::{Answer, Plan, Question, SimilarCase, Step};
+use schemas::read::ViewReader;
+use schemas::state::{Case, Investigated, ProductState, Recording, Repository, StateRequest};
+use schemas::view::ChainRow;
+use tokio::sync::mpsc;
+
+use crate::agent::{self, Assignment};
+use crate::caller::Caller;
+use crate::calls;
+use crate::error::InvestigateError;
+use crate::evidence::{self, Known};
+use crate::memory;
+use crate::roster::Roster;
+use crate::router;
+use crate::scope::{self, Resolved};
+use crate::slots::Slots;
+use crate::synthesize::{self, Brought};
+use crate::tool::registry::Toolbox;
+
+/// Where the steps of an investigation are told; one that nobody takes in time is left out.
+pub type Steps = mpsc::Sender<Step>;
+
+/// Answers questions. Cheap to clone.
+#[derive(Clone)]
+pub struct Investigator {
+    pub(crate) reader: ViewReader,
+    state: Option<ProductState>,
+    toolbox: Arc<Toolbox>,
+    roster: Arc<Roster>,
+}
+
+/// What an investigation rests on beside the views.
+pub(crate) struct Beside {
+    pub(crate) caller: Caller,
+    pub(crate) recording: Recording,
+}
+
+impl Investigator {
+    /// Answers from the views alone.
+    pub fn new(reader: ViewReader) -> Self {
+        let (toolbox, roster) = (Arc::new(Toolbox::new()), Arc::new(Roster::built_in()));
+        Investigator { reader, state: None, toolbox, roster }
+    }
+
+    /// With what the product keeps: cases, repositories, money.
+    #[must_use]
+    pub fn with_state(self, state: ProductState) -> Self {
+        Investigator { state: Some(state), ..self }
+    }
+
+    /// With agents and the tools that they may call.
+    #[must_use]
+    pub fn with_tools(self, roster: Roster, toolbox: Arc<Toolbox>) -> Self {
+        Investigator { roster: Arc::new(roster), toolbox, ..self }
+    }
+
+    /// Answers a question from the views as of one epoch, and from the tools.
+    ///
+    /// # Errors
+    /// The question cannot be answered as it stands: unknown tenant or service, window reversed or absurd, unreadable
+    /// epoch; or the engine has stopped. A tool that fails is no error: the answer says what is missing.
+    pub async fn investigate(
+        &self,
+        question: &Question,
+        steps: Option<&Steps>,
+    ) -> Result<Investigated, InvestigateError> {
+        let started = Instant::now();
+        let (resolved, known) = self.understand(question).await?;
+        tell(steps, "scope", || {
+            format!("{} incidents, {} entities", resolved.incidents.len(), resolved.entities.len())
+        });
+        let beside = self.beside(question, &resolved, &known).await;
+        let mut investigated = self.answer(question, &resolved, &known, beside, None, steps).await;
+        investigated.answer.latency_ms = started.elapsed().as_secs_f64() * 1_000.0;
+        Ok(investigated)
+    }
+
+    /// What a question means, and what the views hold of it.
+    pub(crate) async fn understand(
+        &self,
+        question: &Question,
+    ) -> Result<(Resolved, Known), InvestigateError> {
+        let as_of = evidence::as_of(&self.reader, question).await?;
+        let (window, mut notes) = scope::window(question, as_of.event_time)?;
+        let known = evidence::gather(&self.reader, &question.tenant_id, as_of, window).await?;
+        // Words may be misread: what they seem to exclude is shown rather than nothing.
+        if question.time_window.is_none() && window.is_some() && known.incidents.is_empty() {
+            notes.push("no incident lies there; all incidents are shown".to_owned());
+            let known = evidence::gather(&self.reader, &question.tenant_id, as_of, None).await?;
+            return Ok((scope::resolve(question, (None, notes), &known)?, known));
+        }
+        Ok((scope::resolve(question, (window, notes), &known)?, known))
+    }
+
+    /// What the product keeps of use for a question. State that is away costs its own part of the answer.
+    async fn beside(&self, question: &Question, resolved: &Resolved, known: &Known) -> Beside {
+        let mut recording = Recording::default();
+        if let Some(state) = &self.state {
+            let tenant = &question.tenant_id;
+            if !resolved.incidents.is_empty() {
+                let cases = state.ask(|reply| StateRequest::Cases(tenant.clone(), reply)).await;
+                recording.cases = cases.unwrap_or_default();
+            }
+            for service in Slots::services(resolved, known) {
+                let asked = |reply| StateRequest::Repository(tenant.clone(), service, reply);
+                recording.repositories.extend(state.ask(asked).await.ok().flatten());
+            }
+        }
+        Beside { caller: Caller::Live(Arc::clone(&self.toolbox)), recording }
+    }
+
+    /// One answer. `then` is the answer that is had again: its calls are made once more, in its record.
+    pub(crate) async fn answer(
+        &self,
+        question: &Question,
+        resolved: &Resolved,
+        known: &Known,
+        beside: Beside,
+        then: Option<&Answer>,
+        steps: Option<&Steps>,
+    ) -> Investigated {
+        let Beside { caller, mut recording } = beside;
+        let similar = similar(resolved, known, &mut recording.cases);
+        let names: BTreeSet<&str> = self.roster.iter().map(|agent| agent.name.as_str()).collect();
+        let plan = router::plan(&question.query, resolved, known, &names);
+        tell(steps, "plan", || plan.reasoning.clone());
+        let assignments = match then {
+            Some(then) => self.assigned_then(&plan, then),
+            None => self.assign(question, (resolved, known), &plan, (&caller, &recording.repositories)),
+        };
+        let case =
+            agent::Case { tenant: &question.tenant_id, resolved, known, similar: &similar, caller: &caller };
+        let work = assignments.into_iter().map(async |assignment| {
+            let report = agent::work(&case, assignment).await;
+            tell(steps, "agent", || {
+                format!("{}: {} findings", report.result.agent, report.result.findings.len())
+            });
+            report
+        });
+        let mut reports = join_all(work).await;
+        agent::number(&mut reports);
+        let (results, calls): (Vec<_>, Vec<_>) =
+            reports.into_iter().map(|report| (report.result, report.calls)).unzip();
+        let brought = Brought { plan, results, calls: calls.concat(), similar };
+        let answer = synthesize::answer(question, resolved, known, brought);
+        tell(steps, "answer", || answer.summary.clone());
+        Investigated { question: question.clone(), answer, recording }
+    }
+
+    /// What each selected agent is to do.
+    fn assign<'a>(
+        &'a self,
+        question: &Question,
+        (resolved, known): (&Resolved, &Known),
+        plan: &Plan,
+        (caller, repositories): (&Caller, &[Repository]),
+    ) -> Vec<Assignment<'a>> {
+        let tools = caller.tools(&question.tenant_id);
+        let slots = Slots::of(resolved, known, repositories);
+        let selected = plan.agents_selected.iter().filter_map(|name| self.roster.get(name));
+        let assigned = selected.map(|spec| {
+            let mine = tools.iter().filter(|tool| spec.may_call(tool));
+            let (calls, skipped) = calls::plan(mine, &slots, resolved, known);
+            Assignment { spec, calls, skipped }
+        });
+        assigned.collect()
+    }
+
+    /// What each agent did then.
+    fn assigned_then<'a>(&'a self, plan: &Plan, then: &Answer) -> Vec<Assignment<'a>> {
+        let selected = plan.agents_selected.iter().filter_map(|name| self.roster.get(name));
+        let assigned = selected.map(|spec| {
+            let (calls, planned) = crate::again::assigned(then, &spec.name);
+            Assignment { spec, calls, skipped: planned }
+        });
+        assigned.collect()
+    }
+}
+
+/// The cases that the first incident is like; only those are kept with the investigation.
+fn similar(resolved: &Resolved, known: &Known, cases: &mut Vec<Case>) -> Vec<SimilarCase> {
+    let Some(incident) = resolved.incidents.first() else {
+        cases.clear();
+        return Vec::new();
+    };
+    let chains = known.chains.get(&incident.incident_id).into_iter().flatten();
+    let signature = memory::signature(chains.map(Arc::as_ref).map(|chain: &ChainRow| chain));
+    let similar = memory::similar(incident, &signature, cases);
+    cases.retain(|case| similar.iter().any(|found| found.incident_id == case.incident.incident_id));
+    similar
+}
+
+fn tell(steps: Option<&Steps>, step: &str, detail: impl FnOnce() -> String) {
+    if let Some(steps) = steps {
+        // A reader that is too slow misses a step, not the answer.
+        let _left_out = steps.try_send(Step { step: step.to_owned(), detail: detail() });
+    }
+}
