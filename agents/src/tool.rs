@@ -4,8 +4,17 @@
 //! within its time or is given up, it never sees more than one tenant, and what it returns is data, never an order.
 //! What surrounds a call (schema, limits, breaker, retries, caps, records) is the same for all of them.
 
+mod breaker;
+pub mod config;
+mod declared;
+mod egress;
 pub mod endpoint;
+mod mcp;
+mod rate;
+pub mod registry;
+mod schema;
 pub mod secret;
+mod switch;
 
 use std::pin::Pin;
 use std::time::Duration;

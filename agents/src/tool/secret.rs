@@ -1,5 +1,7 @@
 //! A secret: shown to nobody by accident.
 
+pub mod reference;
+
 /// A token, password or key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
