@@ -59,6 +59,12 @@ impl Endpoint {
         self.send(self.client.get(self.url(segments, query)?)).await
     }
 
+    /// The text at a path, where the answer is not one document. What is not UTF-8 in it is replaced.
+    pub async fn get_text(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<String, ToolError> {
+        let body = self.read(self.client.get(self.url(segments, query)?)).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// The document that answers another one.
     pub async fn post(&self, segments: &[&str], body: &Value) -> Result<Value, ToolError> {
         self.send(self.client.post(self.url(segments, &[])?).json(body)).await
@@ -75,6 +81,11 @@ impl Endpoint {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ToolError> {
+        let body = self.read(request).await?;
+        serde_json::from_slice(&body).map_err(|error| ToolError::Garbage(error.to_string()))
+    }
+
+    async fn read(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, ToolError> {
         let unavailable = |error: reqwest::Error| ToolError::Unavailable(error.without_url().to_string());
         let mut response = request.send().await.map_err(unavailable)?;
         match response.status().as_u16() {
@@ -95,6 +106,6 @@ impl Endpoint {
             }
             body.extend_from_slice(&chunk);
         }
-        serde_json::from_slice(&body).map_err(|error| ToolError::Garbage(error.to_string()))
+        Ok(body)
     }
 }
