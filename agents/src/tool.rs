@@ -6,6 +6,7 @@
 
 pub mod endpoint;
 pub mod secret;
+pub mod vendor;
 
 use std::pin::Pin;
 use std::time::Duration;
