@@ -97,6 +97,12 @@ impl Endpoint {
         self.request(Method::GET, segments, query, None).await
     }
 
+    /// The text at a path, where the answer is not one document. What is not UTF-8 in it is replaced.
+    pub async fn get_text(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<String, ToolError> {
+        let body = self.read(self.client.get(self.url(segments, query)?)).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// The document that answers another one.
     pub async fn post(&self, segments: &[&str], body: &Value) -> Result<Value, ToolError> {
         self.request(Method::POST, segments, &[], Some(body)).await
@@ -161,10 +167,23 @@ impl Endpoint {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ToolError> {
-        let response = request.timeout(TOTAL).send().await.map_err(|error| unanswered(&error))?;
-        judge_status(&response)?;
-        if response.headers().contains_key("content-encoding") {
-            return Err(ToolError::Garbage("a compressed answer, which was not asked for".to_owned()));
+        let body = self.read(request).await?;
+        serde_json::from_slice(&body).map_err(|error| ToolError::Garbage(error.to_string()))
+    }
+
+    async fn read(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, ToolError> {
+        let unavailable = |error: reqwest::Error| ToolError::Unavailable(error.without_url().to_string());
+        let mut response = request.send().await.map_err(unavailable)?;
+        match response.status().as_u16() {
+            200..=299 => {}
+            status @ (401 | 403) => return Err(ToolError::Denied(format!("status {status}"))),
+            429 => {
+                let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+                let after = after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
+                return Err(ToolError::Limited { after });
+            }
+            status @ (408 | 500..=599) => return Err(ToolError::Unavailable(format!("status {status}"))),
+            status => return Err(ToolError::Garbage(format!("status {status}"))),
         }
         let body = self.body(response).await?;
         serde_json::from_slice(&body).map_err(|error| {
