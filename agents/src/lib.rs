@@ -4,11 +4,14 @@
 //! question: `scope` (what is meant) → `router` (who is asked) → `graph`, `metrics`, `logs` (what they find) →
 //! `synthesize` (one answer). No clock but for latency, no randomness: the same views give the same answer.
 
+pub mod budget;
 pub mod error;
 mod evidence;
 mod graph;
 mod logs;
 mod metrics;
+pub mod model;
+pub mod redact;
 mod router;
 mod rule_out;
 mod scope;
