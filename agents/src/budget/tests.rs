@@ -147,7 +147,7 @@ fn history(seed: u64) {
     let (mut ledger, mut all, mut replayed) = (Ledger::default(), Vec::<Known>::new(), Vec::new());
     let mut workers: [Option<usize>; 5] = [None; 5];
     let mut now = EventTime(START);
-    for step in 0..60 {
+    for step in 0..40 {
         let jump = if random.below(20) == 0 { DAY_MS as u64 } else { 400 };
         now = now.plus_ms(random.below(jump) as i64);
         let worker = random.below(5) as usize;

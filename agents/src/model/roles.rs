@@ -11,6 +11,11 @@ pub mod word;
 
 use serde::{Deserialize, Serialize};
 
+use crate::redact;
+
+/// Times the characters that are kept, as many are looked at.
+const LOOKED_AT: usize = 8;
+
 /// What a model is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,7 +57,15 @@ impl Role {
     }
 }
 
-/// So many characters of a text, and no more.
-fn cut(text: &str, chars: usize) -> String {
-    text.chars().take(chars).collect()
+/// So many characters of a text, free of secrets. Of a long text only a beginning is looked at, which ends between two
+/// words: half of a secret would not be recognized.
+fn free(text: &str, chars: usize) -> String {
+    let looked_at = match text.char_indices().nth(LOOKED_AT * chars) {
+        None => text,
+        Some((end, _)) => {
+            let beginning = text.get(..end).unwrap_or_default();
+            beginning.rfind(char::is_whitespace).and_then(|end| beginning.get(..end)).unwrap_or_default()
+        }
+    };
+    redact::text(looked_at).chars().take(chars).collect()
 }

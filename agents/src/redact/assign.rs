@@ -111,7 +111,8 @@ fn name_before(text: &str, sign: usize) -> Option<(&str, Says)> {
         b'>' => bytes[..start].last() == Some(&b'<'),
         _ => true,
     };
-    if !allowed {
+    // The mark of something redacted names a kind, not a value.
+    if !allowed || text[..start].ends_with("[redacted:") {
         return None;
     }
     // `API key: …` in two words.
@@ -202,7 +203,7 @@ fn is_secret(name: &str, says: Says, value: &str, spaced: bool) -> bool {
     match says {
         Says::Surely => !(spaced && said()),
         Says::Perhaps if matches!(last.as_str(), "auth" | "sig" | "signature") => {
-            12 <= value.len() && key::looks_secret(value)
+            12 <= value.len() && !value.contains(':') && key::looks_secret(value)
         }
         Says::Perhaps if spaced => 8 <= value.len() && key::looks_secret(value),
         Says::Perhaps => {

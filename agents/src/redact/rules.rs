@@ -78,7 +78,7 @@ pub(super) fn find(text: &str, spans: &mut Vec<Span>) {
             let Some(secret) = found.get(1).or_else(|| found.get(0)) else { break };
             let whole = found.get(0).map_or(secret, |whole| whole);
             // What is not meant may overlap with what is; a rule that is asked again here matches few bytes.
-            from = if meant(kind, secret.as_str(), text, whole.start()) {
+            from = if meant(kind, secret.as_str(), text, secret.start()) {
                 spans.push(Span { start: secret.start(), end: secret.end(), kind });
                 whole.end()
             } else if *kind == "card" {
@@ -91,6 +91,11 @@ pub(super) fn find(text: &str, spans: &mut Vec<Span>) {
 }
 
 fn meant(kind: &str, secret: &str, text: &str, start: usize) -> bool {
+    // What was redacted before is not a secret.
+    if secret.contains("[redacted:") || text.get(..start).is_some_and(|before| before.ends_with("[redacted:"))
+    {
+        return false;
+    }
     match kind {
         "card" => {
             let fraction = text.get(..start).is_some_and(|before| before.ends_with('.'));

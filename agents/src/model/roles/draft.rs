@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Role, cut};
+use super::{Role, free};
 use crate::model::wire::ChatRequest;
 use crate::model::{Completion, Failed, Model, Unfit, check, strict};
-use crate::redact;
 
 /// Steps of a runbook that is worded.
 const STEPS: usize = 30;
@@ -31,8 +30,7 @@ pub struct Step {
 impl Step {
     /// A step, with the command that is shown beside it, if any.
     pub fn new(text: &str, command: &str) -> Self {
-        let free = |text: &str| cut(&redact::text(text), STEP_CHARS);
-        Step { text: free(text), command: free(command) }
+        Step { text: free(text, STEP_CHARS), command: free(command, STEP_CHARS) }
     }
 }
 

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Role, cut};
+use super::{Role, free};
 use crate::model::wire::ChatRequest;
 use crate::model::{Completion, Failed, Model, Unfit, check, strict};
-use crate::redact;
 
 /// Characters of a question that are sent.
 const QUESTION_CHARS: usize = 2_000;
@@ -49,7 +48,7 @@ pub struct Chosen {
 pub fn request(facts: &Facts) -> ChatRequest {
     let agent = |agent: &Agent| json!({ "name": agent.name, "description": agent.description, "has_data": agent.has_data });
     let data = json!({
-        "question": cut(&facts.question, QUESTION_CHARS),
+        "question": free(&facts.question, QUESTION_CHARS),
         "agents": facts.agents.iter().map(agent).collect::<Vec<Value>>(),
         "intents": facts.intents,
     });
@@ -81,7 +80,7 @@ pub fn read(text: &str, facts: &Facts) -> Result<Chosen, Unfit> {
     let agents: Vec<String> = facts.agents.iter().map(|agent| &agent.name).filter(chosen).cloned().collect();
     let reason = value.get("reason").and_then(Value::as_str).unwrap_or_default();
     // The reason decides nothing, so it costs no repair: it is shown if it is made of what was asked about.
-    let mut known = format!("{} {}", redact::text(&facts.question), facts.intents.join(" "));
+    let mut known = format!("{} {}", free(&facts.question, QUESTION_CHARS), facts.intents.join(" "));
     for agent in &facts.agents {
         known.push_str(&format!(" {} {}", agent.name, agent.description));
     }

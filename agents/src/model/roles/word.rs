@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Role, cut};
+use super::{Role, free};
 use crate::model::wire::ChatRequest;
 use crate::model::{Completion, Failed, Model, Unfit, check, strict};
-use crate::redact;
 
 /// Statements that are sent.
 const STATEMENTS: usize = 40;
@@ -30,7 +29,7 @@ pub struct Statement {
 impl Statement {
     /// A statement and the ids it rests on.
     pub fn new(text: &str, cites: Vec<String>) -> Self {
-        Statement { text: cut(&redact::text(text), STATEMENT_CHARS), cites }
+        Statement { text: free(text, STATEMENT_CHARS), cites }
     }
 }
 
