@@ -5,16 +5,14 @@
 //! asked) → `agent` (what each finds; `calls` fixes what it asks outside, `caller` asks) → `synthesize` (one answer).
 //! `again` has an investigation again; `memory` compares it with closed ones; `runbook` says what to do.
 
-mod again;
-mod agent;
-mod caller;
-mod calls;
-mod desk;
+pub mod budget;
 pub mod error;
 mod evidence;
-mod investigate;
-pub mod memory;
-pub mod roster;
+mod graph;
+mod logs;
+mod metrics;
+pub mod model;
+pub mod redact;
 mod router;
 mod rule_out;
 pub mod runbook;

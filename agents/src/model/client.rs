@@ -1,0 +1,122 @@
+//! The thin part: asks an OpenAI-compatible server within a deadline, again when that may help.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::ModelError;
+use super::price::{Price, estimate};
+use super::wire::{self, ChatRequest, Reply, Usage};
+use crate::redact;
+use crate::tool::ToolError;
+use crate::tool::endpoint::Endpoint;
+
+/// Times that a question is asked again.
+const RETRIES: u32 = 2;
+/// Before the first of them, unless the server says when; doubled each time.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How a model is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Its name at the server.
+    pub model: String,
+    /// What it costs.
+    pub price: Price,
+    /// Tokens of an answer at most.
+    pub max_tokens: u32,
+    /// Asked with, for answers that repeat as far as the server keeps to it.
+    pub seed: u64,
+    /// Whether it is a reasoning model, which accepts neither a temperature nor a seed and counts its limit otherwise.
+    pub reasoning: bool,
+}
+
+/// A model at a server.
+#[derive(Clone, Debug)]
+pub struct Client {
+    endpoint: Endpoint,
+    settings: Settings,
+}
+
+/// Vectors of texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedded {
+    /// One a text, all of one length.
+    pub vectors: Vec<Vec<f32>>,
+    /// Millionths of a dollar.
+    pub usd_micros: u64,
+}
+
+impl Client {
+    /// A model at a server; the endpoint's path is what comes before `/chat/completions`, such as `/v1`.
+    pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
+        Client { endpoint, settings }
+    }
+
+    /// How it is asked.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Answers a question.
+    pub(crate) async fn chat(&self, request: &ChatRequest, ends: Instant) -> Result<Reply, ModelError> {
+        wire::reply(&self.send(&["chat", "completions"], &request.body(&self.settings), ends).await?)
+    }
+
+    /// Vectors of texts, by the model of the settings. Secrets in them are not sent.
+    ///
+    /// # Errors
+    /// No vectors in time.
+    pub async fn embed(&self, texts: &[String], within: Duration) -> Result<Embedded, ModelError> {
+        if texts.is_empty() {
+            return Ok(Embedded { vectors: Vec::new(), usd_micros: 0 });
+        }
+        let texts: Vec<String> = texts.iter().map(|text| redact::text(text)).collect();
+        let body = json!({ "model": self.settings.model, "input": texts, "encoding_format": "float" });
+        let answer = self.send(&["embeddings"], &body, Instant::now() + within).await?;
+        let (vectors, usage) = wire::vectors(&answer, texts.len())?;
+        let reported = usage.unwrap_or_default().input_tokens;
+        let counted = reported.max(estimate(texts.iter().map(String::len).sum()));
+        let usd_micros = self.settings.price.cost(Usage { input_tokens: counted, output_tokens: 0 });
+        Ok(Embedded { vectors, usd_micros })
+    }
+
+    async fn send(&self, path: &[&str], body: &Value, ends: Instant) -> Result<Value, ModelError> {
+        let mut pause = PAUSE;
+        for retries_left in (0..=RETRIES).rev() {
+            let answered = timeout_at(ends, self.endpoint.post(path, body)).await;
+            let error = match answered {
+                Err(_) => return Err(ModelError::TimedOut),
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => ModelError::from(error),
+            };
+            let wait = match &error {
+                ModelError::Unavailable(_) => pause,
+                ModelError::Limited { after } => after.unwrap_or(pause),
+                _ => return Err(error),
+            };
+            // Waiting beyond the deadline would only make the fallback later.
+            let in_time = Instant::now().checked_add(wait).is_some_and(|at| at < ends);
+            if retries_left == 0 || !in_time {
+                return Err(error);
+            }
+            sleep(wait).await;
+            pause *= 2;
+        }
+        Err(ModelError::TimedOut)
+    }
+}
+
+impl From<ToolError> for ModelError {
+    fn from(error: ToolError) -> Self {
+        match error {
+            ToolError::Denied(why) => ModelError::Denied(why),
+            ToolError::Limited { after } => ModelError::Limited { after },
+            ToolError::Unavailable(why) => ModelError::Unavailable(why),
+            ToolError::TimedOut(_) => ModelError::TimedOut,
+            ToolError::Arguments(why) | ToolError::Garbage(why) => ModelError::Garbage(why),
+            ToolError::TooLarge(bytes) => ModelError::Garbage(format!("more than {bytes} bytes")),
+        }
+    }
+}
