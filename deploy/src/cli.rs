@@ -56,6 +56,8 @@ pub enum Command {
     Rejects(ViewOptions),
     /// Write rows of a view of a running kgroot to a file.
     Export(ExportOptions),
+    /// Carry messages of the Model Context Protocol between standard input and output and a running kgroot.
+    Mcp(McpOptions),
 }
 
 /// How data is printed.
@@ -324,6 +326,17 @@ pub struct ExportOptions {
     /// Where and whose.
     #[command(flatten)]
     pub remote: Remote,
+}
+
+/// `kgroot mcp`.
+#[derive(Debug, Args)]
+pub struct McpOptions {
+    /// Address of the API.
+    #[arg(long, visible_alias = "url", default_value = "http://127.0.0.1:8000")]
+    pub server: String,
+    /// Whose views.
+    #[arg(long)]
+    pub tenant: TenantId,
 }
 
 /// Format of an exported file.

@@ -157,7 +157,8 @@ async fn checked(sent: reqwest::Result<Response>, remote: &Remote) -> Result<Res
     ))
 }
 
-fn root(error: &reqwest::Error) -> String {
+/// The innermost reason of a failed request.
+pub(crate) fn root(error: &reqwest::Error) -> String {
     let mut present: &dyn std::error::Error = error;
     while let Some(source) = present.source() {
         present = source;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use deploy::cli::{Arguments, Command};
-use deploy::{client, demo, doctor, exit, export, replay, rules, schema, serve, state, telemetry};
+use deploy::{client, demo, doctor, exit, export, mcp, replay, rules, schema, serve, state, telemetry};
 
 /// Gives memory back after a burst (docs/adr/0008).
 #[global_allocator]
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
             Command::Topology(options) => client::view("topology", options).await,
             Command::Rejects(options) => client::view("rejects", options).await,
             Command::Export(options) => export::run(options).await,
+            Command::Mcp(options) => mcp::run(options).await,
         }
     });
     // Whatever has not stopped by now, such as a thread that waits for a broker, is not waited for.

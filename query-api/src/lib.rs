@@ -4,6 +4,7 @@
 //! which they were true. Every refusal is a problem document (RFC 9457).
 
 mod access;
+mod mcp;
 mod problem;
 mod router;
 mod routes;

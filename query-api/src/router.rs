@@ -13,6 +13,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::mcp;
 use crate::problem::Problem;
 use crate::routes::{
     changes, health, history, ingest, investigate, investigations, repositories, runs, search, views,
@@ -54,6 +55,7 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(views::topology))
         .routes(routes!(views::rejects))
         .routes(routes!(views::episodes))
+        .routes(routes!(views::change_episodes))
         .routes(routes!(views::entities))
         .routes(routes!(views::events))
         .routes(routes!(views::links))
@@ -71,6 +73,8 @@ pub fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(RECORDS_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT));
+    let agents = mcp::route(timed.clone().with_state(api.clone()), BODY_BYTES_MAX)
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT));
     let document = timed_document.merge_from(streamed_document).merge_from(appending_document);
     let document = serde_json::to_value(&document).unwrap_or_default();
     timed
@@ -79,6 +83,7 @@ pub fn router(api: Api) -> Router {
         .route("/openapi.json", axum::routing::get(async move || axum::Json(document)))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .merge(appending)
+        .merge(agents)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))

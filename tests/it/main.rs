@@ -16,6 +16,7 @@ mod histories;
 mod hostile;
 mod kafka;
 mod kills;
+mod mcp;
 mod named_errors;
 mod parquet;
 mod program;

@@ -167,6 +167,10 @@ view_route!(
     episodes, "/api/v1/episodes", ViewName::Episodes
 );
 view_route!(
+    /// Episodes of class change: pushes, deployments, configuration.
+    change_episodes, "/api/v1/change-episodes", ViewName::Changes
+);
+view_route!(
     /// Entities that any live fact names.
     entities, "/api/v1/entities", ViewName::Entities
 );

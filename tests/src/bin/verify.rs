@@ -24,14 +24,15 @@ const NEEDED: [(&str, &str); 12] = [
     ("/usr/include/zlib.h", "zlib1g-dev"),
     ("/usr/bin/pkg-config", "pkg-config"),
 ];
-/// Python packages of the producer and the readers that are not ours, and of an S3-compatible server.
-const PRODUCER: [&str; 6] = [
+/// Python packages of the producer, the readers and the client that are not ours, and of an S3-compatible server.
+const PRODUCER: [&str; 7] = [
     "confluent-kafka==2.11.1",
     "fastavro==1.12.0",
     "duckdb==2.0.1",
     "pyarrow==26.0.1",
     "fsspec==2026.9.0",
     "moto[s3,server]==5.2.5",
+    "mcp==2.3.0",
 ];
 
 fn main() -> ExitCode {
