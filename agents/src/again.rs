@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use schemas::answer::{Again, Answer, CallOutcome, Skipped};
-use schemas::state::{Investigated, Investigation};
+use schemas::state::{Investigated, Investigation, Recording};
 use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::calls::PlannedCall;
 use crate::error::InvestigateError;
 use crate::investigate::{Beside, Investigator};
+use crate::voice::Voice;
 
 /// Differences that are told.
 const TOLD_MAX: usize = 10;
@@ -28,7 +29,12 @@ impl Investigator {
         let (resolved, known) = self.understand(&question).await?;
         let beside = Beside {
             caller: Caller::Recorded(Arc::new(then.answer.tool_calls.clone())),
-            recording: then.recording.clone(),
+            voice: if then.recording.completions.is_empty() {
+                Voice::off()
+            } else {
+                Voice::recorded(&then.recording.completions)
+            },
+            recording: Recording { completions: Vec::new(), ..then.recording.clone() },
         };
         let asked = &then.question;
         let Investigated { answer, .. } =

@@ -10,10 +10,12 @@ use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
 use schemas::answer::{Again, Question};
 use schemas::ids::TenantId;
-use schemas::state::{Investigated, Investigation};
+use schemas::state::{Approval, Investigated, Investigation};
+use serde_json::Value;
 
-use crate::error::InvestigateError;
+use crate::error::{ActError, InvestigateError};
 use crate::investigate::{Investigator, Steps};
+use crate::runbook;
 
 type Outcome = Result<Arc<Investigated>, InvestigateError>;
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -51,6 +53,25 @@ impl Desk {
     /// As [`Investigator::again`].
     pub async fn again(&self, then: &Investigation) -> Result<Again, InvestigateError> {
         self.investigator.again(then).await
+    }
+
+    /// What a tenant may spend on a model in a day, in millionths of a dollar; `None` without a model.
+    pub fn usd_micros_per_day(&self) -> Option<u64> {
+        self.investigator.usd_micros_per_day()
+    }
+
+    /// Carries out an action whose approval was just used.
+    ///
+    /// # Errors
+    /// The approval is for other arguments, no tool carries out such an action, or the tool has failed.
+    pub async fn act(&self, tenant: &TenantId, approval: &Approval) -> Result<Value, ActError> {
+        if runbook::digest(tenant, &approval.action, &approval.arguments) != approval.digest {
+            return Err(ActError::Other);
+        }
+        let called =
+            self.investigator.toolbox.act(tenant, &approval.action, approval.arguments.clone()).await;
+        let called = called.ok_or_else(|| ActError::NoTool(approval.action.clone()))?;
+        called.outcome.map(|output| output.content).map_err(|error| ActError::Failed(called.tool, error))
     }
 
     /// The investigation of a question: the one under way, or a new one. It ends when nobody waits for it any more.

@@ -2,6 +2,8 @@
 
 use schemas::read::ReadError;
 
+use crate::tool::ToolError;
+
 /// Why a question is not answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvestigateError {
@@ -24,6 +26,20 @@ pub enum InvestigateError {
     /// The views could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+/// Why an approved action was not carried out, or not to its end.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActError {
+    /// The approval is not for these arguments.
+    #[error("the approval is for another action or other arguments")]
+    Other,
+    /// No tool does that.
+    #[error("no tool of this tenant carries out {0:?}; configure one that writes, called CONNECTION.{0}")]
+    NoTool(String),
+    /// The tool has failed; whether it has changed something is for a person to see.
+    #[error("{0}: {1}")]
+    Failed(String, ToolError),
 }
 
 fn suggestion(nearest: &[String]) -> String {

@@ -25,6 +25,7 @@ use crate::scope::{self, Resolved};
 use crate::slots::Slots;
 use crate::synthesize::{self, Brought};
 use crate::tool::registry::Toolbox;
+use crate::voice::{Asking, Spoken, Voice};
 
 /// Where the steps of an investigation are told; one that nobody takes in time is left out.
 pub type Steps = mpsc::Sender<Step>;
@@ -34,13 +35,15 @@ pub type Steps = mpsc::Sender<Step>;
 pub struct Investigator {
     pub(crate) reader: ViewReader,
     state: Option<ProductState>,
-    toolbox: Arc<Toolbox>,
+    pub(crate) toolbox: Arc<Toolbox>,
     roster: Arc<Roster>,
+    voice: Voice,
 }
 
 /// What an investigation rests on beside the views.
 pub(crate) struct Beside {
     pub(crate) caller: Caller,
+    pub(crate) voice: Voice,
     pub(crate) recording: Recording,
 }
 
@@ -48,7 +51,7 @@ impl Investigator {
     /// Answers from the views alone.
     pub fn new(reader: ViewReader) -> Self {
         let (toolbox, roster) = (Arc::new(Toolbox::new()), Arc::new(Roster::built_in()));
-        Investigator { reader, state: None, toolbox, roster }
+        Investigator { reader, state: None, toolbox, roster, voice: Voice::off() }
     }
 
     /// With what the product keeps: cases, repositories, money.
@@ -61,6 +64,12 @@ impl Investigator {
     #[must_use]
     pub fn with_tools(self, roster: Roster, toolbox: Arc<Toolbox>) -> Self {
         Investigator { roster: Arc::new(roster), toolbox, ..self }
+    }
+
+    /// With a model.
+    #[must_use]
+    pub fn with_voice(self, voice: Voice) -> Self {
+        Investigator { voice, ..self }
     }
 
     /// Answers a question from the views as of one epoch, and from the tools.
@@ -82,6 +91,10 @@ impl Investigator {
         let mut investigated = self.answer(question, &resolved, &known, beside, None, steps).await;
         investigated.answer.latency_ms = started.elapsed().as_secs_f64() * 1_000.0;
         Ok(investigated)
+    }
+
+    pub(crate) fn usd_micros_per_day(&self) -> Option<u64> {
+        self.voice.speaks().then(|| self.voice.usd_micros_per_day())
     }
 
     /// What a question means, and what the views hold of it.
@@ -115,7 +128,8 @@ impl Investigator {
                 recording.repositories.extend(state.ask(asked).await.ok().flatten());
             }
         }
-        Beside { caller: Caller::Live(Arc::clone(&self.toolbox)), recording }
+        let voice = if question.no_llm { Voice::off() } else { self.voice.clone() };
+        Beside { caller: Caller::Live(Arc::clone(&self.toolbox)), voice, recording }
     }
 
     /// One answer. `then` is the answer that is had again: its calls are made once more, in its record.
@@ -128,10 +142,16 @@ impl Investigator {
         then: Option<&Answer>,
         steps: Option<&Steps>,
     ) -> Investigated {
-        let Beside { caller, mut recording } = beside;
+        let Beside { caller, voice, mut recording } = beside;
+        let mut spoken = Spoken::default();
+        let asking =
+            Asking { tenant: &question.tenant_id, purpose: purpose(resolved), state: self.state.as_ref() };
         let similar = similar(resolved, known, &mut recording.cases);
         let names: BTreeSet<&str> = self.roster.iter().map(|agent| agent.name.as_str()).collect();
-        let plan = router::plan(&question.query, resolved, known, &names);
+        let mut plan = router::plan(&question.query, resolved, known, &names);
+        if voice.speaks() && router::UNSURE_MILLI <= plan.ambiguity_milli {
+            plan = voice.plan(&asking, (&question.query, &self.roster), plan, &mut spoken).await;
+        }
         tell(steps, "plan", || plan.reasoning.clone());
         let assignments = match then {
             Some(then) => self.assigned_then(&plan, then),
@@ -151,7 +171,12 @@ impl Investigator {
         let (results, calls): (Vec<_>, Vec<_>) =
             reports.into_iter().map(|report| (report.result, report.calls)).unzip();
         let brought = Brought { plan, results, calls: calls.concat(), similar };
-        let answer = synthesize::answer(question, resolved, known, brought);
+        let mut answer = synthesize::answer(question, resolved, known, brought);
+        if voice.speaks() {
+            voice.word(&asking, &mut answer, &mut spoken).await;
+            voice.draft(&asking, &mut answer, &mut spoken).await;
+        }
+        spoken.tell(&mut answer, &mut recording);
         tell(steps, "answer", || answer.summary.clone());
         Investigated { question: question.clone(), answer, recording }
     }
@@ -197,6 +222,11 @@ fn similar(resolved: &Resolved, known: &Known, cases: &mut Vec<Case>) -> Vec<Sim
     let similar = memory::similar(incident, &signature, cases);
     cases.retain(|case| similar.iter().any(|found| found.incident_id == case.incident.incident_id));
     similar
+}
+
+/// What money is spent on: the first incident, or questions about none.
+fn purpose(resolved: &Resolved) -> String {
+    resolved.incidents.first().map_or_else(|| "no incident".to_owned(), |first| first.incident_id.to_string())
 }
 
 fn tell(steps: Option<&Steps>, step: &str, detail: impl FnOnce() -> String) {

@@ -5,14 +5,19 @@
 //! asked) → `agent` (what each finds; `calls` fixes what it asks outside, `caller` asks) → `synthesize` (one answer).
 //! `again` has an investigation again; `memory` compares it with closed ones; `runbook` says what to do.
 
+mod again;
+mod agent;
 pub mod budget;
+mod caller;
+mod calls;
+mod desk;
 pub mod error;
 mod evidence;
-mod graph;
-mod logs;
-mod metrics;
+mod investigate;
+pub mod memory;
 pub mod model;
 pub mod redact;
+pub mod roster;
 mod router;
 mod rule_out;
 pub mod runbook;
@@ -21,6 +26,8 @@ mod slots;
 mod statements;
 mod synthesize;
 pub mod tool;
+mod voice;
+pub mod watch;
 
 use schemas::answer::{Answer, Question};
 use schemas::read::ViewReader;
@@ -29,6 +36,7 @@ use crate::error::InvestigateError;
 
 pub use desk::Desk;
 pub use investigate::{Investigator, Steps};
+pub use voice::Voice;
 
 /// Answers a question from the views alone: without tools, model or memory.
 ///

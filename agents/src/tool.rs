@@ -14,6 +14,7 @@ mod rate;
 pub mod registry;
 mod schema;
 pub mod secret;
+mod switch;
 pub mod vendor;
 
 use std::pin::Pin;

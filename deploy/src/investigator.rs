@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use agents::Desk;
-use agents::error::InvestigateError;
+use agents::error::{ActError, InvestigateError};
 use axum::http::StatusCode;
 use query_api::{Investigator, Problem};
 
 /// A desk as the API knows it.
 pub fn of(desk: Desk) -> Investigator {
-    let again = desk.clone();
+    let (again, acting) = (desk.clone(), desk.clone());
+    let usd_micros_per_day = desk.usd_micros_per_day();
     Investigator {
         ask: Arc::new(move |question, steps| {
             let desk = desk.clone();
@@ -19,10 +20,24 @@ pub fn of(desk: Desk) -> Investigator {
             let desk = again.clone();
             Box::pin(async move { desk.again(&then).await.map_err(problem) })
         }),
+        act: Arc::new(move |tenant, approval| {
+            let desk = acting.clone();
+            Box::pin(async move { desk.act(&tenant, &approval).await.map_err(not_done) })
+        }),
+        usd_micros_per_day,
         spawn: Arc::new(|work| {
             #[expect(clippy::disallowed_methods, reason = "tasks are spawned in this crate only")]
             drop(tokio::spawn(work));
         }),
+    }
+}
+
+fn not_done(error: ActError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        ActError::Other => Problem::new(StatusCode::CONFLICT, "approval_differs", detail),
+        ActError::NoTool(_) => Problem::new(StatusCode::CONFLICT, "action_has_no_tool", detail),
+        ActError::Failed(..) => Problem::new(StatusCode::BAD_GATEWAY, "action_failed", detail),
     }
 }
 

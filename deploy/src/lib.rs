@@ -11,6 +11,7 @@ pub mod event_log;
 pub mod exit;
 pub mod export;
 pub mod input;
+pub mod investigator;
 pub mod mcp;
 pub mod output;
 pub mod product;

@@ -16,7 +16,8 @@ use utoipa_axum::routes;
 use crate::mcp;
 use crate::problem::Problem;
 use crate::routes::{
-    changes, health, history, ingest, investigate, investigations, repositories, runs, search, views,
+    approvals, cases, changes, health, history, ingest, investigate, investigations, repositories, runs,
+    search, spending, views,
 };
 use crate::state::Api;
 
@@ -44,6 +45,12 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(investigations::investigation))
         .routes(routes!(investigations::again))
         .routes(routes!(runs::run, runs::cancel))
+        .routes(routes!(cases::cases))
+        .routes(routes!(cases::teach))
+        .routes(routes!(cases::approve))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::execute))
+        .routes(routes!(spending::spending))
         .routes(routes!(repositories::repositories))
         .routes(routes!(repositories::repository, repositories::map, repositories::unmap))
         .routes(routes!(history::history))

@@ -1,6 +1,8 @@
 //! One resource per file.
 
+pub(crate) mod approvals;
 pub(crate) mod asked;
+pub(crate) mod cases;
 pub(crate) mod changes;
 pub(crate) mod health;
 pub(crate) mod history;
@@ -11,4 +13,5 @@ pub(crate) mod parts;
 pub(crate) mod repositories;
 pub(crate) mod runs;
 pub(crate) mod search;
+pub(crate) mod spending;
 pub(crate) mod views;

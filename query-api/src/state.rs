@@ -11,8 +11,9 @@ use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
 use schemas::read::{Changes, Page, Query, Status, ViewReader};
 use schemas::search::{Hits, Search, SearchError};
-use schemas::state::{Investigated, Investigation, ProductState, Reply, StateError, StateRequest};
+use schemas::state::{Approval, Investigated, Investigation, ProductState, Reply, StateError, StateRequest};
 use schemas::view::ViewName;
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::access::{ReadAccess, WriteAccess};
@@ -31,6 +32,10 @@ pub struct Investigator {
     pub ask: Arc<dyn Fn(Question, Option<Steps>) -> OnItsWay<Investigated> + Send + Sync>,
     /// Has an investigation again.
     pub again: Arc<dyn Fn(Investigation) -> OnItsWay<Again> + Send + Sync>,
+    /// Carries out an action whose approval was just used.
+    pub act: Arc<dyn Fn(TenantId, Approval) -> OnItsWay<Value> + Send + Sync>,
+    /// What a tenant may spend on a model in a day, in millionths of a dollar; `None` without a model.
+    pub usd_micros_per_day: Option<u64>,
     /// Lets something run beside the request: libraries start no tasks.
     pub spawn: Arc<dyn Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync>,
 }
@@ -137,6 +142,16 @@ impl Api {
     /// Has an investigation again.
     pub(crate) async fn again(&self, then: Investigation) -> Result<Again, Problem> {
         (self.investigator.again)(then).await
+    }
+
+    /// Carries out an action whose approval was just used.
+    pub(crate) async fn act(&self, access: &WriteAccess, approval: Approval) -> Result<Value, Problem> {
+        (self.investigator.act)(access.tenant().clone(), approval).await
+    }
+
+    /// What a tenant may spend on a model in a day.
+    pub(crate) fn usd_micros_per_day(&self) -> Option<u64> {
+        self.investigator.usd_micros_per_day
     }
 
     /// Lets something run beside the request.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, CallOutcome, Question};
-use crate::ids::TenantId;
+use crate::ids::{TenantId, hash64};
+use crate::state::Approval;
 use crate::time::Epoch;
 
 /// Kafka topic of the stream.
@@ -55,6 +56,29 @@ impl AuditRecord {
     /// The name of the record: a consumer that sees it twice has it already.
     pub fn key(&self) -> String {
         format!("{}/{}/{}", self.tenant_id, self.investigation_id, self.number)
+    }
+}
+
+/// Records of approvals are numbered from here on: those of an investigation are far fewer.
+const APPROVALS_FROM: u32 = 1 << 24;
+
+/// The record of an approval that was given, or of its use.
+pub fn approved(tenant: &TenantId, approval: &Approval) -> AuditRecord {
+    let (used, reason) = match approval.used_at {
+        None => (0, format!("{} approves {}", approval.approved_by, approval.action)),
+        Some(_) => (1, format!("{} is carried out", approval.action)),
+    };
+    // Two approvals of one investigation would have the same number once in 2^23.
+    let place = u32::try_from(hash64(&[approval.approval_id.as_bytes()]) >> 41).unwrap_or(0);
+    AuditRecord {
+        tenant_id: tenant.clone(),
+        investigation_id: approval.investigation_id.clone(),
+        number: APPROVALS_FROM + 2 * place + used,
+        decision: Decision::Approval,
+        as_of: approval.as_of,
+        reason,
+        detail: json!({ "approval_id": approval.approval_id, "digest": approval.digest, "action": approval.action,
+            "arguments": approval.arguments, "expires_at": approval.expires_at }),
     }
 }
 

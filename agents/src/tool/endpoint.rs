@@ -168,27 +168,18 @@ impl Endpoint {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ToolError> {
         let body = self.read(request).await?;
-        serde_json::from_slice(&body).map_err(|error| ToolError::Garbage(error.to_string()))
-    }
-
-    async fn read(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, ToolError> {
-        let unavailable = |error: reqwest::Error| ToolError::Unavailable(error.without_url().to_string());
-        let mut response = request.send().await.map_err(unavailable)?;
-        match response.status().as_u16() {
-            200..=299 => {}
-            status @ (401 | 403) => return Err(ToolError::Denied(format!("status {status}"))),
-            429 => {
-                let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-                let after = after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
-                return Err(ToolError::Limited { after });
-            }
-            status @ (408 | 500..=599) => return Err(ToolError::Unavailable(format!("status {status}"))),
-            status => return Err(ToolError::Garbage(format!("status {status}"))),
-        }
-        let body = self.body(response).await?;
         serde_json::from_slice(&body).map_err(|error| {
             ToolError::Garbage(format!("not JSON at line {}, column {}", error.line(), error.column()))
         })
+    }
+
+    async fn read(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, ToolError> {
+        let response = request.timeout(TOTAL).send().await.map_err(|error| unanswered(&error))?;
+        judge_status(&response)?;
+        if response.headers().contains_key("content-encoding") {
+            return Err(ToolError::Garbage("a compressed answer, which was not asked for".to_owned()));
+        }
+        self.body(response).await
     }
 
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, ToolError> {

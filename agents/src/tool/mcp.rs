@@ -134,7 +134,9 @@ fn describe(
         (Some(effect), _) => effect,
         (None, Some(true)) => Effect::Read,
         (None, _) => {
-            return Err("the server does not say that it only reads; say `effect: read` or `write`".to_owned());
+            return Err(
+                "the server does not say that it only reads; say `effect: read` or `write`".to_owned()
+            );
         }
     };
     let mut parameters = Map::clone(&offer.input_schema);

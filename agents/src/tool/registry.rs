@@ -169,6 +169,40 @@ impl Toolbox {
         called
     }
 
+    /// Calls the tool that carries out an approved action: one that writes, whose operation is called like the action. Once:
+    /// a repeat could do twice what was approved once.
+    pub(crate) async fn act(&self, tenant: &TenantId, action: &str, arguments: Value) -> Option<Called> {
+        let writes = |metadata: &Metadata| {
+            let operation = metadata.name.split_once('.').map(|(_, operation)| operation);
+            metadata.effect == Effect::Write && operation == Some(action)
+        };
+        let metadata = self.list(tenant).into_iter().find(writes)?;
+        let entry = self.entry(tenant, &metadata.name)?;
+        let started = Instant::now();
+        let mut called = Called {
+            tool: metadata.name.clone(),
+            arguments,
+            outcome: Err(switched_off()),
+            attempts: 0,
+            elapsed: Duration::ZERO,
+            usd_micros: metadata.usd_micros,
+        };
+        let valid = entry.arguments.check(&called.arguments).map_err(ToolError::Arguments);
+        called.outcome = match valid {
+            Err(error) => Err(error),
+            Ok(()) if self.switch.is_off(tenant, &metadata.name) => Err(switched_off()),
+            Ok(()) => {
+                called.attempts = 1;
+                let call = Call { tenant: tenant.clone(), arguments: called.arguments.clone() };
+                let execution = tokio::time::timeout(metadata.timeout, entry.tool.execute(call)).await;
+                execution.unwrap_or(Err(ToolError::TimedOut(metadata.timeout)))
+            }
+        };
+        called.elapsed = started.elapsed();
+        record(tenant, &metadata.name, &called);
+        Some(called)
+    }
+
     async fn pass(&self, entry: &Entry, tenant: &TenantId, called: &mut Called, within: Duration) {
         let metadata = entry.tool.metadata();
         called.outcome = match self.admit(entry, tenant, &called.arguments) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::time::EventTime;
+use crate::time::{Epoch, EventTime};
 
 /// One approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -12,6 +12,8 @@ pub struct Approval {
     pub approval_id: String,
     /// The investigation that proposed the action.
     pub investigation_id: String,
+    /// Epoch of that investigation.
+    pub as_of: Epoch,
     /// Digest of the proposal: of action and arguments.
     pub digest: String,
     /// `rollback`, `restart`, `scale`, `ticket`, `pull_request`.

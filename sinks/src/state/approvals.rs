@@ -1,5 +1,6 @@
 //! Approvals: kept once, used once, worth nothing after they have expired.
 
+use schemas::audit::approved;
 use schemas::ids::TenantId;
 use schemas::state::{Approval, StateError, Used};
 use schemas::time::EventTime;
@@ -23,6 +24,7 @@ impl Database {
         let approve = sqlx::query(APPROVE).bind(tenant.to_string()).bind(approval.approval_id.clone());
         let approve = approve.bind(approval.expires_at.0).bind(written(approval)?);
         approve.execute(&mut *transaction).await.map_err(&failed)?;
+        self.decided(&mut transaction, tenant, &[approved(tenant, approval)], super::now()).await?;
         let before = approval.expires_at.0.saturating_sub(self.keep_ms);
         let forget = sqlx::query(FORGET).bind(tenant.to_string()).bind(before);
         forget.execute(&mut *transaction).await.map_err(&failed)?;
@@ -42,12 +44,14 @@ impl Database {
         let now_used = use_it.execute(&mut *transaction).await.map_err(&failed)?.rows_affected() == 1;
         let one = sqlx::query(ONE).bind(tenant.to_string()).bind(id.to_owned());
         let row = one.fetch_optional(&mut *transaction).await.map_err(&failed)?;
-        transaction.commit().await.map_err(&failed)?;
         let Some(row) = row else { return Ok(Used::Unknown) };
         let used_at: i64 = row.try_get("used_at").map_err(&failed)?;
         if now_used {
             let approval: Approval = self.document(&row, "approval")?;
-            return Ok(Used::Now(Approval { used_at: Some(EventTime(used_at)), ..approval }));
+            let approval = Approval { used_at: Some(EventTime(used_at)), ..approval };
+            self.decided(&mut transaction, tenant, &[approved(tenant, &approval)], now).await?;
+            transaction.commit().await.map_err(&failed)?;
+            return Ok(Used::Now(approval));
         }
         if used_at != 0 {
             return Ok(Used::Already(EventTime(used_at)));

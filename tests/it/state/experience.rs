@@ -60,6 +60,7 @@ pub(super) async fn an_approval_is_used_once(state: &ProductState) {
     let approval = |id: &str, expires_at: i64| Approval {
         approval_id: id.to_owned(),
         investigation_id: "inv_1".to_owned(),
+        as_of: 7,
         digest: "act_1".to_owned(),
         action: "restart".to_owned(),
         arguments: json!({ "target": "a" }),

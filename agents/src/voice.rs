@@ -1,0 +1,278 @@
+//! The model, where there is one: it may choose agents when the rules are unsure, and word what is proven. Money is set
+//! aside before each question to it; without money, or without an answer, the rules' own words stand.
+//!
+//! The same words about the same statements are paid for once: what was said lately is said again.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use schemas::answer::{Answer, Missing, Plan, Runbook, Statement};
+use schemas::ids::{EventId, TenantId, hash64};
+use schemas::state::{ProductState, Recording, Reservation, Reserved, StateRequest};
+use serde_json::Value;
+
+use crate::model::record::Record;
+use crate::model::roles::{Role, draft, plan, word};
+use crate::model::wire::ChatRequest;
+use crate::model::{Model, ModelError, Unfit};
+use crate::redact;
+use crate::roster::Roster;
+
+/// A model is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Money that nobody settled is given back after so long.
+const LEASE_MS: i64 = 120_000;
+/// Answers that are remembered.
+const REMEMBERED_MAX: usize = 512;
+
+/// A model and what a tenant may spend on it.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    model: Model,
+    usd_micros_per_day: u64,
+    lately: Arc<Mutex<VecDeque<Record>>>,
+}
+
+/// What a model was asked in one investigation, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Spoken {
+    pub(crate) records: Vec<Record>,
+    pub(crate) usd_micros: u64,
+    /// Why the model did not help, the first time it did not.
+    pub(crate) silent: Option<ModelError>,
+}
+
+impl Spoken {
+    /// Adds to an answer what the model cost and why it was silent, and to its recording what it said.
+    pub(crate) fn tell(self, answer: &mut Answer, recording: &mut Recording) {
+        // Money is far below what a float counts exactly.
+        #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+        let usd = self.usd_micros as f64 / 1e6;
+        answer.cost.llm_usd = usd;
+        recording.spent = self.silent == Some(ModelError::Spent);
+        let records = self.records.iter().filter_map(|record| serde_json::to_value(record).ok());
+        recording.completions = records.collect();
+        if let Some(why) = self.silent {
+            let why = format!("the rules alone have answered: {why}");
+            answer.missing.push(Missing { source: "model".to_owned(), why });
+        }
+    }
+}
+
+/// For whom a model is asked, and whose money it is.
+pub(crate) struct Asking<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) purpose: String,
+    pub(crate) state: Option<&'a ProductState>,
+}
+
+impl Voice {
+    /// No model.
+    pub fn off() -> Self {
+        Voice::new(Model::Off, 0)
+    }
+
+    /// A model, and millionths of a dollar a tenant may spend on it in a day (UTC).
+    pub fn new(model: Model, usd_micros_per_day: u64) -> Self {
+        Voice { model, usd_micros_per_day, lately: Arc::default() }
+    }
+
+    /// What a model said in an investigation that is had again.
+    pub(crate) fn recorded(completions: &[Value]) -> Self {
+        let records = completions.iter().filter_map(|record| serde_json::from_value(record.clone()).ok());
+        Voice::new(Model::Recorded(records.collect()), u64::MAX)
+    }
+
+    /// What a tenant may spend in a day, in millionths of a dollar.
+    pub(crate) fn usd_micros_per_day(&self) -> u64 {
+        self.usd_micros_per_day
+    }
+
+    /// Whether there is one.
+    pub(crate) fn speaks(&self) -> bool {
+        !matches!(self.model, Model::Off)
+    }
+
+    /// Chooses agents anew: those that the model names, and always the first.
+    pub(crate) async fn plan(
+        &self,
+        asking: &Asking<'_>,
+        (question, roster): (&str, &Roster),
+        mut plan: Plan,
+        spoken: &mut Spoken,
+    ) -> Plan {
+        let agent = |spec: &crate::roster::AgentSpec| plan::Agent {
+            name: spec.name.clone(),
+            description: spec.description.clone(),
+            has_data: plan.agents_selected.contains(&spec.name),
+        };
+        let facts = plan::Facts {
+            question: question.to_owned(),
+            agents: roster.iter().map(agent).collect(),
+            intents: plan.routes.clone(),
+        };
+        let request = plan::request(&facts);
+        let Some(chosen) = self.ask(asking, &request, |text| plan::read(text, &facts), spoken).await else {
+            return plan;
+        };
+        let first = roster.iter().next().map(|spec| spec.name.clone());
+        plan.agents_selected = first.into_iter().chain(chosen.agents).fold(Vec::new(), |mut names, name| {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+            names
+        });
+        plan.decided_by = "model".to_owned();
+        plan.prompt = Some(Role::Plan.version().to_owned());
+        if !chosen.reason.is_empty() {
+            plan.reasoning = chosen.reason;
+        }
+        plan
+    }
+
+    /// Words the statements of an answer: sentences that keep to them replace them, with all that proved them.
+    pub(crate) async fn word(&self, asking: &Asking<'_>, answer: &mut Answer, spoken: &mut Spoken) {
+        let cites = |statement: &Statement| statement.event_ids.iter().map(ToString::to_string).collect();
+        let statements = answer.statements.iter().map(|said| word::Statement::new(&said.text, cites(said)));
+        let facts = word::Facts { statements: statements.collect(), names: names(answer) };
+        let request = word::request(&facts);
+        let said = self.ask(asking, &request, |text| word::read(text, &facts), spoken).await;
+        let Some(sentences) = said else { return };
+        let worded = sentences.into_iter().map(|sentence| {
+            let of = |number: &usize| answer.statements.get(number.checked_sub(1)?);
+            let cited: Vec<&Statement> = sentence.cites.iter().filter_map(of).collect();
+            let event_ids: BTreeSet<EventId> =
+                cited.iter().flat_map(|said| said.event_ids.iter().copied()).collect();
+            let calls: BTreeSet<u32> = cited.iter().flat_map(|said| said.calls.iter().copied()).collect();
+            let absent: BTreeSet<String> =
+                cited.iter().flat_map(|said| said.absent_from.iter().cloned()).collect();
+            Statement {
+                text: sentence.text,
+                event_ids: event_ids.into_iter().collect(),
+                calls: calls.into_iter().collect(),
+                absent_from: absent.into_iter().collect(),
+            }
+        });
+        answer.statements = worded.collect();
+        answer.summary = crate::statements::summary(&answer.statements);
+    }
+
+    /// Words the steps of a runbook; their number, order, commands and proposals stay.
+    pub(crate) async fn draft(&self, asking: &Asking<'_>, answer: &mut Answer, spoken: &mut Spoken) {
+        let names = names(answer);
+        let Some(Runbook { steps, .. }) = &mut answer.runbook else { return };
+        let step = |step: &schemas::answer::RunbookStep| {
+            draft::Step::new(&step.text, step.command.as_deref().unwrap_or_default())
+        };
+        let facts = draft::Facts { steps: steps.iter().map(step).collect(), names };
+        let request = draft::request(&facts);
+        let said = self.ask(asking, &request, |text| draft::read(text, &facts), spoken).await;
+        for (step, words) in steps.iter_mut().zip(said.into_iter().flatten()) {
+            if let Some(words) = words {
+                step.text = words.text;
+            }
+        }
+    }
+
+    /// Asks with money set aside; or says again what was said lately to the same.
+    async fn ask<T>(
+        &self,
+        asking: &Asking<'_>,
+        request: &ChatRequest,
+        read: impl Fn(&str) -> Result<T, Unfit>,
+        spoken: &mut Spoken,
+    ) -> Option<T> {
+        if let Some(record) = self.said_lately(request)
+            && let Ok(completion) =
+                Model::Recorded(vec![record.clone()]).complete(request, &read, PATIENCE).await
+        {
+            spoken.records.push(Record { usd_micros: 0, ..record });
+            return Some(completion.value);
+        }
+        let aside = match self.set_aside(asking, self.model.worst_case(request)).await {
+            Ok(aside) => aside,
+            Err(why) => {
+                spoken.silent.get_or_insert(why);
+                return None;
+            }
+        };
+        let asked = self.model.complete(request, &read, PATIENCE).await;
+        let (records, usd_micros) = match &asked {
+            Ok(completion) => (&completion.records, completion.usd_micros),
+            Err(failed) => (&failed.records, failed.usd_micros),
+        };
+        if let (Some(id), Some(state)) = (aside, asking.state) {
+            let tenant = asking.tenant.clone();
+            // Money that cannot be settled now is given back, and counts no more: better than to wait for a database.
+            let _settled = state.ask(|reply| StateRequest::Settle(tenant, id, usd_micros, reply)).await;
+        }
+        spoken.usd_micros = spoken.usd_micros.saturating_add(usd_micros);
+        spoken.records.extend(records.iter().cloned());
+        match asked {
+            Ok(completion) => {
+                self.remember(&completion.records);
+                Some(completion.value)
+            }
+            Err(failed) => {
+                spoken.silent.get_or_insert(failed.why);
+                None
+            }
+        }
+    }
+
+    /// Sets money aside under a name; nothing to set aside when it costs nothing.
+    async fn set_aside(&self, asking: &Asking<'_>, usd_micros: u64) -> Result<Option<String>, ModelError> {
+        if usd_micros == 0 {
+            return Ok(None);
+        }
+        let Some(state) = asking.state else { return Ok(None) };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let id = unique(asking.tenant, now);
+        let expires_at = i64::try_from(now.as_millis()).unwrap_or(i64::MAX / 2) + LEASE_MS;
+        let aside = Reservation { id: id.clone(), purpose: asking.purpose.clone(), usd_micros, expires_at };
+        let (tenant, limit) = (asking.tenant.clone(), self.usd_micros_per_day);
+        match state.ask(|reply| StateRequest::Reserve(tenant, Box::new(aside), limit, reply)).await {
+            Ok(Reserved::Granted) => Ok(Some(id)),
+            Ok(Reserved::Refused { .. }) => Err(ModelError::Spent),
+            Err(error) => Err(ModelError::Unavailable(error.to_string())),
+        }
+    }
+
+    fn said_lately(&self, request: &ChatRequest) -> Option<Record> {
+        if !matches!(self.model, Model::Live(_)) {
+            return None;
+        }
+        let lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        lately.iter().find(|record| record.request_hash == request.hash()).cloned()
+    }
+
+    fn remember(&self, records: &[Record]) {
+        // One answer, read at once: with a repair it would not be read again by its first request.
+        let [record] = records else { return };
+        let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        lately.push_back(record.clone());
+        while REMEMBERED_MAX < lately.len() {
+            lately.pop_front();
+        }
+    }
+}
+
+/// A name that no other reservation has.
+fn unique(tenant: &TenantId, now: Duration) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let parts =
+        [tenant.as_str().as_bytes(), &now.as_nanos().to_be_bytes(), &std::process::id().to_be_bytes()];
+    format!("res_{:016x}_{count}", hash64(&parts))
+}
+
+/// Names of things in an answer, which a sentence may hold only where its statements do.
+fn names(answer: &Answer) -> BTreeSet<String> {
+    let of_entity = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
+    let links = answer.hypotheses.iter().flat_map(|hypothesis| &hypothesis.chain);
+    let ends = links.flat_map(|link| [&link.cause.entity, &link.effect.entity]);
+    let roots = answer.hypotheses.iter().map(|hypothesis| &hypothesis.root_cause.entity);
+    ends.chain(roots).chain(&answer.scope.entities).map(|text| redact::text(&of_entity(text))).collect()
+}

@@ -1,0 +1,134 @@
+//! `/api/v1/approvals`: a person's word for exactly one proposed action, once, until it expires.
+//!
+//! The action and its arguments are taken from the investigation that proposed them: a request names them by their digest
+//! and cannot change them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use schemas::answer::Proposal;
+use schemas::ids::hash64;
+use schemas::state::{Approval, Investigation, StateRequest, Used};
+use schemas::time::EventTime;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::access::WriteAccess;
+use crate::problem::{Problem, ProblemDocument};
+use crate::state::Api;
+
+/// Longest life of an approval, in seconds.
+const LIFE_S_MAX: u32 = 86_400;
+/// Life of an approval that says nothing else, in seconds.
+const LIFE_S: u32 = 900;
+
+/// What is approved.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Approve {
+    /// The investigation that proposed it.
+    investigation_id: String,
+    /// `digest` of the proposal.
+    digest: String,
+    /// Who approves it.
+    approved_by: String,
+    /// Seconds for which it can be used: 900 unless said, 86400 at most.
+    #[serde(default)]
+    expires_in_s: Option<u32>,
+}
+
+/// What became of an approved action.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Executed {
+    approval: Approval,
+    /// What the tool returned. Data from outside.
+    #[schema(value_type = Object)]
+    result: Value,
+}
+
+/// Approves a proposed action.
+#[utoipa::path(post, path = "/api/v1/approvals", params(("tenant_id" = String, Query, description = "whose")),
+    request_body = Approve,
+    responses((status = 201, body = Approval), (status = 400, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 422, body = ProblemDocument)))]
+pub(crate) async fn approve(
+    State(api): State<Api>,
+    access: WriteAccess,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Approval>), Problem> {
+    let asked: Approve = serde_json::from_slice(&body)
+        .map_err(|error| Problem::bad_request("body_invalid", error.to_string()))?;
+    let life = asked.expires_in_s.unwrap_or(LIFE_S);
+    if !(1..=LIFE_S_MAX).contains(&life) || asked.approved_by.trim().is_empty() {
+        let detail = format!("name who approves, for 1 to {LIFE_S_MAX} seconds");
+        return Err(Problem::unprocessable("approval_invalid", detail));
+    }
+    let id = asked.investigation_id.clone();
+    let kept = api.change(&access, |tenant, reply| StateRequest::Investigation(tenant, id, reply)).await?;
+    let proposal = kept.as_ref().and_then(|kept| proposed(kept, &asked.digest)).ok_or_else(|| {
+        let detail = "no kept investigation of this tenant proposes that; take both from an answer's runbook";
+        Problem::new(StatusCode::NOT_FOUND, "proposal_unknown", detail)
+    })?;
+    let now = now();
+    let parts = [asked.investigation_id.as_bytes(), asked.digest.as_bytes(), &now.0.to_be_bytes()];
+    let approval = Approval {
+        approval_id: format!("apr_{:016x}", hash64(&parts)),
+        investigation_id: asked.investigation_id,
+        digest: asked.digest,
+        as_of: kept.map_or(0, |kept| kept.answer.as_of.epoch),
+        action: proposal.action,
+        arguments: proposal.arguments,
+        approved_by: asked.approved_by.chars().take(200).collect(),
+        expires_at: now.plus_ms(i64::from(life) * 1_000),
+        used_at: None,
+    };
+    let given = Box::new(approval.clone());
+    api.change(&access, |tenant, reply| StateRequest::Approve(tenant, given, reply)).await?;
+    Ok((StatusCode::CREATED, Json(approval)))
+}
+
+/// Carries out an approved action, at most once, by the tool that is configured for it.
+#[utoipa::path(post, path = "/api/v1/approvals/{id}/execute",
+    params(("id" = String, Path, description = "apr_…"), ("tenant_id" = String, Query, description = "whose")),
+    responses((status = 200, body = Executed), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 410, body = ProblemDocument)))]
+pub(crate) async fn execute(
+    State(api): State<Api>,
+    access: WriteAccess,
+    Path(id): Path<String>,
+) -> Result<Json<Executed>, Problem> {
+    let asked = id.clone();
+    let used = api.change(&access, |tenant, reply| StateRequest::Use(tenant, asked, reply)).await?;
+    let refused = |status, code, detail: String| Err(Problem::new(status, code, detail));
+    match used {
+        Used::Now(approval) => {
+            let result = api.act(&access, approval.clone()).await?;
+            Ok(Json(Executed { approval, result }))
+        }
+        Used::Unknown => {
+            let detail = format!("no approval {id:?}; POST /api/v1/approvals gives one");
+            refused(StatusCode::NOT_FOUND, "approval_unknown", detail)
+        }
+        Used::Expired(at) => {
+            let detail = format!("the approval has expired at {at}; ask for another");
+            refused(StatusCode::GONE, "approval_expired", detail)
+        }
+        Used::Already(at) => {
+            let detail = format!("the approval was used at {at}; each is good for one execution");
+            refused(StatusCode::CONFLICT, "approval_used", detail)
+        }
+    }
+}
+
+/// By the clock of this process: people approve by theirs.
+fn now() -> EventTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    EventTime(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The proposal of an investigation with this digest.
+fn proposed(kept: &Investigation, digest: &str) -> Option<Proposal> {
+    let steps = kept.answer.runbook.as_ref().map(|runbook| runbook.steps.as_slice()).unwrap_or_default();
+    steps.iter().filter_map(|step| step.proposal.as_ref()).find(|found| found.digest == digest).cloned()
+}
