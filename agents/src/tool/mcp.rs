@@ -50,7 +50,7 @@ struct Options {
 
 /// A tool to take.
 #[derive(Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "tools: a name each, or {name, description, category, effect}")]
 enum Wanted {
     Name(String),
     Tool(WantedTool),
@@ -134,7 +134,9 @@ fn describe(
         (Some(effect), _) => effect,
         (None, Some(true)) => Effect::Read,
         (None, _) => {
-            return Err("the server does not say that it only reads; say `effect: read` or `write`".to_owned());
+            return Err(
+                "the server does not say that it only reads; say `effect: read` or `write`".to_owned()
+            );
         }
     };
     let mut parameters = Map::clone(&offer.input_schema);
