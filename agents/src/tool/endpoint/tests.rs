@@ -174,3 +174,12 @@ fn headers_that_frame_a_message_are_refused() {
         Endpoint::new("https://example.com/", &[("authorization", Secret::new("canary"))], &PUBLIC);
     assert!(!format!("{:?}", endpoint.unwrap()).contains("canary"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_its_time_is_given_up() {
+    // The system accepts, nobody answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let endpoint = Endpoint::new(&url, &[], &PRIVATE).unwrap();
+    assert!(matches!(endpoint.get(&["x"], &[]).await, Err(ToolError::Unavailable(_))));
+}

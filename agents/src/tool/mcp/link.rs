@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use crate::tool::{ToolError, egress};
 
 /// A server introduces itself, and lists its tools, within so long each.
-const INTRODUCTION: Duration = Duration::from_secs(10);
+const INTRODUCTION: Duration = Duration::from_secs(20);
 /// Pages of the list of tools.
 const PAGES: usize = 20;
 
@@ -39,14 +39,15 @@ pub(super) struct Link {
     dial: Dial,
     bytes: usize,
     live: Mutex<Option<Arc<Live>>>,
-    /// One at a time makes a connection.
-    dialing: tokio::sync::Mutex<()>,
+    /// The connection that is being made, by one at a time. Whoever gives up leaves it to the next one: a program may
+    /// take longer to start than a call may take.
+    dialing: tokio::sync::Mutex<Option<BoxFuture<'static, Result<Live, ToolError>>>>,
 }
 
 impl Link {
     /// A link that is not connected yet.
     pub(super) fn new(dial: Dial, bytes: usize) -> Self {
-        Link { dial, bytes, live: Mutex::new(None), dialing: tokio::sync::Mutex::new(()) }
+        Link { dial, bytes, live: Mutex::new(None), dialing: tokio::sync::Mutex::new(None) }
     }
 
     /// The tools of the server among those that are wanted.
@@ -89,12 +90,17 @@ impl Link {
     }
 
     async fn connected(&self) -> Result<Arc<Live>, ToolError> {
-        let _one = self.dialing.lock().await;
+        let mut dialing = self.dialing.lock().await;
         if let Some(live) = self.lock().as_ref().filter(|live| !live.service.is_transport_closed()) {
             return Ok(Arc::clone(live));
         }
-        let dialed = tokio::time::timeout(INTRODUCTION, (self.dial)()).await;
-        let live = Arc::new(dialed.unwrap_or(Err(ToolError::TimedOut(INTRODUCTION)))?);
+        let made = dialing.get_or_insert_with(|| {
+            let dial = tokio::time::timeout(INTRODUCTION, (self.dial)());
+            Box::pin(async move { dial.await.unwrap_or(Err(ToolError::TimedOut(INTRODUCTION))) })
+        });
+        let made = made.await;
+        *dialing = None;
+        let live = Arc::new(made?);
         *self.lock() = Some(Arc::clone(&live));
         Ok(live)
     }
@@ -163,7 +169,11 @@ fn caused(error: &(dyn Error + 'static)) -> ToolError {
             Some(StreamableHttpError::AuthRequired(_) | StreamableHttpError::InsufficientScope(_)) => {
                 return ToolError::Denied("the server wants other credentials".to_owned());
             }
-            Some(StreamableHttpError::Deserialize(_) | StreamableHttpError::UnexpectedContentType(_)) => {
+            Some(
+                StreamableHttpError::Deserialize(_)
+                | StreamableHttpError::UnexpectedContentType(_)
+                | StreamableHttpError::UnexpectedServerResponse(_),
+            ) => {
                 return ToolError::Garbage("not a message of the protocol".to_owned());
             }
             Some(StreamableHttpError::Client(error)) => source = Some(error),

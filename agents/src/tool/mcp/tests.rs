@@ -257,6 +257,22 @@ async fn a_server_that_says_nothing_is_away() {
     assert!(matches!(refused, Err(Refused::Away(ToolError::TimedOut(_)))));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_may_take_longer_to_start_than_a_call_may_take() {
+    fn slow(pipe: DuplexStream) {
+        tokio::runtime::Handle::current().spawn(async move {
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            honest(pipe);
+        });
+    }
+    let (toolbox, dialed) = toolbox(slow, json!(["find", "hangs"]), 5).await;
+    let status = async |tool: &str| call(&toolbox, tool, json!({"q": "x"})).await.status();
+    assert_eq!(status("m.hangs").await, "timed_out", "its connection is not used again");
+    assert_eq!(status("m.find").await, "timed_out");
+    assert_eq!(status("m.find").await, "ok");
+    assert_eq!(dialed.load(Ordering::SeqCst), 2);
+}
+
 /// The hostile server by HTTP.
 async fn served() -> Stub {
     Stub::start(|request| {
@@ -293,7 +309,7 @@ async fn servers_by_http_are_limited_too() {
         ("long", "too_large"),
         ("garbage", "garbage"),
         ("dies", "unavailable"),
-        ("away", "unavailable"),
+        ("away", "garbage"),
         ("", "ok"),
     ] {
         let called = call(&toolbox, "m.t", json!({"q": q})).await;
