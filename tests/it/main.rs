@@ -19,6 +19,7 @@ mod kills;
 mod named_errors;
 mod parquet;
 mod program;
+mod prometheus;
 mod proving;
 mod scenarios;
 mod schema;
