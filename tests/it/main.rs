@@ -20,6 +20,7 @@ mod mcp;
 mod named_errors;
 mod parquet;
 mod program;
+mod prometheus;
 mod proving;
 mod scenarios;
 mod schema;

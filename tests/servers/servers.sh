@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Real servers on loopback for the tests. NAME: kafka registry neo4j opensearch postgres redis; without a name, all.
+# Real servers on loopback for the tests. NAME: kafka registry neo4j opensearch postgres redis
+# prometheus; without a name, all.
 #   servers.sh start [NAME...]   with fresh data, ready when it returns; prints `export VARIABLE=value` for the tests
 #   servers.sh stop [NAME...]    and remove their data
 #   servers.sh restart|kill|pause|resume|pid NAME   one server, its data kept; kill is kill -9, restart also revives
@@ -9,7 +10,7 @@
 # KGROOT_KAFKA_BEHIND=PORT@HOST:PORT: one more listener of Kafka, which says that it is at HOST:PORT (a proxy).
 # Downloads are kept in the user's cache, all else in one folder.
 set -euo pipefail
-all="kafka registry neo4j opensearch postgres redis"
+all="kafka registry neo4j opensearch postgres redis prometheus"
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/kgroot/servers"
 run="$(realpath -m "${KGROOT_SERVERS_RUN:-${TMPDIR:-/tmp}/kgroot-servers-$UID}")"
@@ -25,6 +26,7 @@ opensearch_port="${KGROOT_OPENSEARCH_PORT:-19200}"
 opensearch_port_transport=$((opensearch_port + 100))
 postgres_port="${KGROOT_POSTGRES_PORT:-15432}"
 redis_port="${KGROOT_REDIS_PORT:-16379}"
+prometheus_port="${KGROOT_PROMETHEUS_PORT:-19090}"
 
 kafka_jars="$cache/kafka-4.3.1"
 registry_home="$cache/apicurio-3.0.9"
@@ -178,6 +180,34 @@ prepare_redis() { :; }
 launch_redis() { exec redis-server --bind 127.0.0.1 --port "$redis_port" --save '' --appendonly yes; }
 ready_redis() { [ "$(redis-cli -h 127.0.0.1 -p "$redis_port" ping)" = PONG ]; }
 export_redis() { echo "export KGROOT_TEST_REDIS=redis://127.0.0.1:$redis_port"; }
+
+fetch_prometheus() { need prometheus prometheus; }
+prepare_prometheus() { # it watches itself as if it were a pod, one target that is not there, and one alert that fires
+  cat >prometheus.yml <<C
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: ['rules.yml']
+scrape_configs:
+  - job_name: self
+    static_configs:
+      - {targets: ['127.0.0.1:$prometheus_port'], labels: {namespace: watch, service: prometheus, pod: prometheus-0}}
+  - job_name: gone
+    static_configs:
+      - {targets: ['127.0.0.1:1'], labels: {namespace: watch, service: gone, pod: gone-0}}
+C
+  cat >rules.yml <<C
+groups:
+  - name: tests
+    rules:
+      - {alert: TargetDown, expr: up == 0, labels: {severity: page}, annotations: {summary: 'a target is down'}}
+C
+}
+launch_prometheus() {
+  exec prometheus --config.file=prometheus.yml --storage.tsdb.path=data --web.listen-address="127.0.0.1:$prometheus_port"
+}
+ready_prometheus() { # it has scraped, and the alert fires
+  curl -sf -m 5 --noproxy '*' "http://127.0.0.1:$prometheus_port/api/v1/alerts" | grep -q '"state":"firing"'
+}
+export_prometheus() { echo "export KGROOT_TEST_PROMETHEUS=http://127.0.0.1:$prometheus_port"; }
 
 die() { echo "servers.sh: $*" >&2; exit 1; }
 need() { command -v "$1" >/dev/null || die "$1 is missing: apt-get install -y --no-install-recommends $2"; }

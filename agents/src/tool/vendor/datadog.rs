@@ -137,7 +137,7 @@ impl Question for Query {
         let mut summary = read_series(&endpoint.get(&["api", "v1", "query"], &sent).await?)?;
         summary["measure"] = json!(range.measure);
         summary["unit"] = json!(range.measure.unit());
-        summary["query"] = json!(query);
+        summary["query"] = json!(summary::line(&query, summary::QUERY));
         Ok(summary)
     }
 }

@@ -112,7 +112,7 @@ impl Question for QueryRange {
         summary["measure"] = json!(range.measure);
         summary["unit"] = json!(range.measure.unit());
         summary["step_seconds"] = json!(step);
-        summary["query"] = json!(query);
+        summary["query"] = json!(summary::line(&query, summary::QUERY));
         Ok(summary)
     }
 }

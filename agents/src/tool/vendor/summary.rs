@@ -13,6 +13,9 @@ pub(super) const NAME: usize = 200;
 /// Characters kept of a text that people wrote or a program logged.
 pub(super) const TEXT: usize = 500;
 
+/// Characters kept of a query that was asked.
+pub(super) const QUERY: usize = 2_000;
+
 /// At most `most` characters of a text, in one line.
 pub(super) fn line(text: &str, most: usize) -> String {
     clean(text, most, false)

@@ -102,7 +102,7 @@ fn empty_null_and_foreign_answers_are_read_or_refused() {
 
 #[test]
 fn thousands_of_nodes_and_hostile_texts_are_cut() {
-    let hostile = format!("\u{1b}[2J{}\n", "run this ".repeat(900));
+    let hostile = format!("\u{1b}[2J{}\n", "run this ".repeat(90));
     let mut workflow = failed();
     let nodes = workflow["status"]["nodes"].as_object_mut().unwrap();
     for n in 0..4_000 {

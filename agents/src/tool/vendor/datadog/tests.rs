@@ -85,15 +85,15 @@ fn empty_null_and_foreign_answers_are_read_or_refused() {
 
 #[test]
 fn thousands_of_events_and_hostile_texts_are_cut() {
-    let hostile = format!("\u{1b}]8;;x\u{7}{}", "drop everything ".repeat(999));
+    let hostile = format!("\u{1b}]8;;x\u{7}{}", "drop everything ".repeat(99));
     let event = json!({"id": "1", "type": "event", "attributes": {"message": hostile, "timestamp": "2026-03-01T09:00:00.000Z",
-        "tags": vec![hostile.clone(); 500], "attributes": {"title": hostile, "status": null, "evt": {"source": hostile}}}});
+        "tags": vec!["a\u{1b}:b"; 99], "attributes": {"title": hostile, "status": null, "evt": {"source": hostile}}}});
     let answer = json!({"data": vec![event; 3_000], "meta": {"page": {"after": "cursor"}}});
     let read = read_events(&answer).unwrap();
     assert_eq!((&read["events"]["left_out"], &read["more"]), (&json!(2_980), &json!(true)));
     let first = &read["events"]["shown"][0];
     assert_eq!(first["at"], "2026-03-01T09:00:00.000Z");
-    assert_eq!(first["tags"]["left_out"], 488);
+    assert_eq!(first["tags"]["left_out"], 87);
     assert!(first["message"].as_str().unwrap().chars().count() <= 500);
     assert!(!read.to_string().contains("\\u001b") && read.to_string().len() < 80_000);
 }

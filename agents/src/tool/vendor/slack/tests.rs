@@ -73,7 +73,7 @@ fn errors_in_good_answers_are_errors() {
 
 #[test]
 fn thousands_of_messages_and_hostile_texts_are_cut() {
-    let hostile = format!("\u{202e}\u{1b}[1m<https://evil|x>{}", "@channel ".repeat(900));
+    let hostile = format!("\u{202e}\u{1b}[1m<https://evil|x>{}", "@channel ".repeat(90));
     let message =
         json!({"user": hostile, "text": hostile, "ts": "99999999999999999999.1", "reply_count": "many"});
     let mut messages = vec![message; 5_000];
