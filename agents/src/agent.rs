@@ -5,6 +5,7 @@ pub(crate) mod context;
 pub(crate) mod graph;
 pub(crate) mod logs;
 pub(crate) mod metrics;
+mod reading;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -19,11 +20,6 @@ use crate::calls::PlannedCall;
 use crate::evidence::Known;
 use crate::roster::AgentSpec;
 use crate::scope::Resolved;
-
-/// Sentences of one tool that are reported.
-const SENTENCES_MAX: usize = 6;
-/// Characters of a sentence from outside.
-const SENTENCE_CHARS: usize = 240;
 
 /// What an agent works with.
 pub(crate) struct Case<'a> {
@@ -101,17 +97,10 @@ pub(crate) async fn work(case: &Case<'_>, assignment: Assignment<'_>) -> Report 
     Report { result, calls }
 }
 
-/// What a tool returned, as findings: the sentences that its reader wrote, or an excerpt. Text from outside, quoted.
+/// What a tool returned, as findings.
 fn read(index: u32, call: &ToolCall) -> Vec<Finding> {
     if call.outcome != CallOutcome::Answered {
         return Vec::new();
-    }
-    let sentences = call.result.get("sentences").and_then(Value::as_array);
-    let mut said: Vec<String> =
-        sentences.into_iter().flatten().filter_map(Value::as_str).map(plain).collect();
-    said.truncate(SENTENCES_MAX);
-    if said.is_empty() {
-        said.push(plain(&call.result.to_string()));
     }
     let found = |detail| Finding {
         kind: call.tool.clone(),
@@ -120,13 +109,7 @@ fn read(index: u32, call: &ToolCall) -> Vec<Finding> {
         event_ids: Vec::new(),
         calls: vec![index],
     };
-    said.into_iter().map(found).collect()
-}
-
-/// A text from outside on one line, cut.
-fn plain(text: &str) -> String {
-    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    clean.take(SENTENCE_CHARS).collect()
+    reading::sentences(&call.result).into_iter().map(found).collect()
 }
 
 /// Gives the calls of all agents their numbers, in order, and tells the findings.

@@ -7,7 +7,6 @@
 
 mod again;
 mod agent;
-pub mod budget;
 mod caller;
 mod calls;
 mod desk;

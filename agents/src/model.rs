@@ -22,7 +22,6 @@ use self::client::Client;
 use self::record::Record;
 pub use self::strict::Unfit;
 use self::wire::{ChatRequest, Usage};
-use crate::budget::Refusal;
 use crate::redact;
 
 /// Answers of a model to one question at most: the first, and its repair.
@@ -74,15 +73,6 @@ impl ModelError {
     /// Whether the question may have been worked on, and so may have to be paid for.
     fn billed(&self) -> bool {
         matches!(self, ModelError::TimedOut | ModelError::Garbage(_))
-    }
-}
-
-impl From<Refusal> for ModelError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Money { .. } | Refusal::Taken(_) => ModelError::Spent,
-            Refusal::Concurrency { .. } | Refusal::Hourly { .. } => ModelError::Limited { after: None },
-        }
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::exit::{Cause, Failure};
 
 pub mod agents;
+pub mod model;
 pub mod product;
 pub mod search;
 pub mod sinks;
@@ -47,6 +48,8 @@ pub struct Config {
     pub search: search::SearchSection,
     /// Who answers questions.
     pub agents: agents::AgentsSection,
+    /// The model that may plan and word.
+    pub model: model::ModelSection,
 }
 
 /// The embedded event log; used when `kafka.brokers` is empty.
@@ -177,6 +180,7 @@ impl Default for Config {
             sinks: sinks::SinksSection::default(),
             search: search::SearchSection::default(),
             agents: agents::AgentsSection::default(),
+            model: model::ModelSection::default(),
         }
     }
 }

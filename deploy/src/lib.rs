@@ -24,3 +24,4 @@ pub mod source;
 pub mod state;
 pub mod stores;
 pub mod telemetry;
+pub mod watch;

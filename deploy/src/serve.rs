@@ -19,7 +19,7 @@ use crate::event_log::Opened;
 use crate::exit::{Cause, Failure};
 use crate::search::SearchParts;
 use crate::stores::{Followed, Stores};
-use crate::{cluster, event_log, investigator, product, search, source};
+use crate::{cluster, event_log, investigator, product, search, source, watch};
 
 /// Requests that are under way when the process is asked to stop may take so long.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -137,9 +137,15 @@ async fn lead(
             let _told = ended.send(());
         },
     )?;
-    let investigator = investigator::of(config.desk(engine.reader(), Some(product.clone()))?);
+    let metrics = recorder();
+    let desk = config.desk(engine.reader(), product.clone()).await?;
+    if config.watches()? {
+        let watched = watch::alerts(desk.clone(), engine.reader(), product.clone());
+        #[expect(clippy::disallowed_methods, reason = "tasks are spawned in this crate only")]
+        drop(tokio::spawn(watched));
+    }
     let views = (engine.reader(), product);
-    let api = Api::new(views, investigator, Some(append), recorder(), ready).with_searcher(searcher);
+    let api = Api::new(views, investigator::of(desk), Some(append), metrics, ready).with_searcher(searcher);
     let served = serve(api, &config.server.listen, or_asked_to_stop(stop, has_ended)).await;
     let stopped = tokio::task::spawn_blocking(move || {
         let read = source.stop().map_err(|error| Failure::of(Cause::State, error.to_string()));
@@ -163,7 +169,7 @@ async fn follow(
     let (event_log, engine) = (config.event_log()?, start(&engine_config).await?);
     let append = tokio::task::spawn_blocking(move || event_log::appender(event_log)).await??;
     let (reader, ready) = (engine.reader(), Arc::new(AtomicBool::new(false)));
-    let investigator = investigator::of(config.desk(engine.reader(), Some(product.clone()))?);
+    let investigator = investigator::of(config.desk(engine.reader(), product.clone()).await?);
     let views = (engine.reader(), product);
     let api = Api::new(views, investigator, Some(append), recorder(), ready.clone())
         .with_searcher(search::follow(config, &config.state()?.shard)?);
@@ -223,7 +229,7 @@ async fn or_asked_to_stop(stop: Stop, ended: tokio::sync::oneshot::Receiver<()>)
 pub async fn api(engine: Engine, listen: &str) -> Result<()> {
     let ready = Arc::new(AtomicBool::new(true));
     let product = product::in_memory().await?;
-    let investigator = investigator::of(Config::default().desk(engine.reader(), Some(product.clone()))?);
+    let investigator = investigator::of(Config::default().desk(engine.reader(), product.clone()).await?);
     let api = Api::new((engine.reader(), product), investigator, None, recorder(), ready);
     let served = serve(api, listen, asked_to_stop()).await;
     let stopped = tokio::task::spawn_blocking(move || engine.shutdown()).await.context("stop the engine")?;

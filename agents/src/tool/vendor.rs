@@ -8,6 +8,7 @@ pub mod argo;
 mod arguments;
 pub mod datadog;
 pub mod github;
+pub mod kinds;
 pub mod measure;
 pub mod opensearch;
 pub mod prometheus;

@@ -1,16 +1,20 @@
-//! Who answers questions: the agents, their tools, and what they may spend.
+//! Who answers questions: the agents, their tools, and what may be under way at once.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use ::agents::roster::Roster;
+use ::agents::tool::config::load;
+use ::agents::tool::registry::Toolbox;
+use ::agents::tool::vendor::kinds::types;
 use ::agents::{Desk, Investigator};
 use anyhow::Result;
 use schemas::read::ViewReader;
 use schemas::state::ProductState;
 use serde::{Deserialize, Serialize};
 
-use super::Config;
+use super::{Config, sinks::switch};
 use crate::exit::{Cause, Failure};
 
 /// Who answers questions.
@@ -21,18 +25,27 @@ pub struct AgentsSection {
     pub at_once: usize,
     /// File with the agents there are; empty: those in the program.
     pub roster: String,
+    /// File with the connections to systems outside; empty: none.
+    pub tools: String,
+    /// `on`: alerts of our own are investigated without anybody asking, and incidents that are over remembered; `off`: not.
+    pub on_alert: String,
 }
 
 impl Default for AgentsSection {
     fn default() -> Self {
-        AgentsSection { at_once: 8, roster: String::new() }
+        AgentsSection { at_once: 8, roster: String::new(), tools: String::new(), on_alert: "on".to_owned() }
     }
 }
 
 impl Config {
+    /// Whether alerts of our own are investigated.
+    pub fn watches(&self) -> Result<bool> {
+        switch("agents.on_alert", &self.agents.on_alert)
+    }
+
     /// Who takes questions, over the views of an engine.
-    pub fn desk(&self, reader: ViewReader, state: Option<ProductState>) -> Result<Desk> {
-        let AgentsSection { at_once, roster } = &self.agents;
+    pub async fn desk(&self, reader: ViewReader, state: ProductState) -> Result<Desk> {
+        let AgentsSection { at_once, roster, tools, .. } = &self.agents;
         if !(1..=1_000).contains(at_once) {
             let line = format!("agents.at_once is {at_once}; use 1 to 1000");
             return Err(Failure::of(Cause::Config, line));
@@ -42,12 +55,33 @@ impl Config {
             path => Roster::parse(&read("agents.roster", path)?)
                 .map_err(|problem| Failure::of(Cause::Config, format!("{path}: {problem}")))?,
         };
-        let mut investigator = Investigator::new(reader).with_tools(roster, Arc::default());
-        if let Some(state) = state {
-            investigator = investigator.with_state(state);
-        }
+        let toolbox = match tools.as_str() {
+            "" => Toolbox::new(),
+            path => toolbox(path).await?,
+        };
+        let investigator = Investigator::new(reader)
+            .with_state(state)
+            .with_tools(roster, Arc::new(toolbox))
+            .with_voice(self.voice().await?);
         Ok(Desk::new(investigator, *at_once))
     }
+}
+
+/// The tools that a file names. A server of tools that is away costs its own tools.
+async fn toolbox(path: &str) -> Result<Toolbox> {
+    let text = read("agents.tools", path)?;
+    let loaded = load(&text, &environment, SystemTime::now(), &types()).await;
+    let loaded = loaded.map_err(|problem| Failure::of(Cause::Config, format!("{path}: {problem}")))?;
+    for away in &loaded.away {
+        tracing::error!(%away, "its tools are missing until the next start");
+    }
+    Ok(loaded.toolbox)
+}
+
+/// A variable of the environment.
+pub(super) fn environment(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the environment is read in this crate only")]
+    std::env::var(name).ok()
 }
 
 /// The text of a file that a key names.

@@ -162,9 +162,9 @@ impl SinksSection {
         Ok(SinksConfig {
             backlog_bytes_max: self.backlog_mib * 1_024 * 1_024,
             hold_back_ms,
-            alerts: switch("alerts", &self.alerts)?,
-            audit: switch("audit", &self.audit)?,
-            history: switch("history", &self.history)?,
+            alerts: switch("sinks.alerts", &self.alerts)?,
+            audit: switch("sinks.audit", &self.audit)?,
+            history: switch("sinks.history", &self.history)?,
             neo4j: Some(self.neo4j.clone()).filter(|section| !section.uri.is_empty()),
             parquet: self.parquet.checked()?,
             opensearch: self.opensearch.checked()?,
@@ -172,11 +172,12 @@ impl SinksSection {
     }
 }
 
-fn switch(key: &str, text: &str) -> Result<bool> {
+/// What a key with two values says.
+pub(super) fn switch(key: &str, text: &str) -> Result<bool> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
-        other => Err(Failure::of(Cause::Config, format!("sinks.{key} is {other:?}; use on or off"))),
+        other => Err(Failure::of(Cause::Config, format!("{key} is {other:?}; use on or off"))),
     }
 }
 
