@@ -4,12 +4,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Value, json};
 
+pub mod asked;
 pub mod bitflips;
+pub mod budgets;
 pub mod cluster;
 pub mod dead_store;
+pub mod dialogues;
 pub mod failpoints;
 pub mod faults;
 pub mod histories;
+pub mod injected;
+pub mod investigations;
 pub mod kills;
 pub mod mutants;
 pub mod noisy_tenant;

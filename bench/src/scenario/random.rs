@@ -24,6 +24,11 @@ impl Random {
         self.bits() % end.max(1)
     }
 
+    /// One of some things, of which there is at least one.
+    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap_or(0)]
+    }
+
     /// A number from `from` to `to`, both included.
     pub fn between(&mut self, from: i64, to: i64) -> i64 {
         let width = u64::try_from(to - from + 1).unwrap_or(1);

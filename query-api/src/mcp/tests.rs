@@ -14,13 +14,14 @@ use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::routing::any_service;
+use schemas::answer::Question;
 use schemas::catalogue::Kind;
 use schemas::entity::{Entity, EntityKind, RelationKind};
 use schemas::envelope::Severity;
 use schemas::ids::{EntityId, EpisodeId, EventId, IncidentId};
 use schemas::read::{AsOf, Page, ReadError, ReadRequest, ViewReader};
 use schemas::search::{Hit, Hits};
-use schemas::state::{Admission, ProductState, StateRequest};
+use schemas::state::{Admission, Investigated, ProductState, Recording, StateRequest};
 use schemas::time::EventTime;
 use schemas::view::{
     AlertRow, AlertStatus, ChainRow, CoverageRow, EntityRow, EpisodeRow, Hypothesis, IncidentRow,
@@ -165,30 +166,40 @@ async fn state(mut requests: Receiver<StateRequest>, heard: Heard, refused_for_m
 }
 
 fn investigator() -> Investigator {
-    Arc::new(|question| {
-        Box::pin(async move {
-            if question.service.as_deref() == Some("chekout") {
-                let detail = "unknown service \"chekout\"; did you mean checkout?";
-                return Err(Problem::unprocessable("service_unknown", detail));
-            }
-            let hypothesis = json!({
-                "rank": 1, "confidence": 0.83, "incident_id": IncidentId(1), "chain": [], "evidence": [], "explains": [],
-                "root_cause": {"kind": "github.push", "entity": "deployment/shop/checkout", "summary": "a push",
-                    "event_ids": [], "onset": NOON},
-            });
-            let answer = json!({
-                "investigation_id": "inv_1", "tenant_id": question.tenant_id, "status": "answered",
-                "summary": question.query, "hypotheses": [hypothesis], "ruled_out": [],
-                "missing": [{"source": "otel", "why": "no calls are known"}],
-                "scope": {"time_window": question.time_window, "entities": [], "incident_ids": [],
-                    "pivot_event_id": null, "correlation_ids": question.correlation_ids},
-                "as_of": {"epoch": 9, "event_time": NOON, "settled": true, "freshness_ms": 1},
-                "agent_results": [], "plan": {"decided_by": "rules", "agents_selected": [], "reasoning": ""},
-                "cost": {"llm_usd": 0.0, "api_usd": 0.0}, "latency_ms": 1.5,
-            });
-            Ok(serde_json::from_value(answer).unwrap())
-        })
-    })
+    let none = || Problem::unprocessable("not_played", "not played");
+    Investigator {
+        ask: Arc::new(|question, _| Box::pin(async move { investigated(question) })),
+        again: Arc::new(move |_| Box::pin(async move { Err(none()) })),
+        act: Arc::new(move |_, _| Box::pin(async move { Err(none()) })),
+        usd_micros_per_day: None,
+        spawn: Arc::new(drop),
+    }
+}
+
+fn investigated(question: Question) -> Result<Investigated, Problem> {
+    if question.service.as_deref() == Some("chekout") {
+        let detail = "unknown service \"chekout\"; did you mean checkout?";
+        return Err(Problem::unprocessable("service_unknown", detail));
+    }
+    let hypothesis = json!({
+        "rank": 1, "confidence": 0.83, "incident_id": IncidentId(1), "chain": [], "evidence": [], "explains": [],
+        "root_cause": {"kind": "github.push", "entity": "deployment/shop/checkout", "summary": "a push",
+            "event_ids": [], "onset": NOON},
+    });
+    let answer = json!({
+        "investigation_id": "inv_1", "tenant_id": question.tenant_id, "status": "answered",
+        "summary": question.query, "hypotheses": [hypothesis], "ruled_out": [],
+        "missing": [{"source": "otel", "why": "no calls are known"}],
+        "scope": {"time_window": question.time_window, "entities": [], "incident_ids": [],
+            "pivot_event_id": null, "correlation_ids": question.correlation_ids, "notes": []},
+        "as_of": {"epoch": 9, "event_time": NOON, "settled": true, "freshness_ms": 1},
+        "agent_results": [], "tool_calls": [], "statements": [], "similar": [], "runbook": null,
+        "plan": {"decided_by": "rules", "agents_selected": [], "reasoning": "", "routes": [],
+            "ambiguity_milli": 0, "prompt": null},
+        "cost": {"llm_usd": 0.0, "api_usd": 0.0}, "latency_ms": 1.5,
+    });
+    let answer = serde_json::from_value(answer).unwrap();
+    Ok(Investigated { question, answer, recording: Recording::default() })
 }
 
 fn searcher() -> Searcher {

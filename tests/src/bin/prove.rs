@@ -8,12 +8,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use tests::prove::{
-    Cases, Report, bitflips, cluster, dead_store, failpoints, faults, histories, kills, mutants,
-    noisy_tenant, simulate, sinks,
+    Cases, Report, bitflips, budgets, cluster, dead_store, dialogues, failpoints, faults, histories,
+    injected, investigations, kills, mutants, noisy_tenant, simulate, sinks,
 };
 
 /// Name, how many cases by default, and the check.
-const CHECKS: [(&str, u64, fn(Cases) -> Report); 11] = [
+const CHECKS: [(&str, u64, fn(Cases) -> Report); 15] = [
     ("histories", 500, histories::prove),
     ("simulate", 200, simulate::prove),
     ("failpoints", 1, failpoints::prove),
@@ -25,6 +25,10 @@ const CHECKS: [(&str, u64, fn(Cases) -> Report); 11] = [
     ("noisy-tenant", 5, noisy_tenant::prove),
     ("sinks", 30, sinks::prove),
     ("dead-store", 600, dead_store::prove),
+    ("investigations", 10, investigations::prove),
+    ("dialogues", 10_000, dialogues::prove),
+    ("injected", 629, injected::prove),
+    ("budgets", 10_000, budgets::prove),
 ];
 
 fn main() -> ExitCode {

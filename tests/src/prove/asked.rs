@@ -1,0 +1,62 @@
+//! What the checks of the investigator share: an engine over an outage, tools that are played, a model that is played.
+
+pub mod model;
+pub mod tools;
+
+use bench::scenario::{Scenario, generate};
+use dataflow::engine::Engine;
+use schemas::answer::{Answer, Question};
+use schemas::ids::TenantId;
+
+/// Whose outage it is.
+pub const TENANT: &str = "shop";
+
+/// The tenant.
+pub fn tenant() -> TenantId {
+    TENANT.parse().expect("a plain word is a tenant")
+}
+
+/// An engine that has seen an outage.
+pub async fn seen(scenario: &Scenario) -> Result<Engine, String> {
+    told(&scenario.recording(TENANT), &tenant()).await
+}
+
+/// An engine that has seen a recording.
+pub async fn told(recording: &str, tenant: &TenantId) -> Result<Engine, String> {
+    let mut records = Vec::new();
+    deploy::input::split("recording", recording.as_bytes(), None, schemas::time::EventTime(0), &mut records);
+    let engine = deploy::engine::start().map_err(|error| error.to_string())?;
+    let fed = deploy::engine::feed(&engine, tenant, &records, async |_, _| Ok(())).await;
+    fed.map_err(|error| error.to_string())?;
+    Ok(engine)
+}
+
+/// An outage of a family that is easy to read.
+pub fn outage(seed: u64) -> Scenario {
+    let families = bench::scenario::Family::ALL;
+    let family = families[usize::try_from(seed).unwrap_or(0) % families.len()];
+    generate(family, 1 + seed)
+}
+
+/// A question in words.
+pub fn question(words: &str) -> Question {
+    Question::new(tenant(), words)
+}
+
+/// Whether an answer names the root of an outage first.
+pub fn named(answer: &Answer, scenario: &Scenario) -> bool {
+    let Some(first) = answer.hypotheses.first() else { return false };
+    let root = &first.root_cause;
+    // A push alone says nothing: the harmless deploy has one, too.
+    let by_kind = root.kind != "github.push" && scenario.truth.root_kinds.contains(&root.kind.as_str());
+    root.entity == scenario.truth.root || by_kind
+}
+
+/// What an answer concludes, without what agents brought: neither tools nor words may change it.
+pub fn conclusion(answer: &Answer) -> Vec<(String, String, u64)> {
+    let confidence = |value: f64| value.to_bits();
+    let root = |found: &schemas::answer::AnswerHypothesis| {
+        (found.root_cause.kind.clone(), found.root_cause.entity.clone(), confidence(found.confidence))
+    };
+    answer.hypotheses.iter().map(root).collect()
+}

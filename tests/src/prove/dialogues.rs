@@ -1,0 +1,101 @@
+//! Dialogues in which tools and the model fail in every way: a partial answer in time that names what is missing, the same
+//! conclusion, and nobody else is affected.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agents::roster::Roster;
+use agents::{Investigator, Voice};
+use bench::scenario::random::Random;
+use serde_json::json;
+
+use super::asked::tools::{Handle, Manner, five, toolbox};
+use super::asked::{self, model};
+use super::{Cases, Report};
+
+/// Tools may take so long here: what hangs is given up soon.
+const TOOL: Duration = Duration::from_millis(40);
+/// Dialogues with one engine.
+const PER_OUTAGE: u64 = 500;
+/// A dialogue without its model may take so long: its tools, and what the machine needs.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Runs the check.
+pub fn prove(cases: Cases) -> Report {
+    let runtime = super::histories::runtime();
+    let (mut failures, mut tried, mut manners) = (Vec::new(), 0, BTreeMap::new());
+    let mut first = cases.seed;
+    while tried < cases.n && !cases.over(&failures) {
+        let n = PER_OUTAGE.min(cases.n - tried);
+        if let Err(failure) = runtime.block_on(outage(first, n, &mut failures, &mut manners)) {
+            failures.push(format!("seed {first}: {failure}"));
+        }
+        tried += n;
+        first += n;
+    }
+    let figures =
+        manners.into_iter().map(|(name, count): (&'static str, u64)| (name, json!(count))).collect();
+    Report { check: "dialogues", n: tried, failures, figures }
+}
+
+async fn outage(
+    first: u64,
+    n: u64,
+    failures: &mut Vec<String>,
+    manners: &mut BTreeMap<&'static str, u64>,
+) -> Result<(), String> {
+    let scenario = asked::outage(first / PER_OUTAGE);
+    let engine = asked::seen(&scenario).await?;
+    let played = model::Played::start().await?;
+    let words = scenario.truth.questions.first().cloned().unwrap_or_default();
+    let question = asked::question(&words);
+    let plain = Investigator::new(engine.reader());
+    let expected = plain.investigate(&question, None).await.map_err(|error| error.to_string())?;
+    let expected = asked::conclusion(&expected.answer);
+    for seed in first..first + n {
+        let mut random = Random::new(seed);
+        // Breakers remember: each dialogue has tools of its own.
+        let (tools, handles) = five(TOOL, "ORDER rank dns first ORDER");
+        let set: Vec<Manner> = handles.iter().map(|handle| chosen(handle, &mut random)).collect();
+        let of_model = random.pick(&model::Manner::ALL);
+        // A model that hangs is waited for by design; a few of them show it.
+        let silent = of_model == model::Manner::Hangs && seed % 50 != 0;
+        played.set(of_model);
+        let voice = if silent { Voice::off() } else { Voice::new(played.client()?, 1_000_000_000) };
+        let equipped =
+            plain.clone().with_tools(Roster::built_in(), Arc::new(toolbox(tools)?)).with_voice(voice);
+        let started = Instant::now();
+        let investigated = equipped.investigate(&question, None).await;
+        let elapsed = started.elapsed();
+        *manners.entry(if silent { "without_model" } else { "with_model" }).or_default() += 1;
+        let answer = match investigated {
+            Ok(investigated) => investigated.answer,
+            Err(error) => {
+                failures.push(format!("seed {seed}: no answer: {error}"));
+                continue;
+            }
+        };
+        if asked::conclusion(&answer) != expected {
+            failures.push(format!("seed {seed}: another conclusion with {set:?} and {of_model:?}"));
+        }
+        for (handle, manner) in handles.iter().zip(&set) {
+            let asked = answer.tool_calls.iter().any(|call| call.tool == handle.name);
+            let told = answer.missing.iter().any(|missing| missing.source == handle.name);
+            if asked && manner.fails(TOOL) != told {
+                failures.push(format!("seed {seed}: {} is {manner:?} and told: {told}", handle.name));
+            }
+        }
+        let waited = of_model == model::Manner::Hangs && !silent;
+        if !waited && DEADLINE < elapsed {
+            failures.push(format!("seed {seed}: took {elapsed:?} with {set:?} and {of_model:?}"));
+        }
+    }
+    engine.shutdown().map_err(|error| error.to_string())
+}
+
+fn chosen(handle: &Handle, random: &mut Random) -> Manner {
+    let manner = random.pick(&Manner::ALL);
+    handle.set(manner);
+    manner
+}
