@@ -145,7 +145,7 @@ pub(super) fn looks_secret(value: &str) -> bool {
     let digit = value.bytes().any(|b| b.is_ascii_digit());
     let letter = value.bytes().any(|b| b.is_ascii_alphabetic());
     let sign = value.bytes().any(|b| b"!@#$%^&*+=~".contains(&b));
-    6 <= value.len() && ((digit && letter) || (sign && letter)) && !is_uuid(value)
+    6 <= value.len() && letter && (digit || sign) && !is_uuid(value)
 }
 
 /// 8-4-4-4-12 hexadecimal digits.

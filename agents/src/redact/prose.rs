@@ -22,7 +22,7 @@ pub(super) fn find(text: &str, spans: &mut Vec<Span>) {
         if left == 0 {
             continue;
         }
-        let close = NEAR - 2 <= left - 1;
+        let close = NEAR - 2 < left;
         let spoken = password && close && key::looks_secret(word);
         let hex = close && 32 <= word.len() && word.bytes().all(|b| b.is_ascii_hexdigit()) && left == NEAR;
         if spoken || key::is_random(word) || hex {
