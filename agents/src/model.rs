@@ -94,7 +94,7 @@ pub struct Completion<T> {
     pub value: T,
     /// The answers it took, in order.
     pub records: Vec<Record>,
-    /// All of them, in millionths of a dollar.
+    /// All of them, in millionths of a dollar; nothing for a replay.
     pub usd_micros: u64,
 }
 
@@ -131,8 +131,11 @@ impl Model {
         let ends = Instant::now() + within;
         let mut request = request.clone();
         let mut records: Vec<Record> = Vec::new();
-        let cost =
-            |records: &[Record]| records.iter().fold(0_u64, |sum, one| sum.saturating_add(one.usd_micros));
+        // What is replayed was paid for when it was recorded.
+        let live = matches!(self, Model::Live(_));
+        let cost = |records: &[Record]| {
+            records.iter().filter(|_| live).fold(0_u64, |sum, one| sum.saturating_add(one.usd_micros))
+        };
         loop {
             let record = match self.answer(&request, ends).await {
                 Ok(record) => record,

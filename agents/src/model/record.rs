@@ -21,7 +21,7 @@ pub struct Record {
     pub unused: Option<String>,
     /// Tokens that were counted.
     pub usage: Usage,
-    /// What they cost, in millionths of a dollar.
+    /// What they cost when they were answered, in millionths of a dollar; a replay costs nothing.
     pub usd_micros: u64,
     /// Calls of tools in the answer; they had no effect.
     #[serde(default)]
