@@ -337,8 +337,7 @@ fn tenants(names: &[&str]) -> Option<BTreeSet<TenantId>> {
 async fn credentials_of_one_tenant_are_never_used_for_another() {
     let stub = Stub::start(|_| stub::json("{}")).await;
     let mut tools = Toolbox::new();
-    tools.add("a", tenants(&["one"]), remote("a.b", &stub.url(), "token-one")).unwrap();
-    tools.add("a", tenants(&["two", "three"]), remote("a.b", &stub.url(), "token-two")).unwrap();
+    // The one for all comes first, so that it is not the order which decides.
     tools
         .add(
             "a",
@@ -349,6 +348,8 @@ async fn credentials_of_one_tenant_are_never_used_for_another() {
                 .collect(),
         )
         .unwrap();
+    tools.add("a", tenants(&["one"]), remote("a.b", &stub.url(), "token-one")).unwrap();
+    tools.add("a", tenants(&["two", "three"]), remote("a.b", &stub.url(), "token-two")).unwrap();
     let allowed = may(&["a.b", "a.c"]);
     for (name, tool, token) in [
         ("one", "a.b", Some("token-one")),
