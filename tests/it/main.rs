@@ -16,6 +16,7 @@ mod histories;
 mod hostile;
 mod kafka;
 mod kills;
+mod log_search;
 mod named_errors;
 mod parquet;
 mod program;
