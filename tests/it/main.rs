@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod api;
+mod asking;
 mod audit;
 mod cache;
 mod cluster;
@@ -16,6 +17,7 @@ mod histories;
 mod hostile;
 mod kafka;
 mod kills;
+mod log_search;
 mod mcp;
 mod named_errors;
 mod parquet;
