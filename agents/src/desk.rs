@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
-use schemas::answer::{Again, Question};
+use schemas::answer::{Again, AnswerStatus, Question, ToolStatus};
 use schemas::ids::TenantId;
 use schemas::state::{Approval, Investigated, Investigation};
 use serde_json::Value;
@@ -60,6 +60,21 @@ impl Desk {
         self.investigator.usd_micros_per_day()
     }
 
+    /// Tools of a tenant as they stand.
+    pub fn tools(&self, tenant: &TenantId) -> Vec<ToolStatus> {
+        self.investigator.toolbox.standing(tenant)
+    }
+
+    /// Switches a tool of a tenant on or off, at once: calls under way end.
+    pub fn switch(&self, tenant: &TenantId, tool: &str, enabled: bool) {
+        let (tenant, tool) = (Some(tenant.clone()), Some(tool.to_owned()));
+        if enabled {
+            self.investigator.toolbox.enable(tenant, tool);
+        } else {
+            self.investigator.toolbox.disable(tenant, tool);
+        }
+    }
+
     /// Carries out an action whose approval was just used.
     ///
     /// # Errors
@@ -87,11 +102,37 @@ impl Desk {
             return Err(InvestigateError::Busy(self.at_once));
         }
         let (investigator, asked) = (self.investigator.clone(), question.clone());
-        let run: Running =
-            Box::pin(async move { investigator.investigate(&asked, steps.as_ref()).await.map(Arc::new) });
+        let run: Running = Box::pin(async move {
+            let outcome = investigator.investigate(&asked, steps.as_ref()).await;
+            measure(&asked.tenant_id, &outcome);
+            outcome.map(Arc::new)
+        });
         let running = run.shared();
         mine.extend(running.downgrade().map(|weak| (question, weak)));
         under_way.retain(|_, running| !running.is_empty());
         Ok(running)
+    }
+}
+
+/// Counts an investigation, what it took and what it cost.
+fn measure(tenant: &TenantId, outcome: &Result<Investigated, InvestigateError>) {
+    let tenant = tenant.as_str().to_owned();
+    let status = match outcome {
+        Ok(investigated) => match investigated.answer.status {
+            AnswerStatus::Answered => "answered",
+            AnswerStatus::NoClearRootCause => "no_clear_root_cause",
+            AnswerStatus::NoData => "no_data",
+        },
+        Err(_) => "refused",
+    };
+    metrics::counter!("kgroot_investigations_total", "tenant" => tenant.clone(), "status" => status)
+        .increment(1);
+    if let Ok(Investigated { answer, .. }) = outcome {
+        metrics::histogram!("kgroot_investigation_seconds", "tenant" => tenant.clone())
+            .record(answer.latency_ms / 1_000.0);
+        for result in &answer.agent_results {
+            metrics::histogram!("kgroot_agent_seconds", "tenant" => tenant.clone(), "agent" => result.agent.clone())
+                .record(result.latency_ms / 1_000.0);
+        }
     }
 }

@@ -9,7 +9,7 @@ use query_api::{Investigator, Problem};
 
 /// A desk as the API knows it.
 pub fn of(desk: Desk) -> Investigator {
-    let (again, acting) = (desk.clone(), desk.clone());
+    let (again, acting, listing, switching) = (desk.clone(), desk.clone(), desk.clone(), desk.clone());
     let usd_micros_per_day = desk.usd_micros_per_day();
     Investigator {
         ask: Arc::new(move |question, steps| {
@@ -24,6 +24,8 @@ pub fn of(desk: Desk) -> Investigator {
             let desk = acting.clone();
             Box::pin(async move { desk.act(&tenant, &approval).await.map_err(not_done) })
         }),
+        tools: Arc::new(move |tenant| listing.tools(tenant)),
+        switch: Arc::new(move |tenant, tool, enabled| switching.switch(tenant, tool, enabled)),
         usd_micros_per_day,
         spawn: Arc::new(|work| {
             #[expect(clippy::disallowed_methods, reason = "tasks are spawned in this crate only")]

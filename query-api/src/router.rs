@@ -17,7 +17,7 @@ use crate::mcp;
 use crate::problem::Problem;
 use crate::routes::{
     approvals, cases, changes, health, history, ingest, investigate, investigations, repositories, runs,
-    search, spending, views,
+    search, spending, tools, views,
 };
 use crate::state::Api;
 
@@ -51,6 +51,8 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(approvals::approve))
         .routes(routes!(approvals::execute))
         .routes(routes!(spending::spending))
+        .routes(routes!(tools::tools))
+        .routes(routes!(tools::switch))
         .routes(routes!(repositories::repositories))
         .routes(routes!(repositories::repository, repositories::map, repositories::unmap))
         .routes(routes!(history::history))

@@ -14,4 +14,5 @@ pub(crate) mod repositories;
 pub(crate) mod runs;
 pub(crate) mod search;
 pub(crate) mod spending;
+pub(crate) mod tools;
 pub(crate) mod views;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
-use schemas::answer::{Again, Question, Step};
+use schemas::answer::{Again, Question, Step, ToolStatus};
 use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
 use schemas::read::{Changes, Page, Query, Status, ViewReader};
@@ -34,6 +34,10 @@ pub struct Investigator {
     pub again: Arc<dyn Fn(Investigation) -> OnItsWay<Again> + Send + Sync>,
     /// Carries out an action whose approval was just used.
     pub act: Arc<dyn Fn(TenantId, Approval) -> OnItsWay<Value> + Send + Sync>,
+    /// Tools of a tenant as they stand.
+    pub tools: Arc<dyn Fn(&TenantId) -> Vec<ToolStatus> + Send + Sync>,
+    /// Switches a tool of a tenant on or off.
+    pub switch: Arc<dyn Fn(&TenantId, &str, bool) + Send + Sync>,
     /// What a tenant may spend on a model in a day, in millionths of a dollar; `None` without a model.
     pub usd_micros_per_day: Option<u64>,
     /// Lets something run beside the request: libraries start no tasks.
@@ -147,6 +151,16 @@ impl Api {
     /// Carries out an action whose approval was just used.
     pub(crate) async fn act(&self, access: &WriteAccess, approval: Approval) -> Result<Value, Problem> {
         (self.investigator.act)(access.tenant().clone(), approval).await
+    }
+
+    /// Tools of a tenant as they stand.
+    pub(crate) fn tools(&self, tenant: &TenantId) -> Vec<ToolStatus> {
+        (self.investigator.tools)(tenant)
+    }
+
+    /// Switches a tool of a tenant on or off.
+    pub(crate) fn switch(&self, tenant: &TenantId, tool: &str, enabled: bool) {
+        (self.investigator.switch)(tenant, tool, enabled);
     }
 
     /// What a tenant may spend on a model in a day.

@@ -18,7 +18,8 @@ async fn post(url: String, body: Value) -> (u16, Value) {
 #[test]
 fn every_sentence_has_its_proof_and_the_answer_says_what_to_do() {
     run(async |url| {
-        let (_, answer) = post(format!("{url}/api/v1/investigate"), question("why does checkout fail?")).await;
+        let (_, answer) =
+            post(format!("{url}/api/v1/investigate"), question("why does checkout fail?")).await;
         let summary = answer["summary"].as_str().unwrap();
         let statements = answer["statements"].as_array().unwrap();
         assert!(!statements.is_empty());
@@ -29,9 +30,16 @@ fn every_sentence_has_its_proof_and_the_answer_says_what_to_do() {
         }
         let steps = answer["runbook"]["steps"].as_array().unwrap();
         assert!(steps.iter().all(|step| !step["event_ids"].as_array().unwrap().is_empty()), "{steps:?}");
-        let agents: Vec<&str> =
-            answer["agent_results"].as_array().unwrap().iter().map(|of| of["agent"].as_str().unwrap()).collect();
-        assert!(agents.contains(&"graph") && agents.contains(&"code") && agents.contains(&"context"), "{agents:?}");
+        let agents: Vec<&str> = answer["agent_results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|of| of["agent"].as_str().unwrap())
+            .collect();
+        assert!(
+            agents.contains(&"graph") && agents.contains(&"code") && agents.contains(&"context"),
+            "{agents:?}"
+        );
         assert_eq!(answer["cost"]["llm_usd"], 0.0);
     });
 }
@@ -53,8 +61,10 @@ fn words_that_name_nothing_are_told_with_the_nearest() {
 #[test]
 fn steps_are_told_as_they_are_taken_and_the_answer_last() {
     run(async |url| {
-        let request = Client::new().post(format!("{url}/api/v1/investigate")).header("accept", "text/event-stream");
-        let text = request.json(&question("why does checkout fail?")).send().await.unwrap().text().await.unwrap();
+        let request =
+            Client::new().post(format!("{url}/api/v1/investigate")).header("accept", "text/event-stream");
+        let text =
+            request.json(&question("why does checkout fail?")).send().await.unwrap().text().await.unwrap();
         let events: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
         assert!(3 < events.len(), "{text}");
         assert_eq!(events.last(), Some(&"answer"));
@@ -68,7 +78,8 @@ fn steps_are_told_as_they_are_taken_and_the_answer_last() {
 #[test]
 fn a_run_goes_on_beside_its_request_and_can_be_had_again() {
     run(async |url| {
-        let request = Client::new().post(format!("{url}/api/v1/investigate")).header("prefer", "respond-async");
+        let request =
+            Client::new().post(format!("{url}/api/v1/investigate")).header("prefer", "respond-async");
         let accepted = request.json(&question("why does checkout fail?")).send().await.unwrap();
         assert_eq!(accepted.status(), 202);
         let location = accepted.headers()["location"].to_str().unwrap().to_owned();
@@ -96,9 +107,11 @@ fn a_run_goes_on_beside_its_request_and_can_be_had_again() {
 #[test]
 fn an_approval_is_for_one_proposal_once() {
     run(async |url| {
-        let (_, answer) = post(format!("{url}/api/v1/investigate"), question("why does checkout fail?")).await;
+        let (_, answer) =
+            post(format!("{url}/api/v1/investigate"), question("why does checkout fail?")).await;
         let steps = answer["runbook"]["steps"].as_array().unwrap();
-        let proposal = steps.iter().map(|step| &step["proposal"]).find(|proposal| !proposal.is_null()).unwrap();
+        let proposal =
+            steps.iter().map(|step| &step["proposal"]).find(|proposal| !proposal.is_null()).unwrap();
         let approve = |digest: &str| {
             let id = &answer["investigation_id"];
             let body = json!({ "investigation_id": id, "digest": digest, "approved_by": "ann" });

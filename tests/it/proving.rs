@@ -1,6 +1,8 @@
 //! The checks of the proving ground, on as many cases as every change can wait for. `cargo prove` runs more.
 
-use tests::prove::{Cases, Report, bitflips, failpoints, mutants, simulate};
+use tests::prove::{
+    Cases, Report, bitflips, budgets, dialogues, failpoints, injected, investigations, mutants, simulate,
+};
 
 use crate::histories::number;
 
@@ -28,4 +30,24 @@ fn a_flipped_bit_is_noticed() {
 fn every_known_bug_can_still_be_put_in() {
     // Whoever changes the line that a bug replaces says what the bug is there now; `cargo prove mutants` shows that it is caught.
     mutants::apply_all().unwrap();
+}
+
+#[test]
+fn questions_are_answered_rightly_with_proof_and_again() {
+    holds(&investigations::prove(Cases { n: 2, seed: 0, first: false }));
+}
+
+#[test]
+fn tools_and_models_that_fail_cost_their_own_part() {
+    holds(&dialogues::prove(Cases { n: 150, seed: 1, first: false }));
+}
+
+#[test]
+fn orders_in_telemetry_are_never_followed() {
+    holds(&injected::prove(Cases { n: 24, seed: 0, first: false }));
+}
+
+#[test]
+fn money_is_never_overspent() {
+    holds(&budgets::prove(Cases { n: 500, seed: 0, first: false }));
 }

@@ -13,6 +13,7 @@ mod gate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use schemas::answer::ToolStatus;
 use schemas::ids::TenantId;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -136,6 +137,31 @@ impl Toolbox {
     /// Which tools are given a rest, for whom. Those that were never called are not listed.
     pub fn breakers(&self) -> Vec<(TenantId, String, State)> {
         self.gates.states(Instant::now())
+    }
+
+    /// What a tenant has, and how it stands.
+    pub(crate) fn standing(&self, tenant: &TenantId) -> Vec<ToolStatus> {
+        let breakers = self.breakers();
+        let state = |name: &str| {
+            let mine = breakers.iter().find(|(of, tool, _)| of == tenant && tool == name);
+            mine.map_or("closed", |(_, _, state)| match state {
+                State::Closed => "closed",
+                State::Open => "open",
+                State::HalfOpen => "half_open",
+            })
+        };
+        let status = |tool: Metadata| ToolStatus {
+            breaker: state(&tool.name).to_owned(),
+            enabled: !self.switch.is_off(tenant, &tool.name),
+            reads_only: tool.effect == Effect::Read,
+            category: serde_json::to_value(tool.category)
+                .ok()
+                .and_then(|category| category.as_str().map(str::to_owned))
+                .unwrap_or_default(),
+            name: tool.name,
+            description: tool.description,
+        };
+        self.list(tenant).into_iter().map(status).collect()
     }
 
     /// Calls a tool for a tenant, on behalf of an agent that may call what is in `allowed`.

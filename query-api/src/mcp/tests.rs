@@ -171,6 +171,8 @@ fn investigator() -> Investigator {
         ask: Arc::new(|question, _| Box::pin(async move { investigated(question) })),
         again: Arc::new(move |_| Box::pin(async move { Err(none()) })),
         act: Arc::new(move |_, _| Box::pin(async move { Err(none()) })),
+        tools: Arc::new(|_| Vec::new()),
+        switch: Arc::new(|_, _, _| {}),
         usd_micros_per_day: None,
         spawn: Arc::new(drop),
     }

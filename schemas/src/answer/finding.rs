@@ -95,3 +95,20 @@ pub struct ToolCall {
     /// Wall-clock milliseconds.
     pub latency_ms: f64,
 }
+
+/// A tool as it stands for a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ToolStatus {
+    /// `connection.operation`.
+    pub name: String,
+    /// One sentence.
+    pub description: String,
+    /// `graph`, `metrics`, `logs`, `code`, `context`.
+    pub category: String,
+    /// Whether it changes nothing outside.
+    pub reads_only: bool,
+    /// `closed`: it is called; `open`: it rests after failures; `half_open`: one call tries it.
+    pub breaker: String,
+    /// Whether it is switched on.
+    pub enabled: bool,
+}

@@ -124,7 +124,13 @@ async fn with_model(
     let voiced = investigator.clone().with_voice(Voice::new(played.client()?, 1_000_000));
     let plain = investigator.investigate(question, None).await.map_err(|error| error.to_string())?;
     let worded = voiced.investigate(question, None).await.map_err(|error| error.to_string())?;
+    if worded.recording.completions.is_empty() {
+        problems.push("the model was not asked".to_owned());
+    }
     counts.usd.push(worded.answer.cost.llm_usd);
+    if worded.answer.missing.iter().any(|missing| missing.source == "model") {
+        problems.push("a model that answers well was not understood".to_owned());
+    }
     if asked::conclusion(&plain.answer) != asked::conclusion(&worded.answer) {
         problems.push("the model changed the conclusion".to_owned());
     }
