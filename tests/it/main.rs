@@ -31,3 +31,4 @@ mod state;
 mod stores;
 mod storm;
 mod tidy;
+mod watching;

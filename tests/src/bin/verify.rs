@@ -149,7 +149,7 @@ fn producer() -> Result<String> {
 fn start_servers() -> Result<Vec<(String, String)>> {
     eprintln!("verify: start Kafka, the registry and the stores");
     let output = Command::new("tests/servers/servers.sh")
-        .args(["start", "kafka", "registry", "neo4j", "opensearch", "postgres", "redis"])
+        .args(["start", "kafka", "registry", "neo4j", "opensearch", "postgres", "redis", "prometheus"])
         .stderr(Stdio::inherit())
         .output()
         .context("start the servers")?;
