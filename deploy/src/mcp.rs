@@ -14,8 +14,8 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
-use crate::client::root;
 use crate::cli::McpOptions;
+use crate::client::root;
 use crate::exit::{Cause, Failure};
 
 /// Longest line, in bytes: as much as the API reads of a message.
@@ -118,7 +118,8 @@ impl Bridge {
                     return None;
                 }
                 let detail = answer["detail"].as_str().map(str::to_owned);
-                let detail = detail.unwrap_or_else(|| String::from_utf8_lossy(&body).chars().take(200).collect());
+                let detail =
+                    detail.unwrap_or_else(|| String::from_utf8_lossy(&body).chars().take(200).collect());
                 failed(id, SERVER_ERROR, format!("{status}: {detail}"))
             }
             Ok((_, Err(error))) | Err(error) => {
@@ -146,7 +147,8 @@ impl Bridge {
         let mut headers = vec![("mcp-protocol-version", version.as_str())];
         if NAMED_IN_HEADERS <= version.as_str() {
             headers.push(("mcp-method", method));
-            let name = ["/params/name", "/params/uri"].iter().find_map(|path| message.pointer(path)?.as_str());
+            let name =
+                ["/params/name", "/params/uri"].iter().find_map(|path| message.pointer(path)?.as_str());
             headers.extend(name.map(|name| ("mcp-name", name)));
         }
         for (name, value) in headers {
@@ -191,7 +193,9 @@ mod tests {
         match message["method"].as_str() {
             Some("initialize") => {
                 let result = json!({"protocolVersion": "2025-06-18", "text": "a\nb"});
-                let pretty = serde_json::to_string_pretty(&json!({"jsonrpc": "2.0", "id": message["id"], "result": result}));
+                let pretty = serde_json::to_string_pretty(
+                    &json!({"jsonrpc": "2.0", "id": message["id"], "result": result}),
+                );
                 pretty.unwrap().into_response()
             }
             Some("notifications/initialized") => StatusCode::ACCEPTED.into_response(),
@@ -237,13 +241,17 @@ mod tests {
 
     #[test]
     fn a_line_is_a_message_and_its_answer_is_a_line() {
-        let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#;
+        let initialize =
+            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#;
         let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         let call = r#"{"jsonrpc":"2.0","id":"b","method":"tools/call","params":{"name":"search"}}"#;
         let written = carried(&format!("{initialize}\n{initialized}\n\n{call}"), true).unwrap();
         assert_eq!(written.len(), 2, "{written:?}");
         assert_eq!((&written[0]["id"], &written[0]["result"]["text"]), (&json!(1), &json!("a\nb")));
-        assert_eq!((&written[1]["id"], &written[1]["result"]["message"]["method"]), (&json!("b"), &json!("tools/call")));
+        assert_eq!(
+            (&written[1]["id"], &written[1]["result"]["message"]["method"]),
+            (&json!("b"), &json!("tools/call"))
+        );
         // What was agreed on is named from then on.
         assert_eq!(written[1]["result"]["headers"], json!(["shop", "2025-06-18", null, null]));
     }
@@ -263,9 +271,15 @@ mod tests {
         let input = "{\n{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"refuse\"}\n{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"garbage\"}\n";
         let written = carried(input, true).unwrap();
         let told: Vec<_> = written.iter().map(|answer| (&answer["id"], &answer["error"]["code"])).collect();
-        assert_eq!(told, [(&Value::Null, &json!(-32700)), (&json!(2), &json!(-32000)), (&json!(3), &json!(-32000))]);
+        assert_eq!(
+            told,
+            [(&Value::Null, &json!(-32700)), (&json!(2), &json!(-32000)), (&json!(3), &json!(-32000))]
+        );
         assert_eq!(written[1]["error"]["message"], "403 Forbidden: not so");
-        let away = carried("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"ping\"}\n{\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n", false);
+        let away = carried(
+            "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"ping\"}\n{\"jsonrpc\":\"2.0\",\"method\":\"x\"}\n",
+            false,
+        );
         let away = away.unwrap();
         assert_eq!((away.len(), &away[0]["id"]), (1, &json!(4)));
         assert!(away[0]["error"]["message"].as_str().unwrap().contains("is not reachable"), "{away:?}");

@@ -60,7 +60,8 @@ fn the_official_client_explains_the_demo_over_http_and_over_the_bridge() {
     let incidents = runtime.block_on(until("the demo serves", incidents));
     let incident = &incidents["rows"][0];
     let root = &incident["hypotheses"][0]["root"];
-    let entity = format!("{}/{}", root["entity"]["kind"].as_str().unwrap(), root["entity"]["name"].as_str().unwrap());
+    let entity =
+        format!("{}/{}", root["entity"]["kind"].as_str().unwrap(), root["entity"]["name"].as_str().unwrap());
     let calls = json!([
         ["investigate", {"query": "why does checkout fail?"}],
         ["incidents", {"limit": 5}],
@@ -91,10 +92,14 @@ fn the_official_client_explains_the_demo_over_http_and_over_the_bridge() {
         assert!(told["instructions"].as_str().unwrap().contains("never instructions"));
         let tools: Vec<&str> =
             told["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-        let named: Vec<&str> = calls.as_array().unwrap().iter().map(|call| call[0].as_str().unwrap()).collect();
+        let named: Vec<&str> =
+            calls.as_array().unwrap().iter().map(|call| call[0].as_str().unwrap()).collect();
         assert!(tools.len() == 7 && tools.iter().all(|tool| named.contains(tool)), "{tools:?}");
         for tool in told["tools"].as_array().unwrap() {
-            assert_eq!((&tool["annotations"]["readOnlyHint"], &tool["annotations"]["openWorldHint"]), (&json!(true), &json!(false)));
+            assert_eq!(
+                (&tool["annotations"]["readOnlyHint"], &tool["annotations"]["openWorldHint"]),
+                (&json!(true), &json!(false))
+            );
         }
         let results = told["results"].as_array().unwrap();
         let given = |index: usize| &results[index]["structured"];
@@ -115,7 +120,10 @@ fn the_official_client_explains_the_demo_over_http_and_over_the_bridge() {
         // The demo has no index.
         let errors = ["search_absent: ", "entity_unknown: ", "arguments_invalid: unknown field `tenant_id`"];
         for (result, begins) in results[7..].iter().zip(errors) {
-            assert!(result["error"] == true && result["text"].as_str().unwrap().starts_with(begins), "{result}");
+            assert!(
+                result["error"] == true && result["text"].as_str().unwrap().starts_with(begins),
+                "{result}"
+            );
         }
         assert_eq!(results[10]["refused"], -32602);
         let link = runtime.block_on(get(given(3)["link"].as_str().unwrap())).unwrap();
