@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use schemas::answer::Answer;
 use schemas::view::{Row, ViewName};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::ask::{Answered, Refusal};
 use super::asked::{Asked, ROWS_MAX};
@@ -30,12 +30,13 @@ pub(super) struct Told {
 
 /// What a tool gives.
 pub(super) fn of(tool: Tool, asked: &Asked, answered: Answered) -> Result<Told, Refusal> {
-    let Value::Object(document) = answered.document else {
+    let Answered { document, location } = answered;
+    if !document.is_object() {
         return Err(Refusal::new("answer_unreadable", "the answer is no object"));
-    };
+    }
     match tool {
-        Tool::Investigate => answer(asked, document, answered.location),
-        Tool::Incident => incident(asked, document),
+        Tool::Investigate => answer(asked, document, location),
+        Tool::Incident => Ok(incident(asked, &document)),
         Tool::Incidents => Ok(rows(Some(ViewName::Incidents), asked, document)),
         Tool::Chains => Ok(rows(Some(ViewName::Chains), asked, document)),
         Tool::Topology => Ok(rows(Some(ViewName::Topology), asked, document)),
@@ -44,67 +45,59 @@ pub(super) fn of(tool: Tool, asked: &Asked, answered: Answered) -> Result<Told, 
     }
 }
 
-fn answer(
-    asked: &Asked,
-    mut document: Map<String, Value>,
-    location: Option<String>,
-) -> Result<Told, Refusal> {
-    let answer = Answer::deserialize(&Value::Object(document.clone()))
+fn answer(asked: &Asked, mut document: Value, location: Option<String>) -> Result<Told, Refusal> {
+    let answer = Answer::deserialize(&document)
         .map_err(|error| Refusal::new("answer_unreadable", error.to_string()))?;
-    document.retain(|name, _| !HOW.contains(&name.as_str()));
+    if let Some(parts) = document.as_object_mut() {
+        parts.retain(|name, _| !HOW.contains(&name.as_str()));
+    }
     let link = location.unwrap_or_else(|| asked.path.clone());
-    Ok(Told { structured: bounded(document, link, false), text: lines::answer(&answer).join("\n") })
+    Ok(Told { structured: bounded(&document, &link, false), text: lines::answer(&answer).join("\n") })
 }
 
-fn incident(asked: &Asked, document: Map<String, Value>) -> Result<Told, Refusal> {
-    let structured = bounded(document.clone(), asked.path.clone(), false);
-    let of_view = |view: ViewName, row: &Value| Row::of_view(view, row.clone()).ok();
-    let mut read: Vec<Row> = of_view(ViewName::Incidents, &document["incident"]).into_iter().collect();
+fn incident(asked: &Asked, document: &Value) -> Told {
+    let structured = bounded(document, &asked.path, false);
+    let mut told: Vec<Row> = read(Some(ViewName::Incidents), &document["incident"]).into_iter().collect();
     let shown = structured["chains"].as_array().map_or(0, Vec::len);
     let chains = document["chains"].as_array().into_iter().flatten().take(shown);
-    read.extend(chains.filter_map(|row| of_view(ViewName::Chains, row)));
-    read.extend(of_view(ViewName::Alerts, &document["alert"]));
-    let text: Vec<String> = read.iter().map(lines::row).collect();
-    Ok(Told { structured, text: text.join("\n") })
+    told.extend(chains.filter_map(|row| read(Some(ViewName::Chains), row)));
+    told.extend(read(Some(ViewName::Alerts), &document["alert"]));
+    let text: Vec<String> = told.iter().map(lines::row).collect();
+    Told { structured, text: text.join("\n") }
 }
 
 /// Rows of a view, or of many: then each says of which.
-fn rows(view: Option<ViewName>, asked: &Asked, mut document: Map<String, Value>) -> Told {
-    let found = document.remove(if view.is_some() { "rows" } else { "hits" });
-    let mut found: Vec<(Value, Option<Row>)> = match found {
-        Some(Value::Array(rows)) => rows
-            .into_iter()
-            .map(|row| {
-                let read = read(view, &row);
-                (row, read)
-            })
-            .collect(),
+fn rows(view: Option<ViewName>, asked: &Asked, mut document: Value) -> Told {
+    let found = match document[if view.is_some() { "rows" } else { "hits" }].take() {
+        Value::Array(found) => found,
         _ => Vec::new(),
     };
+    let mut found: Vec<(Option<Row>, Value)> = found.into_iter().map(|row| (read(view, &row), row)).collect();
     // A page is in the order of keys. Chains keep it: their key begins with incident and rank.
     if matches!(view, Some(ViewName::Incidents | ViewName::Topology | ViewName::Changes)) {
-        found.sort_by_key(|(_, row)| Reverse(row.as_ref().and_then(Row::span)));
+        found.sort_by_key(|(row, _)| Reverse(row.as_ref().and_then(Row::span)));
     }
     let more = asked.limit < found.len() || document["next_cursor"].is_string();
     found.truncate(asked.limit);
-    let as_of = document.remove("as_of").unwrap_or_else(|| json!({"epoch": document["epoch"]}));
-    let link = if view.is_some() && !asked.path.contains("as_of=") {
-        asked.clone().with("as_of", Some(as_of["epoch"].to_string())).path
-    } else {
-        asked.path.clone()
+    let (read, rows): (Vec<Option<Row>>, Vec<Value>) = found.into_iter().unzip();
+    let (as_of, link) = match view {
+        Some(_) if asked.path.contains("as_of=") => (document["as_of"].take(), asked.path.clone()),
+        Some(_) => {
+            let epoch = document["as_of"]["epoch"].to_string();
+            (document["as_of"].take(), asked.clone().with("as_of", Some(epoch)).path)
+        }
+        None => (json!({"epoch": document["epoch"]}), asked.path.clone()),
     };
-    let (rows, read): (Vec<Value>, Vec<Option<Row>>) = found.into_iter().unzip();
-    let result = Map::from_iter([("as_of".to_owned(), as_of), ("rows".to_owned(), Value::Array(rows))]);
-    let structured = bounded(result, link, more);
+    let structured = bounded(&json!({"as_of": as_of, "rows": rows}), &link, more);
     let shown = structured["rows"].as_array().map_or(0, Vec::len);
-    let mut text: Vec<String> = read.iter().take(shown).flatten().map(lines::row).collect();
     let more = if structured["more"] == true { ", more are left out" } else { "" };
-    text.insert(0, format!("{shown} found as of epoch {}{more}", structured["as_of"]["epoch"]));
+    let mut text = vec![format!("{shown} found as of epoch {}{more}", structured["as_of"]["epoch"])];
+    text.extend(read.iter().take(shown).flatten().map(lines::row));
     Told { structured, text: text.join("\n") }
 }
 
 /// Rows of changes, and aloud when there are none.
-fn changes(asked: &Asked, document: Map<String, Value>) -> Told {
+fn changes(asked: &Asked, document: Value) -> Told {
     let mut told = rows(Some(ViewName::Changes), asked, document);
     let changed = told.structured["rows"].as_array().is_some_and(|rows| !rows.is_empty());
     told.structured["changed"] = Value::Bool(changed);
@@ -130,32 +123,34 @@ fn read(view: Option<ViewName>, row: &Value) -> Option<Row> {
 }
 
 /// The document within its limits, with its link and whether something was left out.
-fn bounded(document: Map<String, Value>, link: String, more: bool) -> Value {
-    let document = Value::Object(document);
-    let mut items = ROWS_MAX;
+fn bounded(document: &Value, link: &str, more: bool) -> Value {
+    let (mut outer, mut inner) = (ROWS_MAX, ROWS_MAX);
     loop {
         let mut left_out = more;
-        let mut result = within(&document, items, &mut left_out);
-        result["link"] = Value::String(link.clone());
+        let mut result = within(document, (outer, inner), &mut left_out);
+        result["link"] = Value::String(link.to_owned());
         result["more"] = Value::Bool(left_out);
-        if items == 1 || result.to_string().len() <= RESULT_BYTES_MAX {
+        if inner == 1 || result.to_string().len() <= RESULT_BYTES_MAX {
             return result;
         }
-        items /= 2;
+        // Few whole rows say more than many rows in pieces.
+        let longest = if outer == 1 { &mut inner } else { &mut outer };
+        *longest /= 2;
     }
 }
 
-/// A copy with so many items of each list, and texts of bounded length.
-fn within(value: &Value, items: usize, left_out: &mut bool) -> Value {
+/// A copy with so many items of each list, and of each list within one, and texts of bounded length.
+fn within(value: &Value, (items, inner): (usize, usize), left_out: &mut bool) -> Value {
     match value {
         Value::String(text) => Value::String(cut(text, TEXT_CHARS_MAX)),
         Value::Array(all) => {
             *left_out |= items < all.len();
-            Value::Array(all.iter().take(items).map(|item| within(item, items, left_out)).collect())
+            Value::Array(all.iter().take(items).map(|item| within(item, (inner, inner), left_out)).collect())
         }
         Value::Object(fields) => {
-            let within = fields.iter().map(|(name, field)| (name.clone(), within(field, items, left_out)));
-            Value::Object(within.collect())
+            let field =
+                |(name, field): (&String, &Value)| (name.clone(), within(field, (items, inner), left_out));
+            Value::Object(fields.iter().map(field).collect())
         }
         plain => plain.clone(),
     }

@@ -101,6 +101,13 @@ impl Client {
         answer["result"].clone()
     }
 
+    /// Calls a tool that must succeed; its structured result.
+    pub(super) async fn given(&self, tool: &str, arguments: Value) -> Value {
+        let result = self.call(tool, arguments).await;
+        assert_eq!(result["isError"], false, "{tool}: {result}");
+        result["structuredContent"].clone()
+    }
+
     /// Calls a tool that must fail; the text of its error.
     pub(super) async fn refused(&self, tool: &str, arguments: Value) -> String {
         let result = self.call(tool, arguments).await;

@@ -9,7 +9,7 @@ use super::{NOON, Played, episode, incident};
 fn a_list_is_cut_at_its_limit_with_the_latest_first() {
     let many = (1..=700).map(|id| (ViewName::Incidents, incident(id, &format!("number {id}")).into()));
     Played::with(many.collect()).run(async |client| {
-        let given = client.call("incidents", json!({"limit": 3})).await["structuredContent"].clone();
+        let given = client.given("incidents", json!({"limit": 3})).await;
         let titles: Vec<_> =
             given["rows"].as_array().unwrap().iter().map(|row| row["title"].clone()).collect();
         // A page holds 500; that it is not the whole view is said.

@@ -72,9 +72,9 @@ fn a_link_gives_the_same_over_http() {
             ("chains", json!({"incident_id": "inc_0000000000000001"})),
             ("topology", json!({"entity": "deployment/shop/checkout"})),
             ("what_changed", json!({"from": "2026-09-01T10:00:00Z", "to": "2026-09-01T11:00:00+00:00"})),
-            ("search", json!({"query": "title:checkout + \"fails\" & more=?#"})),
+            ("search", json!({"query": "checkout \"fails + 100% & more=?#\""})),
         ] {
-            let given = client.call(tool, arguments).await["structuredContent"].clone();
+            let given = client.given(tool, arguments).await;
             let (status, document) = client.send(get(given["link"].as_str().unwrap())).await;
             assert_eq!(status, StatusCode::OK, "{document}");
             for part in ["rows", "incident", "chains", "alert"] {
@@ -136,7 +136,7 @@ fn no_change_is_said_aloud_and_a_wrong_name_is_not_taken_for_it() {
             refused,
             "entity_unknown: unknown entity \"deployment/shop/chekout\"; did you mean deployment/shop/checkout?"
         );
-        assert_eq!(client.call("what_changed", window).await["structuredContent"]["changed"], false);
+        assert_eq!(client.given("what_changed", window).await["changed"], false);
     });
     let changes = vec![
         (ViewName::Changes, episode(1, NOON, "the older").into()),
@@ -144,7 +144,7 @@ fn no_change_is_said_aloud_and_a_wrong_name_is_not_taken_for_it() {
     ];
     Played::with(changes).run(async |client| {
         let window = json!({"from": "2026-09-01T10:00:00Z", "to": "2026-09-01T11:00:00Z"});
-        let given = client.call("what_changed", window).await["structuredContent"].clone();
+        let given = client.given("what_changed", window).await;
         let details: Vec<&Value> =
             given["rows"].as_array().unwrap().iter().map(|row| &row["detail"]).collect();
         assert_eq!(
