@@ -57,7 +57,6 @@ pub(super) async fn failures(make: impl Fn(Endpoint) -> Vec<Box<dyn Tool>>, name
     let cases = [
         (answer(401, "{}"), "denied"),
         (answer(403, "{}"), "denied"),
-        (answer(404, "{}"), "garbage"),
         (limited, "limited"),
         (answer(500, "oops"), "unavailable"),
         (answer(200, "<html>"), "garbage"),
@@ -66,6 +65,9 @@ pub(super) async fn failures(make: impl Fn(Endpoint) -> Vec<Box<dyn Tool>>, name
         (answer(200, "17"), "garbage"),
         (answer(200, "x".repeat(RESPONSE_BYTES + 1)), "too_large"),
     ];
+    let (result, _) = ask(&make, name, arguments.clone(), vec![answer(404, "{}")]).await;
+    let missing = result.expect_err("what is not there");
+    assert!(matches!(missing.code(), "arguments" | "garbage"), "{name}: {missing}");
     for (case, code) in cases {
         let (status, start) = (case.status, case.body.chars().take(9).collect::<String>());
         let (result, _) = ask(&make, name, arguments.clone(), vec![case]).await;
