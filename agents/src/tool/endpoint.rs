@@ -79,6 +79,7 @@ impl Endpoint {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .referer(false)
+            .user_agent(concat!("kgroot/", env!("CARGO_PKG_VERSION")))
             .no_gzip()
             .no_brotli()
             .no_zstd()

@@ -6,8 +6,8 @@ use std::fmt;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::handler::Handler;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::routing::MethodRouter;
 use schemas::entity::Entity;
 use schemas::ids::TenantId;
@@ -74,8 +74,10 @@ impl Asker {
     /// For whoever has this access and sent these headers.
     pub(super) fn new(routes: Routes, access: &ReadAccess, headers: &HeaderMap) -> Self {
         let mut headers = headers.clone();
-        // They are of the message, not of what is asked.
-        headers.remove(CONTENT_LENGTH);
+        // They are of the message, not of what is asked: routes that can stream would.
+        for of_message in [CONTENT_LENGTH, ACCEPT, HeaderName::from_static("prefer")] {
+            headers.remove(of_message);
+        }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Asker { routes, tenant: access.tenant().clone(), headers }
     }

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// A program or file that must be there, and the Debian package that brings it.
-const NEEDED: [(&str, &str); 12] = [
+const NEEDED: [(&str, &str); 13] = [
     ("cc", "gcc"),
     ("make", "make"),
     ("perl", "perl"),
@@ -19,6 +19,7 @@ const NEEDED: [(&str, &str); 12] = [
     ("python3", "python3"),
     ("curl", "curl"),
     ("redis-server", "redis-server"),
+    ("prometheus", "prometheus"),
     ("/usr/lib/postgresql/15/bin/initdb", "postgresql"),
     ("/usr/include/openssl/ssl.h", "libssl-dev"),
     ("/usr/include/zlib.h", "zlib1g-dev"),
@@ -92,8 +93,15 @@ fn run(what: &str, command: &mut Command) -> Result<()> {
 }
 
 fn prerequisites(quick: bool) -> Result<()> {
-    let for_servers =
-        ["javac", "mvn", "python3", "curl", "redis-server", "/usr/lib/postgresql/15/bin/initdb"];
+    let for_servers = [
+        "javac",
+        "mvn",
+        "python3",
+        "curl",
+        "redis-server",
+        "prometheus",
+        "/usr/lib/postgresql/15/bin/initdb",
+    ];
     let missing = |(name, _): &&(&str, &str)| !(present(name) || quick && for_servers.contains(name));
     let packages: Vec<&str> = NEEDED.iter().filter(missing).map(|(_, package)| *package).collect();
     if packages.is_empty() {

@@ -1,7 +1,7 @@
 //! GitHub: commits, what lies between two of them, their pull requests and their workflow runs.
 //!
 //! Wire: the pages "REST API endpoints for commits", "for pull requests" and "for workflow runs/jobs" of the GitHub REST
-//! API documentation, version 2022-11-28. An endpoint needs [`HEADERS`] beside its credentials. Addresses of people are
+//! API documentation, version 2022-11-28. Addresses of people are
 //! not kept.
 
 mod read;
@@ -15,13 +15,6 @@ use serde_json::{Value, json};
 use super::{Question, arguments, summary, tool};
 use crate::tool::endpoint::Endpoint;
 use crate::tool::{Category, Tool, ToolError};
-
-/// What every request says besides its credentials.
-pub const HEADERS: [(&str, &str); 3] = [
-    ("accept", "application/vnd.github+json"),
-    ("x-github-api-version", "2022-11-28"),
-    ("user-agent", "kgroot"),
-];
 
 /// Failed runs whose jobs are asked for.
 const FAILED_RUNS: usize = 5;

@@ -76,7 +76,7 @@ connections:
   - {name: prom, type: prometheus, url: "https://prometheus.example.com", calls_per_minute: 7, timeout: 2.0}
   - {name: gh, type: github, url: "https://api.github.com", token: "${env:GH}", repositories: [acme/shop]}
   - {name: wf, type: argo, url: "https://argo.example.com", namespaces: [ci]}
-  - {name: chat, type: slack, url: "https://slack.com/api", token: x, channels: [C0123456789]}
+  - {name: chat, type: slack, url: "https://slack.com/api", token: x, channels: {incidents: C0123456789}}
   - {name: dd, type: datadog, url: "https://api.datadoghq.com", headers: {dd-api-key: a, dd-application-key: b}}
   - {name: logs, type: opensearch, url: "https://search.example.com", index: "logs-*"}
 "#;
