@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use schemas::answer::{Again, Answer, CallOutcome, Skipped};
-use schemas::state::{Investigated, Investigation, Recording};
+use schemas::state::{Investigated, Investigation};
 use serde_json::Value;
 
 use crate::caller::Caller;
@@ -34,7 +34,7 @@ impl Investigator {
             } else {
                 Voice::recorded(&then.recording.completions)
             },
-            recording: Recording { completions: Vec::new(), ..then.recording.clone() },
+            recording: then.recording.clone(),
         };
         let asked = &then.question;
         let Investigated { answer, .. } =

@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::caller::Caller;
 use crate::calls::PlannedCall;
 use crate::evidence::Known;
+use crate::redact;
 use crate::roster::AgentSpec;
 use crate::scope::Resolved;
 
@@ -80,6 +81,9 @@ pub(crate) async fn work(case: &Case<'_>, assignment: Assignment<'_>) -> Report 
         calls.iter().map(|call| case.caller.call(case.tenant, &spec.name, &allowed, call, spec.timeout));
     let calls = join_all(asked).await;
     let Live { mut findings, artifacts } = live;
+    for finding in &mut findings {
+        finding.detail = redact::text(&finding.detail);
+    }
     for (index, call) in (0..).zip(&calls) {
         findings.extend(read(index, call));
     }
@@ -102,9 +106,9 @@ fn read(index: u32, call: &ToolCall) -> Vec<Finding> {
     if call.outcome != CallOutcome::Answered {
         return Vec::new();
     }
-    let found = |detail| Finding {
+    let found = |detail: String| Finding {
         kind: call.tool.clone(),
-        detail,
+        detail: redact::text(&detail),
         confidence: 1.0,
         event_ids: Vec::new(),
         calls: vec![index],

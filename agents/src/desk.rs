@@ -12,6 +12,7 @@ use schemas::answer::{Again, AnswerStatus, Question, ToolStatus};
 use schemas::ids::TenantId;
 use schemas::state::{Approval, Investigated, Investigation};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::error::{ActError, InvestigateError};
 use crate::investigate::{Investigator, Steps};
@@ -25,13 +26,15 @@ type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 pub struct Desk {
     investigator: Investigator,
     at_once: usize,
+    replays: Arc<Semaphore>,
     under_way: Arc<Mutex<BTreeMap<TenantId, Vec<(Question, WeakShared<Running>)>>>>,
 }
 
 impl Desk {
     /// Lets each tenant have so many investigations under way.
     pub fn new(investigator: Investigator, at_once: usize) -> Self {
-        Desk { investigator, at_once: at_once.max(1), under_way: Arc::default() }
+        let at_once = at_once.max(1);
+        Desk { investigator, at_once, replays: Arc::new(Semaphore::new(at_once)), under_way: Arc::default() }
     }
 
     /// Answers a question; who asks the same while it is under way gets the same answer.
@@ -50,8 +53,9 @@ impl Desk {
     /// Has an investigation again.
     ///
     /// # Errors
-    /// As [`Investigator::again`].
+    /// As [`Investigator::again`]; or too many are under way, of whichever tenant.
     pub async fn again(&self, then: &Investigation) -> Result<Again, InvestigateError> {
+        let _slot = self.replays.try_acquire().map_err(|_| InvestigateError::Busy(self.at_once))?;
         self.investigator.again(then).await
     }
 

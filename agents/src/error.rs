@@ -4,12 +4,22 @@ use schemas::read::ReadError;
 
 use crate::tool::ToolError;
 
+/// Ids that a question may start from.
+pub(crate) const IDS_MAX: usize = 50;
+/// Longest of them, in bytes.
+pub(crate) const ID_BYTES_MAX: usize = 200;
+
 /// Why a question is not answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvestigateError {
     /// The window ends before it begins, or is too long.
     #[error("time_window {0}")]
     Window(String),
+    /// More ids than one question may start from, or longer ones.
+    #[error(
+        "correlation_ids: {0} of them; start from at most {IDS_MAX}, of at most {ID_BYTES_MAX} bytes each"
+    )]
+    Ids(usize),
     /// No such service.
     #[error("unknown service {name:?}{}", suggestion(.nearest))]
     UnknownService {

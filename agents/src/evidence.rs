@@ -1,7 +1,7 @@
 //! What the views hold that an investigation may look at, read once at one epoch.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use schemas::answer::{EvidenceItem, Question, TimeWindow};
 use schemas::ids::{EventId, IncidentId, TenantId};
@@ -24,6 +24,8 @@ pub(crate) struct Known {
     pub(crate) relations: Vec<Arc<RelationRow>>,
     pub(crate) coverage: Vec<Arc<CoverageRow>>,
     pub(crate) events: BTreeMap<EventId, Arc<EventRow>>,
+    /// Views of which rows were left out.
+    pub(crate) cut: BTreeSet<ViewName>,
 }
 
 /// The epoch at which a question is answered.
@@ -46,12 +48,16 @@ pub(crate) async fn gather(
         ..Filter::default()
     };
     let mut query = Query { filter, as_of: Some(as_of.epoch), ..Query::all(tenant, ViewName::Incidents) };
+    let cut = Mutex::new(BTreeSet::new());
     let (incidents, ..) = reader.scan(query.clone(), ROWS_MAX).await?;
     // Causes may lie before the window that was asked about.
     query.filter.from = None;
     let read = async |view: ViewName, filtered: bool| -> Result<Vec<Row>, ReadError> {
         let filter = if filtered { query.filter.clone() } else { Filter::default() };
-        let (rows, ..) = reader.scan(Query { view, filter, ..query.clone() }, ROWS_MAX).await?;
+        let (rows, _, left_out) = reader.scan(Query { view, filter, ..query.clone() }, ROWS_MAX).await?;
+        if left_out {
+            cut.lock().unwrap_or_else(PoisonError::into_inner).insert(view);
+        }
         Ok(rows)
     };
     let chains = read(ViewName::Chains, true).await?;
@@ -69,6 +75,7 @@ pub(crate) async fn gather(
     }
     Ok(Known {
         as_of,
+        cut: cut.into_inner().unwrap_or_else(PoisonError::into_inner),
         incidents: pick(incidents, |row| if let Row::Incident(row) = row { Some(row) } else { None }),
         chains: by_incident,
         episodes: pick(episodes, |row| if let Row::Episode(row) = row { Some(row) } else { None }),

@@ -176,7 +176,13 @@ impl Investigator {
             voice.word(&asking, &mut answer, &mut spoken).await;
             voice.draft(&asking, &mut answer, &mut spoken).await;
         }
+        if then.is_some() {
+            // What is said again costs nothing, and nobody keeps silent: the answer tells of then.
+            spoken.usd_micros = recording.usd_micros;
+            spoken.silent.clone_from(&recording.silent);
+        }
         spoken.tell(&mut answer, &mut recording);
+        answer.investigation_id = synthesize::identity(question, &answer);
         tell(steps, "answer", || answer.summary.clone());
         Investigated { question: question.clone(), answer, recording }
     }

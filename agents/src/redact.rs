@@ -1,4 +1,4 @@
-//! Secrets are removed before a text leaves for a model, the audit or a notification.
+//! Secrets are removed before a text leaves for a model, and from what agents report.
 //!
 //! Contract: text in, the same text out with `[redacted:kind]` in the place of each secret. Found are secrets of known
 //! form, values of keys whose name says that they are secret, card numbers, e-mail addresses, random strings beside

@@ -54,6 +54,11 @@ pub(crate) fn plan(query: &str, resolved: &Resolved, known: &Known, agents: &BTr
             reasons.push(format!("{}: {}", route.agent, route.reason));
         }
     }
+    // An agent that no route names is one's own, and always asked.
+    for own in agents.iter().filter(|name| !ROUTES.iter().any(|route| route.agent == **name)) {
+        selected.push((*own).to_owned());
+        reasons.push(format!("{own}: no route names it"));
+    }
     Plan {
         decided_by: "rules".to_owned(),
         agents_selected: selected,

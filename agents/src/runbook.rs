@@ -66,7 +66,7 @@ pub(crate) fn draft<'a>(
     })
 }
 
-/// The workload that an action would be about: the root itself, or the first on the chains.
+/// The workload that an action would be about: the root itself, or the first on the way from it.
 fn workload<'a>(root: &EpisodeRow, chains: impl Iterator<Item = &'a ChainRow>) -> Option<Entity> {
     let is = |entity: &Entity| {
         use EntityKind as K;
@@ -76,9 +76,10 @@ fn workload<'a>(root: &EpisodeRow, chains: impl Iterator<Item = &'a ChainRow>) -
         return Some(root.entity.clone());
     }
     let mine = chains.filter(|chain| chain.root.episode_id == root.episode_id);
+    let steps = mine.flat_map(|chain| (0usize..).zip(&chain.links));
     let passed =
-        mine.flat_map(|chain| &chain.links).flat_map(|link| [&link.cause.entity, &link.effect.entity]);
-    passed.filter(|entity| is(entity)).min().cloned()
+        steps.flat_map(|(step, link)| [(2 * step, &link.cause.entity), (2 * step + 1, &link.effect.entity)]);
+    passed.filter(|(_, entity)| is(entity)).min().map(|(_, entity)| entity.clone())
 }
 
 /// A command with names; none when a name is no plain word.
@@ -114,7 +115,13 @@ fn propose(
     let before = root.onset.to_string();
     let (name, arguments, text) = match action {
         Action::Rollback => {
-            let target = workload.unwrap_or(&root.entity);
+            use EntityKind as K;
+            // What holds configuration is rolled back itself, not what reads it.
+            let holds = matches!(
+                root.entity.kind,
+                K::ConfigMap | K::Secret | K::Service | K::Policy | K::Application
+            );
+            let target = if holds { &root.entity } else { workload.unwrap_or(&root.entity) };
             (
                 "rollback",
                 json!({ "target": on(target), "before": before }),

@@ -11,7 +11,7 @@ use schemas::ids::IncidentId;
 use schemas::time::EventTime;
 use schemas::view::IncidentRow;
 
-use crate::error::InvestigateError;
+use crate::error::{ID_BYTES_MAX, IDS_MAX, InvestigateError};
 use crate::evidence::Known;
 
 /// Longest window that is looked at.
@@ -32,11 +32,15 @@ pub(crate) struct Resolved {
 /// The stretch of time of a question: what it says, or what its words say; and a note on the latter.
 ///
 /// # Errors
-/// The window that it says ends before it begins, or is too long.
+/// The window that it says ends before it begins, or is too long; it starts from too many ids.
 pub(crate) fn window(
     question: &Question,
     now: EventTime,
 ) -> Result<(Option<TimeWindow>, Vec<String>), InvestigateError> {
+    let ids = &question.correlation_ids;
+    if IDS_MAX < ids.len() || ids.iter().any(|id| ID_BYTES_MAX < id.len()) {
+        return Err(InvestigateError::Ids(ids.len()));
+    }
     let Some(window) = question.time_window else {
         let spoken = instants::window(&question.query, now);
         let note = |window: &TimeWindow| format!("read as {} to {} (UTC)", window.from, window.to);

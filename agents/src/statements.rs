@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemas::answer::{AnswerHypothesis, AnswerStatus, Statement};
 use schemas::catalogue::Class;
 use schemas::ids::EventId;
+use schemas::view::ViewName;
 
 use crate::evidence::Known;
 use crate::scope::Resolved;
@@ -33,7 +34,8 @@ pub(crate) fn statements(
     }
     said.extend(led_to(first));
     said.extend(second(hypotheses));
-    if !known.episodes.iter().any(|episode| episode.class == Class::Change) {
+    let all_read = !known.cut.contains(&ViewName::Episodes);
+    if all_read && !known.episodes.iter().any(|episode| episode.class == Class::Change) {
         said.push(absent("No change was seen in the scope.", "changes"));
     }
     said.retain(|statement| !statement.event_ids.is_empty() || !statement.absent_from.is_empty());

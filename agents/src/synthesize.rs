@@ -67,9 +67,9 @@ pub(crate) fn answer(question: &Question, resolved: &Resolved, known: &Known, br
     });
     let api_usd = results.iter().map(|result| result.cost.api_usd).sum();
     let missing = missing(known, &results);
-    let investigation_id = identity(question, known, &hypotheses);
     Answer {
-        investigation_id,
+        // Named once all of it is there.
+        investigation_id: String::new(),
         tenant_id: question.tenant_id.clone(),
         scope: resolved.scope.clone(),
         status,
@@ -167,6 +167,10 @@ fn missing(known: &Known, results: &[AgentResult]) -> Vec<Missing> {
     let silent = silent.map(|(source, why)| Missing { source: (*source).to_owned(), why: (*why).to_owned() });
     let skipped = results.iter().flat_map(|result| &result.skipped);
     let mut found: Vec<Missing> = silent.collect();
+    found.extend(known.cut.iter().map(|view| Missing {
+        source: format!("view {view}"),
+        why: "it holds more rows than are read for one question; ask about a shorter window".to_owned(),
+    }));
     for skipped in skipped.map(|skipped| Missing { source: skipped.what.clone(), why: skipped.why.clone() }) {
         if !found.contains(&skipped) {
             found.push(skipped);
@@ -175,12 +179,20 @@ fn missing(known: &Known, results: &[AgentResult]) -> Vec<Missing> {
     found
 }
 
-/// The same question at the same epoch with the same evidence is the same investigation.
-fn identity(question: &Question, known: &Known, hypotheses: &[AnswerHypothesis]) -> String {
-    let mut parts = vec![format!("{question:?}"), known.as_of.epoch.to_string()];
-    for hypothesis in hypotheses {
+/// The same question at the same epoch with the same evidence, results of tools and words is the same investigation.
+pub(crate) fn identity(question: &Question, answer: &Answer) -> String {
+    let mut parts = vec![format!("{question:?}"), answer.as_of.epoch.to_string(), answer.summary.clone()];
+    for hypothesis in &answer.hypotheses {
         parts.extend(hypothesis.evidence.iter().map(|item| item.event_id.to_string()));
     }
+    for call in &answer.tool_calls {
+        parts
+            .push(format!("{} {} {} {:?} {}", call.agent, call.tool, call.arguments, call.code, call.result));
+    }
+    for step in answer.runbook.iter().flat_map(|runbook| &runbook.steps) {
+        parts.push(step.text.clone());
+    }
+    parts.extend(answer.plan.agents_selected.iter().cloned());
     let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
     format!("inv_{:016x}", hash64(&parts))
 }

@@ -41,7 +41,7 @@ pub(crate) struct Spoken {
     pub(crate) records: Vec<Record>,
     pub(crate) usd_micros: u64,
     /// Why the model did not help, the first time it did not.
-    pub(crate) silent: Option<ModelError>,
+    pub(crate) silent: Option<String>,
 }
 
 impl Spoken {
@@ -51,7 +51,8 @@ impl Spoken {
         #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
         let usd = self.usd_micros as f64 / 1e6;
         answer.cost.llm_usd = usd;
-        recording.spent = self.silent == Some(ModelError::Spent);
+        recording.usd_micros = self.usd_micros;
+        recording.silent.clone_from(&self.silent);
         let records = self.records.iter().filter_map(|record| serde_json::to_value(record).ok());
         recording.completions = records.collect();
         if let Some(why) = self.silent {
@@ -111,7 +112,7 @@ impl Voice {
         let facts = plan::Facts {
             question: question.to_owned(),
             agents: roster.iter().map(agent).collect(),
-            intents: plan.routes.clone(),
+            intents: plan.reasoning.split("; ").map(str::to_owned).collect(),
         };
         let request = plan::request(&facts);
         let Some(chosen) = self.ask(asking, &request, |text| plan::read(text, &facts), spoken).await else {
@@ -191,10 +192,10 @@ impl Voice {
             spoken.records.push(Record { usd_micros: 0, ..record });
             return Some(completion.value);
         }
-        let aside = match self.set_aside(asking, self.model.worst_case(request)).await {
+        let mut aside = match self.set_aside(asking, self.model.worst_case(request)).await {
             Ok(aside) => aside,
             Err(why) => {
-                spoken.silent.get_or_insert(why);
+                spoken.silent.get_or_insert(why.to_string());
                 return None;
             }
         };
@@ -203,10 +204,8 @@ impl Voice {
             Ok(completion) => (&completion.records, completion.usd_micros),
             Err(failed) => (&failed.records, failed.usd_micros),
         };
-        if let (Some(id), Some(state)) = (aside, asking.state) {
-            let tenant = asking.tenant.clone();
-            // Money that cannot be settled now is given back, and counts no more: better than to wait for a database.
-            let _settled = state.ask(|reply| StateRequest::Settle(tenant, id, usd_micros, reply)).await;
+        if let Some(aside) = &mut aside {
+            aside.settle(usd_micros).await;
         }
         spoken.usd_micros = spoken.usd_micros.saturating_add(usd_micros);
         spoken.records.extend(records.iter().cloned());
@@ -216,14 +215,14 @@ impl Voice {
                 Some(completion.value)
             }
             Err(failed) => {
-                spoken.silent.get_or_insert(failed.why);
+                spoken.silent.get_or_insert(failed.why.to_string());
                 None
             }
         }
     }
 
     /// Sets money aside under a name; nothing to set aside when it costs nothing.
-    async fn set_aside(&self, asking: &Asking<'_>, usd_micros: u64) -> Result<Option<String>, ModelError> {
+    async fn set_aside(&self, asking: &Asking<'_>, usd_micros: u64) -> Result<Option<Aside>, ModelError> {
         if usd_micros == 0 {
             return Ok(None);
         }
@@ -234,7 +233,10 @@ impl Voice {
         let aside = Reservation { id: id.clone(), purpose: asking.purpose.clone(), usd_micros, expires_at };
         let (tenant, limit) = (asking.tenant.clone(), self.usd_micros_per_day);
         match state.ask(|reply| StateRequest::Reserve(tenant, Box::new(aside), limit, reply)).await {
-            Ok(Reserved::Granted) => Ok(Some(id)),
+            Ok(Reserved::Granted) => {
+                let (state, tenant) = (state.clone(), asking.tenant.clone());
+                Ok(Some(Aside { state, tenant, id, usd_micros, settled: false }))
+            }
             Ok(Reserved::Refused { .. }) => Err(ModelError::Spent),
             Err(error) => Err(ModelError::Unavailable(error.to_string())),
         }
@@ -244,8 +246,9 @@ impl Voice {
         if !matches!(self.model, Model::Live(_)) {
             return None;
         }
+        let hash = request.hash();
         let lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
-        lately.iter().find(|record| record.request_hash == request.hash()).cloned()
+        lately.iter().find(|record| record.request_hash == hash).cloned()
     }
 
     fn remember(&self, records: &[Record]) {
@@ -255,6 +258,34 @@ impl Voice {
         lately.push_back(record.clone());
         while REMEMBERED_MAX < lately.len() {
             lately.pop_front();
+        }
+    }
+}
+
+/// Money that is set aside. Whoever asked may go away meanwhile: then it counts as spent whole, since the model is paid
+/// all the same.
+struct Aside {
+    state: ProductState,
+    tenant: TenantId,
+    id: String,
+    usd_micros: u64,
+    settled: bool,
+}
+
+impl Aside {
+    /// What it came to. Money that cannot be settled now is given back when it expires: better than to wait for a database.
+    async fn settle(&mut self, usd_micros: u64) {
+        self.settled = true;
+        let (tenant, id) = (self.tenant.clone(), self.id.clone());
+        let _settled = self.state.ask(|reply| StateRequest::Settle(tenant, id, usd_micros, reply)).await;
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if !self.settled {
+            let (tenant, id, usd_micros) = (self.tenant.clone(), self.id.clone(), self.usd_micros);
+            self.state.tell(|reply| StateRequest::Settle(tenant, id, usd_micros, reply));
         }
     }
 }

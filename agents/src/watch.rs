@@ -1,22 +1,41 @@
 //! The alerts of a tenant, followed: each is investigated without anybody asking, and what is over is remembered.
 //!
 //! One root is one alert, and one alert is one investigation for each cause that it names: a storm of symptoms changes
-//! neither. While one investigation is under way, the changes that arrive meanwhile are taken together.
+//! neither. While one investigation is under way, the changes that arrive meanwhile are taken together. What was
+//! investigated before the process began is not investigated again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemas::answer::Question;
 use schemas::ids::{IncidentId, TenantId};
 use schemas::read::{Changes, Filter, Query, ReadError, ViewReader};
-use schemas::state::{Case, ProductState, StateRequest};
+use schemas::state::{Case, Part, ProductState, StateRequest};
 use schemas::view::{AlertRow, AlertStatus, Row, ViewName};
 
 use crate::desk::Desk;
+use crate::error::InvestigateError;
 use crate::memory;
 
-/// Alerts whose last cause is remembered.
+/// Alerts whose causes are remembered; of more, the oldest incidents are forgotten.
 const REMEMBERED_MAX: usize = 10_000;
+/// Investigations of before that are looked at.
+const BEFORE_MAX: usize = 500;
+/// When as many are under way as may be, an alert waits so long.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// What a tenant's alerts have come to so far.
+struct Following {
+    desk: Desk,
+    reader: ViewReader,
+    state: ProductState,
+    tenant: TenantId,
+    /// Causes that were investigated, by incident.
+    seen: BTreeMap<IncidentId, BTreeSet<String>>,
+    /// Incidents that were investigated before the process began.
+    before: BTreeSet<IncidentId>,
+}
 
 /// Follows the alerts of one tenant until the engine stops.
 ///
@@ -28,9 +47,14 @@ pub async fn follow(
     state: ProductState,
     tenant: TenantId,
 ) -> Result<(), ReadError> {
-    let mut seen: BTreeMap<IncidentId, String> = BTreeMap::new();
+    let part = Part { after: None, limit: BEFORE_MAX };
+    let of = tenant.clone();
+    let kept = state.ask(|reply| StateRequest::Investigations(of, part, reply)).await;
+    let before = kept.map(|kept| kept.entries).unwrap_or_default();
+    let before = before.iter().filter_map(|asked| asked.query.parse().ok()).collect();
+    let mut following = Following { desk, reader, state, tenant, seen: BTreeMap::new(), before };
     loop {
-        let mut changes = reader.subscribe(tenant.clone(), ViewName::Alerts).await?;
+        let mut changes = following.reader.subscribe(following.tenant.clone(), ViewName::Alerts).await?;
         while let Some(first) = changes.recv().await {
             let mut latest = BTreeMap::new();
             take(first, &mut latest);
@@ -38,67 +62,92 @@ pub async fn follow(
                 take(more, &mut latest);
             }
             for (incident, alert) in latest {
-                match alert.status {
-                    AlertStatus::Firing if seen.get(&incident) != Some(&alert.title) => {
-                        investigate(&desk, &state, &tenant, incident).await;
-                        if seen.len() < REMEMBERED_MAX {
-                            seen.insert(incident, alert.title.clone());
-                        }
-                    }
-                    AlertStatus::Firing => {}
-                    AlertStatus::Resolved => {
-                        seen.remove(&incident);
-                        learn(&reader, &state, &tenant, incident).await;
-                    }
-                }
+                following.alert(incident, alert).await;
             }
         }
         // Whoever is too slow for a subscription begins it again; the loop ends when there is no engine any more.
     }
 }
 
-/// What an alert is after some changes.
-fn take(changes: Changes, latest: &mut BTreeMap<IncidentId, Arc<AlertRow>>) {
+/// What an alert is after some changes; nothing: it is no more.
+fn take(changes: Changes, latest: &mut BTreeMap<IncidentId, Option<Arc<AlertRow>>>) {
+    let mut gone = BTreeSet::new();
+    let mut there = BTreeMap::new();
     for (row, diff) in changes.rows {
-        if let Row::Alert(alert) = row
-            && 0 < diff
-        {
-            latest.insert(alert.incident_id, alert);
+        if let Row::Alert(alert) = row {
+            if 0 < diff {
+                there.insert(alert.incident_id, Some(alert));
+            } else {
+                gone.insert(alert.incident_id);
+            }
         }
     }
+    latest.extend(gone.into_iter().map(|incident| (incident, None)));
+    latest.extend(there);
 }
 
-async fn investigate(desk: &Desk, state: &ProductState, tenant: &TenantId, incident: IncidentId) {
-    let question = Question::new(tenant.clone(), incident.to_string());
-    match desk.ask(question, None).await {
-        Ok(investigated) => {
-            // Who serves product state says what is wrong with it.
-            let _kept = state.ask(|reply| StateRequest::Keep(Box::new(investigated), reply)).await;
+impl Following {
+    async fn alert(&mut self, incident: IncidentId, alert: Option<Arc<AlertRow>>) {
+        let Some(alert) = alert else {
+            self.seen.remove(&incident);
+            return;
+        };
+        match alert.status {
+            AlertStatus::Resolved => {
+                self.seen.remove(&incident);
+                self.learn(incident).await;
+            }
+            AlertStatus::Firing => {
+                let known = self.seen.get(&incident).is_some_and(|causes| causes.contains(&alert.title));
+                if known || (self.before.remove(&incident) || self.investigate(incident).await) {
+                    self.seen.entry(incident).or_default().insert(alert.title.clone());
+                }
+                while REMEMBERED_MAX < self.seen.len() {
+                    self.seen.pop_first();
+                }
+            }
         }
-        Err(error) => tracing::warn!(%tenant, %incident, %error, "an alert was not investigated"),
     }
-}
 
-/// Remembers an incident that is over.
-async fn learn(reader: &ViewReader, state: &ProductState, tenant: &TenantId, incident: IncidentId) {
-    let of = |view| Query {
-        filter: Filter { incident: Some(incident), ..Filter::default() },
-        ..Query::all(tenant, view)
-    };
-    let read = async || -> Result<Option<Case>, ReadError> {
-        let incidents = reader.peek(of(ViewName::Incidents)).await?;
-        let chains = reader.peek(of(ViewName::Chains)).await?;
+    /// Investigates an incident; whether it was.
+    async fn investigate(&self, incident: IncidentId) -> bool {
+        loop {
+            let question = Question::new(self.tenant.clone(), incident.to_string());
+            match self.desk.ask(question, None).await {
+                Ok(investigated) => {
+                    let keep = |reply| StateRequest::Keep(Box::new(investigated), reply);
+                    // Who serves product state says what is wrong with it.
+                    let _kept = self.state.ask(keep).await;
+                    return true;
+                }
+                Err(InvestigateError::Busy(_)) => tokio::time::sleep(WAIT).await,
+                Err(error) => {
+                    tracing::warn!(tenant = %self.tenant, %incident, %error, "an alert was not investigated");
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Remembers an incident that is over.
+    async fn learn(&self, incident: IncidentId) {
+        if let Ok(Some(case)) = self.case(incident).await {
+            let tenant = self.tenant.clone();
+            let _kept = self.state.ask(|reply| StateRequest::Learn(tenant, Box::new(case), reply)).await;
+        }
+    }
+
+    async fn case(&self, incident: IncidentId) -> Result<Option<Case>, ReadError> {
+        let of = |view| Query {
+            filter: Filter { incident: Some(incident), ..Filter::default() },
+            ..Query::all(&self.tenant, view)
+        };
+        let incidents = self.reader.peek(of(ViewName::Incidents)).await?;
+        let chains = self.reader.peek(of(ViewName::Chains)).await?.rows.into_iter();
         let Some(Row::Incident(row)) = incidents.rows.into_iter().next() else { return Ok(None) };
-        let chains: Vec<_> = chains
-            .rows
-            .into_iter()
-            .filter_map(|row| if let Row::Chain(chain) = row { Some(chain) } else { None })
-            .collect();
+        let chains: Vec<_> =
+            chains.filter_map(|row| if let Row::Chain(chain) = row { Some(chain) } else { None }).collect();
         let signature = memory::signature(chains.iter().map(Arc::as_ref));
         Ok(Some(Case { incident: row.as_ref().clone(), signature, lesson: None }))
-    };
-    if let Ok(Some(case)) = read().await {
-        let tenant = tenant.clone();
-        let _kept = state.ask(|reply| StateRequest::Learn(tenant, Box::new(case), reply)).await;
     }
 }

@@ -48,6 +48,7 @@ fn problem(error: InvestigateError) -> Problem {
     let detail = error.to_string();
     match error {
         E::Window(_) => Problem::unprocessable("window_invalid", detail).at("/time_window", "invalid"),
+        E::Ids(_) => Problem::unprocessable("ids_too_many", detail).at("/correlation_ids", "too many"),
         E::UnknownService { .. } => {
             Problem::new(StatusCode::NOT_FOUND, "service_unknown", detail).at("/service", "unknown")
         }

@@ -140,7 +140,7 @@ async fn lead(
     let metrics = recorder();
     let desk = config.desk(engine.reader(), product.clone()).await?;
     if config.watches()? {
-        let watched = watch::alerts(desk.clone(), engine.reader(), product.clone());
+        let watched = watch::alerts(desk.clone(), engine.reader(), product.clone(), ready.clone());
         #[expect(clippy::disallowed_methods, reason = "tasks are spawned in this crate only")]
         drop(tokio::spawn(watched));
     }

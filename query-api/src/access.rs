@@ -32,6 +32,11 @@ pub(crate) struct WriteAccess {
 }
 
 impl WriteAccess {
+    /// Who may write may read.
+    pub(crate) fn reading(&self) -> ReadAccess {
+        ReadAccess { tenant: self.tenant.clone() }
+    }
+
     /// Whose.
     pub(crate) fn tenant(&self) -> &TenantId {
         &self.tenant

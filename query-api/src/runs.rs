@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use schemas::answer::Step;
 use schemas::ids::{TenantId, hash64};
@@ -55,7 +56,9 @@ impl Runs {
         }
         let number = mine.next;
         mine.next += 1;
-        let id = format!("run_{:016x}", hash64(&[tenant.as_str().as_bytes(), &number.to_be_bytes()]));
+        // Runs of another process are not these.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_be_bytes();
+        let id = format!("run_{:016x}", hash64(&[tenant.as_str().as_bytes(), &number.to_be_bytes(), &since]));
         let (cancel, canceled) = oneshot::channel();
         let run = Run { standing: Standing::Running, steps: Vec::new() };
         mine.runs.insert(number, (id.clone(), run, Some(cancel)));

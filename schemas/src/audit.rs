@@ -40,7 +40,7 @@ pub enum Decision {
     PlanCreated,
     /// A system outside was asked.
     ToolCalled,
-    /// Something was not allowed: a tool, its arguments, a model for lack of money.
+    /// A tool was not asked: it is not allowed, its arguments are not, or not now.
     Denied,
     /// An agent found something, or looked in vain.
     Finding,
@@ -48,7 +48,7 @@ pub enum Decision {
     RuledOut,
     /// The answer.
     Answer,
-    /// A person approved an action, or an approved action was carried out.
+    /// A person approved an action, or that approval was used.
     Approval,
 }
 
@@ -66,7 +66,7 @@ const APPROVALS_FROM: u32 = 1 << 24;
 pub fn approved(tenant: &TenantId, approval: &Approval) -> AuditRecord {
     let (used, reason) = match approval.used_at {
         None => (0, format!("{} approves {}", approval.approved_by, approval.action)),
-        Some(_) => (1, format!("{} is carried out", approval.action)),
+        Some(_) => (1, format!("the approval of {} is used", approval.action)),
     };
     // Two approvals of one investigation would have the same number once in 2^23.
     let place = u32::try_from(hash64(&[approval.approval_id.as_bytes()]) >> 41).unwrap_or(0);

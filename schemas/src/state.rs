@@ -51,8 +51,10 @@ pub struct Recording {
     /// What a model said.
     #[schema(value_type = Vec<Object>)]
     pub completions: Vec<Value>,
-    /// Whether the model was left out because the money of the day was spent.
-    pub spent: bool,
+    /// What the model cost, in millionths of a dollar.
+    pub usd_micros: u64,
+    /// Why the model did not help, the first time it did not.
+    pub silent: Option<String>,
 }
 
 /// An investigation that was just answered.
@@ -207,8 +209,8 @@ pub enum StateRequest {
     Learn(TenantId, Box<Case>, Reply<()>),
     /// Cases, latest first, at most [`CASES_MAX`].
     Cases(TenantId, Reply<Vec<Case>>),
-    /// Says what people know of a case; tells whether there is such a case.
-    Teach(TenantId, IncidentId, Box<Lesson>, Reply<bool>),
+    /// Says what people know of a case, in place of a certain lesson if one is named; tells whether there was such a case.
+    Teach(TenantId, IncidentId, Box<(Lesson, Option<Lesson>)>, Reply<bool>),
     /// Sets money aside, if the limit of the day, in millionths of a dollar, allows it.
     Reserve(TenantId, Box<Reservation>, u64, Reply<Reserved>),
     /// What was set aside under this name came to so much.
@@ -237,6 +239,12 @@ impl ProductState {
     /// A handle whose requests arrive at `requests`.
     pub fn new(requests: mpsc::Sender<StateRequest>) -> Self {
         ProductState { requests }
+    }
+
+    /// Sends a request whose answer nobody waits for, unless too many wait already.
+    pub fn tell<T>(&self, request: impl FnOnce(Reply<T>) -> StateRequest) {
+        let (reply, _nobody) = oneshot::channel();
+        let _left_out = self.requests.try_send(request(reply));
     }
 
     /// Sends a request, and waits for its answer.

@@ -105,7 +105,9 @@ async fn answer(database: &Database, cache: &Cache, request: StateRequest) {
         R::Incidents(tenant, part, reply) => give(reply, database.incidents(&tenant, &part)).await,
         R::Learn(tenant, case, reply) => give(reply, database.learn(&tenant, &case)).await,
         R::Cases(tenant, reply) => give(reply, database.cases(&tenant)).await,
-        R::Teach(tenant, id, lesson, reply) => give(reply, database.teach(&tenant, id, &lesson)).await,
+        R::Teach(tenant, id, lessons, reply) => {
+            give(reply, database.teach(&tenant, id, &lessons.0, lessons.1.as_ref())).await;
+        }
         R::Reserve(tenant, aside, limit, reply) => {
             give(reply, database.reserve(&tenant, &aside, limit, now())).await;
         }

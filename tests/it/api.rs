@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agents::tool::registry::Toolbox;
 use bench::scenario::{Family, generate};
 use query_api::{Api, router};
 use schemas::state::ProductState;
@@ -12,7 +13,7 @@ use sinks::state::{Database, Place, serve};
 /// Investigations an hour.
 const LIMIT: u32 = 3;
 
-async fn served() -> (String, dataflow::engine::Engine) {
+async fn served(toolbox: Toolbox) -> (String, dataflow::engine::Engine) {
     let mut records = Vec::new();
     deploy::input::split(
         "recording",
@@ -28,7 +29,12 @@ async fn served() -> (String, dataflow::engine::Engine) {
     let (requests, asked) = tokio::sync::mpsc::channel(8);
     tokio::task::spawn_local(serve(database, Cache::local(LIMIT), asked));
     let state = ProductState::new(requests);
-    let desk = agents::Desk::new(agents::Investigator::new(reader).with_state(state.clone()), 4);
+    let desk = agents::Desk::new(
+        agents::Investigator::new(reader)
+            .with_state(state.clone())
+            .with_tools(agents::roster::Roster::built_in(), Arc::new(toolbox)),
+        4,
+    );
     let (investigator, views) = (deploy::investigator::of(desk), (engine.reader(), state));
     let api = router(Api::new(views, investigator, None, None, Arc::new(true.into())));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -39,10 +45,14 @@ async fn served() -> (String, dataflow::engine::Engine) {
 }
 
 pub(crate) fn run(test: impl AsyncFnOnce(String)) {
+    run_with(Toolbox::new(), test);
+}
+
+pub(crate) fn run_with(toolbox: Toolbox, test: impl AsyncFnOnce(String)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let (url, engine) = served().await;
+        let (url, engine) = served(toolbox).await;
         test(url).await;
         drop(engine);
     });

@@ -1,9 +1,11 @@
 //! The forms of asking, over real HTTP: steps as they are taken, runs beside the request, had again, approvals.
 
+use agents::tool::registry::Toolbox;
+use agents::tool::{Call, Category, Effect, Executing, Metadata, Output, Tool};
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::api::{get, run};
+use crate::api::{get, run, run_with};
 
 fn question(words: &str) -> Value {
     json!({ "tenant_id": "shop", "query": words })
@@ -104,11 +106,43 @@ fn a_run_goes_on_beside_its_request_and_can_be_had_again() {
     });
 }
 
+/// Opens pull requests, or says that it did.
+struct Reverts(Metadata);
+
+impl Tool for Reverts {
+    fn metadata(&self) -> &Metadata {
+        &self.0
+    }
+
+    fn execute(&self, call: Call) -> Executing<'_> {
+        Box::pin(async move { Ok(Output { content: json!({ "reverted": call.arguments["revert"] }) }) })
+    }
+}
+
+fn reverts() -> Toolbox {
+    let parameters = json!({ "type": "object", "additionalProperties": false, "required": ["revert"],
+        "properties": { "revert": { "type": "string", "maxLength": 64 } } });
+    let metadata = Metadata {
+        name: "forge.pull_request".to_owned(),
+        description: "opens a pull request that reverts a commit".to_owned(),
+        category: Category::Code,
+        effect: Effect::Write,
+        parameters,
+        calls_per_minute: 60,
+        usd_micros: 0,
+        timeout: std::time::Duration::from_secs(5),
+    };
+    let mut toolbox = Toolbox::new();
+    toolbox.add("forge", None, vec![Box::new(Reverts(metadata))]).unwrap();
+    toolbox
+}
+
 #[test]
 fn an_approval_is_for_one_proposal_once() {
-    run(async |url| {
+    run_with(reverts(), async |url| {
         let (_, answer) =
             post(format!("{url}/api/v1/investigate"), question("why does checkout fail?")).await;
+        assert_eq!(answer["tool_calls"], json!([]), "what writes is never called by an agent");
         let steps = answer["runbook"]["steps"].as_array().unwrap();
         let proposal =
             steps.iter().map(|step| &step["proposal"]).find(|proposal| !proposal.is_null()).unwrap();
@@ -119,16 +153,37 @@ fn an_approval_is_for_one_proposal_once() {
         };
         assert_eq!(approve("act_0").await.1["code"], "proposal_unknown");
         let (status, approval) = approve(proposal["digest"].as_str().unwrap()).await;
-        assert_eq!((status, &approval["arguments"]), (201, &proposal["arguments"]));
+        assert_eq!((status, &approval["arguments"]), (201, &proposal["arguments"]), "{approval}");
         let execute = format!("{url}/api/v1/approvals/{}/execute", approval["approval_id"].as_str().unwrap());
         let (status, problem) = post(format!("{execute}?tenant_id=other"), json!({})).await;
         assert_eq!((status, problem["code"].as_str()), (404, Some("approval_unknown")));
-        // Nothing here carries it out; the approval is used all the same, and good for nothing more.
-        let (status, problem) = post(format!("{execute}?tenant_id=shop"), json!({})).await;
-        assert_eq!((status, problem["code"].as_str()), (409, Some("action_has_no_tool")));
+        let (status, executed) = post(format!("{execute}?tenant_id=shop"), json!({})).await;
+        assert_eq!(
+            (status, &executed["result"]["reverted"]),
+            (200, &proposal["arguments"]["revert"]),
+            "{executed}"
+        );
         let (status, problem) = post(format!("{execute}?tenant_id=shop"), json!({})).await;
         assert_eq!((status, problem["code"].as_str()), (409, Some("approval_used")));
+        let switch = Client::new().put(format!("{url}/api/v1/tools/forge.pull_request?tenant_id=shop"));
+        let tools: Value =
+            switch.json(&json!({ "enabled": false })).send().await.unwrap().json().await.unwrap();
+        assert_eq!(tools["tools"][0]["enabled"], false, "{tools}");
         let (_, spending) = get(&format!("{url}/api/v1/spending?tenant_id=shop")).await;
         assert_eq!((&spending["today_micros"], &spending["limit_micros"]), (&json!(0), &Value::Null));
+    });
+}
+
+#[test]
+fn what_nothing_carries_out_cannot_be_approved() {
+    run(async |url| {
+        let (_, answer) =
+            post(format!("{url}/api/v1/investigate"), question("why does checkout fail?")).await;
+        let steps = answer["runbook"]["steps"].as_array().unwrap();
+        let proposal =
+            steps.iter().map(|step| &step["proposal"]).find(|proposal| !proposal.is_null()).unwrap();
+        let body = json!({ "investigation_id": answer["investigation_id"], "digest": proposal["digest"], "approved_by": "ann" });
+        let (status, problem) = post(format!("{url}/api/v1/approvals?tenant_id=shop"), body).await;
+        assert_eq!((status, problem["code"].as_str()), (409, Some("action_has_no_tool")));
     });
 }

@@ -1,3 +1,5 @@
+//! Tests of `model`.
+
 mod stub;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Tests of `redact`.
+
 mod clean;
 mod planted;
 mod random;

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::entity::{Entity, EntityKind};
 use schemas::ids::{EventId, IncidentId};
 
+use crate::error::IDS_MAX;
+
 /// Suggestions for a name that is unknown.
 const SUGGESTIONS_MAX: usize = 3;
 /// Words of a question that are looked at: a pasted document has many.
@@ -42,9 +44,13 @@ pub(super) fn read<'a>(text: &str, entities: impl Iterator<Item = &'a Entity>) -
         if let Ok(incident) = word.parse() {
             named.incidents.insert(incident);
         } else if let Ok(event) = word.parse() {
-            named.events.insert(event);
+            if named.events.len() < IDS_MAX {
+                named.events.insert(event);
+            }
         } else if is_hash(word) {
-            named.correlated.insert(word.to_ascii_lowercase());
+            if named.correlated.len() < IDS_MAX {
+                named.correlated.insert(word.to_ascii_lowercase());
+            }
         } else if !COMMON.contains(&word.to_ascii_lowercase().as_str()) {
             let next = words.get(index + 1).copied();
             let found = catalogue.find(word, next);

@@ -1,4 +1,4 @@
-//! All tools there are, and the one way to call one.
+//! All tools there are, and the ways to call one: `call` to read, `act` to carry out what a person has approved.
 //!
 //! A call always leaves a record, whatever happened. On its way it passes, in this order: is there such a tool for this
 //! tenant, and may this agent call it; does it only read; do the arguments fit; is it switched off; was it called too
@@ -211,7 +211,7 @@ impl Toolbox {
             outcome: Err(switched_off()),
             attempts: 0,
             elapsed: Duration::ZERO,
-            usd_micros: metadata.usd_micros,
+            usd_micros: 0,
         };
         let valid = entry.arguments.check(&called.arguments).map_err(ToolError::Arguments);
         called.outcome = match valid {
@@ -219,9 +219,14 @@ impl Toolbox {
             Ok(()) if self.switch.is_off(tenant, &metadata.name) => Err(switched_off()),
             Ok(()) => {
                 called.attempts = 1;
+                called.usd_micros = metadata.usd_micros;
                 let call = Call { tenant: tenant.clone(), arguments: called.arguments.clone() };
-                let execution = tokio::time::timeout(metadata.timeout, entry.tool.execute(call)).await;
-                execution.unwrap_or(Err(ToolError::TimedOut(metadata.timeout)))
+                let execution = tokio::time::timeout(metadata.timeout, entry.tool.execute(call));
+                tokio::select! {
+                    biased;
+                    () = self.switch.turned_off(tenant, &metadata.name) => Err(switched_off()),
+                    done = execution => done.unwrap_or(Err(ToolError::TimedOut(metadata.timeout))),
+                }
             }
         };
         called.elapsed = started.elapsed();

@@ -3,23 +3,27 @@
 //! The action and its arguments are taken from the investigation that proposed them: a request names them by their digest
 //! and cannot change them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use schemas::answer::Proposal;
+use schemas::answer::{Proposal, ToolStatus};
 use schemas::ids::hash64;
 use schemas::state::{Approval, Investigation, StateRequest, Used};
 use schemas::time::EventTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 use crate::access::WriteAccess;
 use crate::problem::{Problem, ProblemDocument};
 use crate::state::Api;
 
+/// Approvals that this process has given.
+static GIVEN: AtomicU64 = AtomicU64::new(0);
 /// Longest life of an approval, in seconds.
 const LIFE_S_MAX: u32 = 86_400;
 /// Life of an approval that says nothing else, in seconds.
@@ -71,8 +75,20 @@ pub(crate) async fn approve(
         let detail = "no kept investigation of this tenant proposes that; take both from an answer's runbook";
         Problem::new(StatusCode::NOT_FOUND, "proposal_unknown", detail)
     })?;
+    let executes = |tool: &ToolStatus| {
+        !tool.reads_only
+            && tool.name.split_once('.').is_some_and(|(_, operation)| operation == proposal.action)
+    };
+    if !api.tools(access.tenant()).iter().any(executes) {
+        let detail = format!(
+            "no tool of this tenant carries out {0:?}; configure one that writes, called CONNECTION.{0}",
+            proposal.action
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, "action_has_no_tool", detail));
+    }
     let now = now();
-    let parts = [asked.investigation_id.as_bytes(), asked.digest.as_bytes(), &now.0.to_be_bytes()];
+    let count = GIVEN.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let parts = [asked.digest.as_bytes(), asked.approved_by.as_bytes(), &now.0.to_be_bytes(), &count];
     let approval = Approval {
         approval_id: format!("apr_{:016x}", hash64(&parts)),
         investigation_id: asked.investigation_id,
@@ -103,7 +119,19 @@ pub(crate) async fn execute(
     let refused = |status, code, detail: String| Err(Problem::new(status, code, detail));
     match used {
         Used::Now(approval) => {
-            let result = api.act(&access, approval.clone()).await?;
+            // Beside the request: who hangs up does not leave an action half done.
+            let (told, done) = oneshot::channel();
+            let (of, acting) = ((api.clone(), access.clone()), approval.clone());
+            api.spawn(async move {
+                let outcome = of.0.act(&of.1, acting).await;
+                if let Err(problem) = &outcome {
+                    tracing::warn!(problem = problem.detail(), "an approved action failed");
+                }
+                let _hung_up = told.send(outcome);
+            });
+            let lost =
+                |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the action was given up");
+            let result = done.await.map_err(lost)??;
             Ok(Json(Executed { approval, result }))
         }
         Used::Unknown => {

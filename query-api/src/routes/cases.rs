@@ -36,10 +36,12 @@ pub(crate) struct Told {
     written_by: String,
 }
 
-/// Who approves a lesson.
+/// Who approves which lesson.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Approver {
+    /// The text that is approved: `resolution` of the lesson as it was read.
+    resolution: String,
     /// Another person than its author.
     approved_by: String,
 }
@@ -67,7 +69,7 @@ pub(crate) async fn teach(
     text("resolution", &resolution, LESSON_BYTES_MAX)?;
     text("written_by", &written_by, PERSON_BYTES_MAX)?;
     let lesson = Lesson { resolution, root_confirmed, written_by, approved_by: None };
-    keep(&api, &access, &incident, lesson).await
+    keep(&api, &access, &incident, (lesson, None)).await
 }
 
 /// Approves the lesson of a case.
@@ -81,7 +83,7 @@ pub(crate) async fn approve(
     Path(incident): Path<String>,
     body: Bytes,
 ) -> Result<Json<Lesson>, Problem> {
-    let Approver { approved_by } = read(&body)?;
+    let Approver { resolution, approved_by } = read(&body)?;
     text("approved_by", &approved_by, PERSON_BYTES_MAX)?;
     let id = parse(&incident)?;
     let cases = api.change(&access, StateRequest::Cases).await?;
@@ -91,22 +93,32 @@ pub(crate) async fn approve(
         let detail = format!("nobody has written a lesson of {incident} yet; PUT one first");
         return Err(Problem::new(StatusCode::CONFLICT, "lesson_absent", detail));
     };
-    if lesson.written_by == approved_by {
+    if lesson.resolution != resolution {
+        return Err(changed());
+    }
+    let same = |left: &str, right: &str| left.trim().to_lowercase() == right.trim().to_lowercase();
+    if same(&lesson.written_by, &approved_by) {
         let detail = "the author of a lesson cannot approve it; ask somebody else";
         return Err(Problem::new(StatusCode::CONFLICT, "approver_is_author", detail));
     }
-    keep(&api, &access, &incident, Lesson { approved_by: Some(approved_by), ..lesson }).await
+    let approved = Lesson { approved_by: Some(approved_by), ..lesson.clone() };
+    keep(&api, &access, &incident, (approved, Some(lesson))).await
 }
 
 async fn keep(
     api: &Api,
     access: &WriteAccess,
     incident: &str,
-    lesson: Lesson,
+    lessons: (Lesson, Option<Lesson>),
 ) -> Result<Json<Lesson>, Problem> {
-    let (id, told) = (parse(incident)?, Box::new(lesson.clone()));
+    let (id, lesson, read_before) = (parse(incident)?, lessons.0.clone(), lessons.1.is_some());
+    let told = Box::new(lessons);
     let known = api.change(access, |tenant, reply| StateRequest::Teach(tenant, id, told, reply)).await?;
-    if known { Ok(Json(lesson)) } else { Err(unknown(incident)) }
+    match known {
+        true => Ok(Json(lesson)),
+        false if read_before => Err(changed()),
+        false => Err(unknown(incident)),
+    }
 }
 
 fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Problem> {
@@ -123,6 +135,11 @@ fn text(name: &'static str, text: &str, max: usize) -> Result<(), Problem> {
     }
     Err(Problem::unprocessable("text_invalid", format!("{name} is not 1 to {max} bytes"))
         .at(format!("/{name}"), "length"))
+}
+
+fn changed() -> Problem {
+    let detail = "the lesson is another one by now; read it again";
+    Problem::new(StatusCode::CONFLICT, "lesson_changed", detail)
 }
 
 fn unknown(incident: &str) -> Problem {

@@ -2,10 +2,11 @@
 //!
 //! Each is counted for its tenant and kept; one that could not be kept comes without the header `Content-Location`. A client
 //! that does not know whether it was heard sends the same again under the same `Idempotency-Key`, and gets the answer that
-//! was kept, uncounted. With `Accept: text/event-stream` the steps are told as they are taken, the answer last; with
+//! was kept, uncounted; that goes with the plain form only. With `Accept: text/event-stream` the steps are told as they are taken, the answer last; with
 //! `Prefer: respond-async` the investigation goes on beside the request (`runs`).
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::Json;
@@ -16,7 +17,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use schemas::answer::{Answer, Question};
+use schemas::answer::{Answer, Question, Step};
 use schemas::state::StateRequest;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -76,14 +77,19 @@ pub(crate) async fn investigate(
         let replayed = [(HeaderName::from_static("idempotency-replayed"), "true")];
         return Ok((location(&answer), replayed, Json(answer)).into_response());
     }
+    let says = |name: HeaderName, part: &str| {
+        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(part))
+    };
+    let beside = says(HeaderName::from_static("prefer"), "respond-async");
+    if key.is_some() && (beside || says(ACCEPT, "text/event-stream")) {
+        let detail = "an Idempotency-Key goes with a plain question only: leave it out here";
+        return Err(Problem::bad_request("idempotency_key_invalid", detail));
+    }
     let Admitted { limits } = match asked::admit(&api, &access).await {
         Ok(admitted) => admitted,
         Err(refusal) => return Ok(refusal.into_response()),
     };
-    let says = |name: HeaderName, part: &str| {
-        headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(part))
-    };
-    if says(HeaderName::from_static("prefer"), "respond-async") {
+    if beside {
         return runs::start(&api, &access, question).map(|accepted| (limits, accepted).into_response());
     }
     if says(ACCEPT, "text/event-stream") {
@@ -99,20 +105,45 @@ pub(crate) async fn investigate(
 
 /// The steps of an investigation as they are taken, then `answer` or `problem`. It ends with its reader.
 fn told(api: Api, access: ReadAccess, question: Question) -> impl IntoResponse {
-    let (steps, mut taken) = mpsc::channel(STEPS_MAX);
+    let (steps, taken) = mpsc::channel(STEPS_MAX);
     let answered = async move {
         match asked::answer(&api, &access, question, Some(steps)).await {
             Ok(Answered { answer, .. }) => event("answer", &answer),
             Err(problem) => event("problem", &problem.document()),
         }
     };
-    let stepping = stream::poll_fn(move |context| taken.poll_recv(context));
-    let stepping = futures_util::StreamExt::map(stepping, |step| event("step", &step));
-    // The channel of steps closes when the investigation ends: the last event is its outcome.
-    let events = futures_util::stream_select!(stepping, stream::once(Box::pin(answered)));
-    let events = futures_util::StreamExt::map(events, Ok::<Event, Infallible>);
+    let telling = Telling { taken, answered: Some(Box::pin(answered)), outcome: None };
+    let events = stream::unfold(telling, async |mut telling| {
+        Some((Ok::<_, Infallible>(telling.next().await?), telling))
+    });
     let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
     (unbuffered, Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// What is told: every step, then the outcome.
+struct Telling<F> {
+    taken: mpsc::Receiver<Step>,
+    answered: Option<Pin<Box<F>>>,
+    outcome: Option<Event>,
+}
+
+impl<F: Future<Output = Event>> Telling<F> {
+    async fn next(&mut self) -> Option<Event> {
+        if let Some(answered) = &mut self.answered {
+            tokio::select! {
+                biased;
+                Some(step) = self.taken.recv() => return Some(event("step", &step)),
+                outcome = answered => {
+                    self.outcome = Some(outcome);
+                    self.answered = None;
+                }
+            }
+        }
+        match self.taken.try_recv() {
+            Ok(step) => Some(event("step", &step)),
+            Err(_) => self.outcome.take(),
+        }
+    }
 }
 
 fn event(name: &str, document: &impl Serialize) -> Event {

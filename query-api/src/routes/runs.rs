@@ -6,6 +6,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use schemas::answer::{Question, Step};
+use schemas::ids::TenantId;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -61,12 +62,14 @@ pub(crate) fn start(api: &Api, access: &ReadAccess, question: Question) -> Resul
     };
     api.spawn(async move {
         let (api, access) = of;
+        let _ended = Ending { api: api.clone(), tenant: access.tenant().clone(), id: run.clone() };
         let work = asked::answer(&api, &access, question, Some(steps));
         let (standing, ()) = tokio::join!(
             async {
                 tokio::select! {
                     answered = work => match answered {
-                        Ok(Answered { answer, .. }) => Standing::Answered(answer.investigation_id),
+                        Ok(Answered { answer, kept: true }) => Standing::Answered(answer.investigation_id),
+                        Ok(_) => Standing::Failed("it is answered, but product state could not keep the answer".to_owned()),
                         Err(problem) => Standing::Failed(problem.detail().to_owned()),
                     },
                     _ = canceled => Standing::Canceled,
@@ -81,6 +84,19 @@ pub(crate) fn start(api: &Api, access: &ReadAccess, question: Question) -> Resul
     let applied = [(HeaderName::from_static("preference-applied"), "respond-async")];
     let run = Run { standing: Standing::Running, steps: Vec::new() };
     Ok((StatusCode::ACCEPTED, location, applied, document(&id, run)).into_response())
+}
+
+/// However a run ends, it does not stay under way.
+struct Ending {
+    api: Api,
+    tenant: TenantId,
+    id: String,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.api.runs().end(&self.tenant, &self.id, Standing::Failed("it was given up".to_owned()));
+    }
 }
 
 /// How a run stands.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{ReadAccess, WriteAccess};
 use crate::problem::{Problem, ProblemDocument};
+use crate::routes::asked;
 use crate::state::Api;
 
 /// Tools of a tenant.
@@ -45,6 +46,7 @@ pub(crate) async fn switch(
 ) -> Result<Json<Tools>, Problem> {
     let Switched { enabled } = serde_json::from_slice(&body)
         .map_err(|error| Problem::bad_request("body_invalid", error.to_string()))?;
+    asked::exists(&api, &access.reading()).await?;
     if !api.tools(access.tenant()).iter().any(|tool| tool.name == name) {
         let detail = format!("no tool {name:?} of this tenant; GET /api/v1/tools lists those there are");
         return Err(Problem::new(StatusCode::NOT_FOUND, "tool_unknown", detail));

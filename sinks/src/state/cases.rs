@@ -9,12 +9,13 @@ use super::list::written;
 
 const LEARN: &str = "INSERT INTO cases (tenant, incident, last_at, remembered, lesson) VALUES ($1, $2, $3, $4, '') \
     ON CONFLICT (tenant, incident) DO UPDATE SET last_at = excluded.last_at, remembered = excluded.remembered";
-/// Of the oldest there is no use: what is compared is bounded.
-const FORGET: &str = "DELETE FROM cases WHERE tenant = $1 AND incident NOT IN \
+/// Of the oldest there is no use, unless somebody has written a lesson: what is compared is bounded.
+const FORGET: &str = "DELETE FROM cases WHERE tenant = $1 AND lesson = '' AND incident NOT IN \
     (SELECT incident FROM cases WHERE tenant = $1 ORDER BY last_at DESC, incident DESC LIMIT $2)";
 const LATEST: &str = "SELECT remembered, lesson FROM cases WHERE tenant = $1 \
     ORDER BY last_at DESC, incident DESC LIMIT $2";
-const TEACH: &str = "UPDATE cases SET lesson = $3 WHERE tenant = $1 AND incident = $2";
+const TEACH: &str =
+    "UPDATE cases SET lesson = $3 WHERE tenant = $1 AND incident = $2 AND ($4 = '' OR lesson = $4)";
 /// Cases that are compared.
 const MAX: i64 = CASES_MAX as i64;
 
@@ -46,17 +47,19 @@ impl Database {
         rows.iter().map(case).collect()
     }
 
-    /// Says what people know of a case.
+    /// Says what people know of a case, if that is still what is known of it.
     pub(super) async fn teach(
         &self,
         tenant: &TenantId,
         incident: IncidentId,
         lesson: &Lesson,
+        instead_of: Option<&Lesson>,
     ) -> Result<bool, StateError> {
         let failed = self.failed();
         let mut transaction = self.of(tenant).await?;
         let teach =
             sqlx::query(TEACH).bind(tenant.to_string()).bind(incident.to_string()).bind(written(lesson)?);
+        let teach = teach.bind(instead_of.map(written).transpose()?.unwrap_or_default());
         let taught = teach.execute(&mut *transaction).await.map_err(&failed)?.rows_affected();
         transaction.commit().await.map_err(&failed)?;
         Ok(taught == 1)

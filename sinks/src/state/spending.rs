@@ -23,6 +23,8 @@ const BACK: &str =
     "UPDATE spending SET reserved = reserved - $3, spent = spent + $4 WHERE tenant = $1 AND day = $2";
 const PURPOSE: &str = "INSERT INTO purposes (tenant, month, purpose, spent) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (tenant, month, purpose) DO UPDATE SET spent = purposes.spent + excluded.spent";
+const FORGET_DAYS: &str = "DELETE FROM spending WHERE tenant = $1 AND day < $2 AND reserved = 0";
+const FORGET_PURPOSES: &str = "DELETE FROM purposes WHERE tenant = $1 AND month < $2";
 const USED: &str = "SELECT spent, reserved FROM spending WHERE tenant = $1 AND day = $2";
 const MONTH: &str =
     "SELECT CAST(COALESCE(SUM(spent), 0) AS BIGINT) AS spent FROM purposes WHERE tenant = $1 AND month = $2";
@@ -57,7 +59,7 @@ impl Database {
         Ok(if granted { Reserved::Granted } else { Reserved::Refused { used_micros: used.0 + used.1 } })
     }
 
-    /// What was set aside came to so much; once. What has expired meanwhile was spent all the same.
+    /// What was set aside came to so much. What has expired meanwhile was spent all the same.
     pub(super) async fn settle(
         &self,
         tenant: &TenantId,
@@ -86,6 +88,11 @@ impl Database {
         let of =
             sqlx::query(PURPOSE).bind(tenant.to_string()).bind(month(day)).bind(purpose).bind(whole(micros));
         of.execute(&mut *transaction).await.map_err(&failed)?;
+        let before = now.saturating_sub(self.keep_ms).div_euclid(DAY_MS);
+        for (forget, before) in [(FORGET_DAYS, before), (FORGET_PURPOSES, month(before))] {
+            let forget = sqlx::query(forget).bind(tenant.to_string()).bind(before);
+            forget.execute(&mut *transaction).await.map_err(&failed)?;
+        }
         transaction.commit().await.map_err(&failed)
     }
 
@@ -94,8 +101,6 @@ impl Database {
         let failed = self.failed();
         let day = now.div_euclid(DAY_MS);
         let mut transaction = self.of(tenant).await?;
-        let begin = sqlx::query(DAY).bind(tenant.to_string()).bind(day);
-        begin.execute(&mut *transaction).await.map_err(&failed)?;
         self.give_back(&mut transaction, tenant, now).await?;
         let (today_micros, reserved_micros) = self.used(&mut transaction, tenant, day).await?;
         let month_of = sqlx::query(MONTH).bind(tenant.to_string()).bind(month(day));
@@ -150,7 +155,8 @@ impl Database {
     ) -> Result<(u64, u64), StateError> {
         let failed = self.failed();
         let used = sqlx::query(USED).bind(tenant.to_string()).bind(day);
-        let row = used.fetch_one(&mut **transaction).await.map_err(&failed)?;
+        let row = used.fetch_optional(&mut **transaction).await.map_err(&failed)?;
+        let Some(row) = row else { return Ok((0, 0)) };
         Ok((
             amount(row.try_get("spent").map_err(&failed)?),
             amount(row.try_get("reserved").map_err(&failed)?),

@@ -44,7 +44,7 @@ pub(super) async fn is_kept_and_taught(state: &ProductState) {
         approved_by: None,
     };
     let teach = async |of: &str, number: u64| {
-        let (of, lesson) = (tenant(of), Box::new(lesson.clone()));
+        let (of, lesson) = (tenant(of), Box::new((lesson.clone(), None)));
         state.ask(|reply| Ask::Teach(of, IncidentId(number), lesson, reply)).await.unwrap()
     };
     assert!(teach("shop", 1).await);
@@ -54,6 +54,14 @@ pub(super) async fn is_kept_and_taught(state: &ProductState) {
     state.ask(|reply| Ask::Learn(shop.clone(), Box::new(case(1)), reply)).await.unwrap();
     assert_eq!(cases(state, "shop").await, [case(2), Case { lesson: Some(lesson.clone()), ..case(1) }]);
     assert_eq!(cases(state, "other").await, []);
+    // An approval of a text that was changed meanwhile approves nothing.
+    let approved = Lesson { approved_by: Some("bob".to_owned()), ..lesson.clone() };
+    let approve = async |instead_of: Lesson| {
+        let lessons = Box::new((approved.clone(), Some(instead_of)));
+        state.ask(|reply| Ask::Teach(shop.clone(), IncidentId(1), lessons, reply)).await.unwrap()
+    };
+    assert!(!approve(Lesson { resolution: "another".to_owned(), ..lesson.clone() }).await);
+    assert!(approve(lesson.clone()).await);
 }
 
 pub(super) async fn an_approval_is_used_once(state: &ProductState) {

@@ -9,7 +9,7 @@ use bench::scenario::{Family, generate};
 use schemas::answer::{Answer, Question};
 use schemas::ids::EventId;
 use schemas::read::{Query, ViewReader};
-use schemas::state::Investigation;
+use schemas::state::{Investigation, Recording};
 use schemas::time::EventTime;
 use schemas::view::{EpisodeRow, Row, ViewName};
 use serde_json::json;
@@ -76,12 +76,7 @@ async fn outage(family: Family, seed: u64, counts: &mut Counts) -> Result<(), St
         counts.right += u64::from(asked::named(answer, &scenario));
         counts.sure += u64::from(answer.plan.ambiguity_milli < UNSURE_MILLI);
         problems.extend(proof.faults(answer));
-        let then = Investigation {
-            asked_at: EventTime(0),
-            question: question.clone(),
-            answer: answer.clone(),
-            recording: investigated.recording.clone(),
-        };
+        let then = kept(&question, answer, &investigated.recording)?;
         let again = investigator.again(&then).await.map_err(|error| error.to_string())?;
         problems.extend(again.differences.iter().map(|place| format!("had again, {place} differs")));
     }
@@ -137,15 +132,23 @@ async fn with_model(
     if plain.answer.cost.llm_usd != 0.0 {
         problems.push("without a model it costs something".to_owned());
     }
-    let then = Investigation {
-        asked_at: EventTime(0),
-        question: question.clone(),
-        answer: worded.answer.clone(),
-        recording: worded.recording,
-    };
+    let then = kept(question, &worded.answer, &worded.recording)?;
     let again = voiced.again(&then).await.map_err(|error| error.to_string())?;
     problems.extend(again.differences.iter().map(|place| format!("had again with a model, {place} differs")));
     Ok(())
+}
+
+/// An investigation as a database gives it back.
+fn kept(question: &Question, answer: &Answer, recording: &Recording) -> Result<Investigation, String> {
+    let text = |error: serde_json::Error| error.to_string();
+    let answer = serde_json::to_string(answer).map_err(text)?;
+    let recording = serde_json::to_string(recording).map_err(text)?;
+    Ok(Investigation {
+        asked_at: EventTime(0),
+        question: question.clone(),
+        answer: serde_json::from_str(&answer).map_err(text)?,
+        recording: serde_json::from_str(&recording).map_err(text)?,
+    })
 }
 
 fn p95(values: &mut [f64]) -> f64 {

@@ -1,3 +1,5 @@
+//! Tests of `roles`.
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Tests of `config`.
+
 use serde_json::json;
 
 use super::*;

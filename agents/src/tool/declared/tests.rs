@@ -1,3 +1,5 @@
+//! Tests of `declared`.
+
 use std::time::Duration;
 
 use serde_json::json;

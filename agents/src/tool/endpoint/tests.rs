@@ -1,3 +1,5 @@
+//! Tests of `endpoint`.
+
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,3 +1,5 @@
+//! Tests of `mcp`.
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Tests of `registry`.
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

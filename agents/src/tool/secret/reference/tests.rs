@@ -1,3 +1,5 @@
+//! Tests of `reference`.
+
 use std::time::Duration;
 
 use super::*;
