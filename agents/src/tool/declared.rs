@@ -27,7 +27,7 @@ use serde_json::{Map, Value, json};
 use self::template::Template;
 use super::config::Connection;
 use super::endpoint::Endpoint;
-use super::{Call, Category, Executing, Metadata, Output, Tool, ToolError};
+use super::{Call, Category, Effect, Executing, Metadata, Output, Tool, ToolError};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +41,9 @@ struct Operation {
     name: String,
     description: String,
     category: Category,
+    /// `write`: carries out an approved action; then without a `body` the arguments are the body.
+    #[serde(default = "reads")]
+    effect: Effect,
     #[serde(default)]
     method: Verb,
     path: String,
@@ -50,7 +53,11 @@ struct Operation {
     parameters: Value,
 }
 
-/// Methods that a tool that reads may use. Queries are often sent by POST.
+fn reads() -> Effect {
+    Effect::Read
+}
+
+/// Methods that a tool may use. Queries are often sent by POST.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 enum Verb {
     #[default]
@@ -88,7 +95,8 @@ pub(crate) fn build(connection: &Connection, endpoint: Endpoint) -> Result<Vec<B
 }
 
 fn declare(connection: &Connection, endpoint: Endpoint, operation: Operation) -> Result<Declared, String> {
-    let Operation { name, description, category, method, path, query, body, mut parameters } = operation;
+    let Operation { name, description, category, effect, method, path, query, body, mut parameters } =
+        operation;
     if let Some(schema) = parameters.as_object_mut() {
         schema.entry("additionalProperties").or_insert(json!(false));
     }
@@ -121,7 +129,10 @@ fn declare(connection: &Connection, endpoint: Endpoint, operation: Operation) ->
     if body.is_some() && method == Verb::Get {
         return Err("body: only with method POST".to_owned());
     }
-    let metadata = connection.metadata(&name, &description, category, parameters);
+    if effect == Effect::Write && method == Verb::Get {
+        return Err("effect: what writes needs method POST".to_owned());
+    }
+    let metadata = Metadata { effect, ..connection.metadata(&name, &description, category, parameters) };
     Ok(Declared { metadata, endpoint, method, path, query, body })
 }
 
@@ -157,6 +168,7 @@ impl Declared {
             }
         }
         let body = match &self.body {
+            None if self.metadata.effect == Effect::Write => Some(Value::Object(arguments.clone())),
             Some(body) => template::fill_in(body, arguments).map_err(ToolError::Arguments)?,
             None => None,
         };
