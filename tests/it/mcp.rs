@@ -43,6 +43,11 @@ async fn get(path: &str) -> Option<Value> {
     reqwest::get(format!("http://{LISTEN}{path}")).await.ok()?.json().await.ok()
 }
 
+/// An entity as it is written in arguments.
+fn named(entity: &Value) -> String {
+    serde_json::from_value::<schemas::entity::Entity>(entity.clone()).unwrap().to_string()
+}
+
 /// An instant some minutes from another one.
 fn minutes(at: &Value, minutes: i64) -> String {
     let at = schemas::time::EventTime::parse(at.as_str().unwrap()).unwrap();
@@ -60,18 +65,20 @@ fn the_official_client_explains_the_demo_over_http_and_over_the_bridge() {
     let incidents = runtime.block_on(until("the demo serves", incidents));
     let incident = &incidents["rows"][0];
     let root = &incident["hypotheses"][0]["root"];
-    let entity =
-        format!("{}/{}", root["entity"]["kind"].as_str().unwrap(), root["entity"]["name"].as_str().unwrap());
+    let entity = named(&root["entity"]);
+    let relations = runtime.block_on(get("/api/v1/topology?tenant_id=shop")).unwrap();
+    let related = named(&relations["rows"][0]["from"]);
+    let misspelled = format!("{related}x");
     let calls = json!([
         ["investigate", {"query": "why does checkout fail?"}],
         ["incidents", {"limit": 5}],
         ["incident", {"incident_id": incident["incident_id"]}],
         ["chains", {"incident_id": incident["incident_id"]}],
-        ["topology", {"entity": "service/shop/checkout"}],
+        ["topology", {"entity": related}],
         ["what_changed", {"from": minutes(&root["onset"], -1), "to": minutes(&root["onset"], 1)}],
         ["what_changed", {"from": "2001-01-01T00:00:00Z", "to": "2001-01-02T00:00:00Z"}],
         ["search", {"query": "checkout"}],
-        ["topology", {"entity": "service/shop/chekout"}],
+        ["topology", {"entity": misspelled}],
         ["incidents", {"tenant_id": "other"}],
         ["nothing", {}],
     ]);
