@@ -89,7 +89,26 @@ async fn checks(config: &Config) -> Result<Vec<(&'static str, Found)>> {
     if let Some(section) = &sinks.parquet {
         found.push(("sinks.parquet", opens(stores::parquet(section, shard)).await));
     }
+    if !config.agents.tools.is_empty() {
+        found.push(("agents.tools", tools(config).await));
+    }
+    if !config.model.url.is_empty() {
+        let read = config.voice().await.map_err(|error| format!("{error:#}"));
+        found.push((
+            "model",
+            read.map(|_| format!("{} is configured; it is not asked here", config.model.name)),
+        ));
+    }
     Ok(found)
+}
+
+/// Connections that can be configured, and servers of tools that answer. What a tool asks is tried when it is asked.
+async fn tools(config: &Config) -> Found {
+    let loaded = config.tools().await.map_err(|error| format!("{error:#}"))?;
+    match loaded.away.first() {
+        Some(away) => Err(away.to_string()),
+        None => Ok("every connection is configured well".to_owned()),
+    }
 }
 
 /// What product state said; the line names the key already.

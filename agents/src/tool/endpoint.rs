@@ -158,7 +158,9 @@ impl Endpoint {
         }
         let mut url = self.base.clone();
         let path = url.path_segments_mut();
-        path.map_err(|()| ToolError::Denied("the url has no path".to_owned()))?.pop_if_empty().extend(segments);
+        path.map_err(|()| ToolError::Denied("the url has no path".to_owned()))?
+            .pop_if_empty()
+            .extend(segments);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ::agents::roster::Roster;
-use ::agents::tool::config::load;
+use ::agents::tool::config::{Loaded, load};
 use ::agents::tool::registry::Toolbox;
 use ::agents::tool::vendor::kinds::types;
 use ::agents::{Desk, Investigator};
@@ -43,6 +43,14 @@ impl Config {
         switch("agents.on_alert", &self.agents.on_alert)
     }
 
+    /// The tools of the file that is named. A server of tools that is away costs its own tools.
+    pub async fn tools(&self) -> Result<Loaded> {
+        let path = &self.agents.tools;
+        let text = read("agents.tools", path)?;
+        let loaded = load(&text, &environment, SystemTime::now(), &types()).await;
+        loaded.map_err(|problem| Failure::of(Cause::Config, format!("{path}: {problem}")))
+    }
+
     /// Who takes questions, over the views of an engine.
     pub async fn desk(&self, reader: ViewReader, state: ProductState) -> Result<Desk> {
         let AgentsSection { at_once, roster, tools, .. } = &self.agents;
@@ -57,7 +65,13 @@ impl Config {
         };
         let toolbox = match tools.as_str() {
             "" => Toolbox::new(),
-            path => toolbox(path).await?,
+            _ => {
+                let loaded = self.tools().await?;
+                for away in &loaded.away {
+                    tracing::error!(%away, "its tools are missing until the next start");
+                }
+                loaded.toolbox
+            }
         };
         let investigator = Investigator::new(reader)
             .with_state(state)
@@ -65,17 +79,6 @@ impl Config {
             .with_voice(self.voice().await?);
         Ok(Desk::new(investigator, *at_once))
     }
-}
-
-/// The tools that a file names. A server of tools that is away costs its own tools.
-async fn toolbox(path: &str) -> Result<Toolbox> {
-    let text = read("agents.tools", path)?;
-    let loaded = load(&text, &environment, SystemTime::now(), &types()).await;
-    let loaded = loaded.map_err(|problem| Failure::of(Cause::Config, format!("{path}: {problem}")))?;
-    for away in &loaded.away {
-        tracing::error!(%away, "its tools are missing until the next start");
-    }
-    Ok(loaded.toolbox)
 }
 
 /// A variable of the environment.

@@ -51,7 +51,7 @@ impl Default for ModelSection {
 
 impl Config {
     /// The model, or none.
-    pub(super) async fn voice(&self) -> Result<Voice> {
+    pub async fn voice(&self) -> Result<Voice> {
         let section = &self.model;
         if section.url.is_empty() {
             return Ok(Voice::off());

@@ -107,3 +107,28 @@ async fn what_cannot_be_an_operation_is_named() {
     assert!(built("http://127.0.0.1:1/", json!({})).is_err());
     assert!(built("http://127.0.0.1:1/", json!({"operations": [], "more": 1})).is_err());
 }
+
+#[tokio::test]
+async fn what_writes_is_sent_its_arguments_and_no_agent_can_call_it() {
+    let stub = Stub::start(|_| answer("{\"done\":true}")).await;
+    let writes = json!({"name": "restart", "effect": "write", "method": "POST", "path": "/v1/restart", "query": {},
+        "parameters": {"type": "object", "required": ["target"], "properties": {"target": {"type": "object"}}}});
+    let refused = operation(json!({"name": "restart", "effect": "write"}));
+    assert_eq!(
+        built(&stub.url(), refused).err().unwrap(),
+        "operation restart: effect: what writes needs method POST"
+    );
+    let mut toolbox = crate::tool::registry::Toolbox::new();
+    toolbox.add("deploys", None, built(&stub.url(), operation(writes)).unwrap()).unwrap();
+    let tenant = "acme".parse().unwrap();
+    let arguments = json!({"target": {"name": "cart"}});
+    let allowed = BTreeSet::from(["deploys.restart".to_owned()]);
+    let second = Duration::from_secs(1);
+    let called = toolbox.call(&tenant, &allowed, "deploys.restart", arguments.clone(), second).await;
+    assert_eq!(called.outcome.unwrap_err().code(), "denied");
+    let done = toolbox.act(&tenant, "restart", arguments).await.unwrap();
+    assert_eq!(done.outcome.unwrap().content, json!({"done": true}));
+    let requests = stub.asked();
+    assert_eq!(requests.len(), 1);
+    assert!(requests[0].ends_with(r#"{"target":{"name":"cart"}}"#), "{}", requests[0]);
+}
