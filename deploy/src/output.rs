@@ -109,6 +109,7 @@ pub fn answer(answer: &Answer, alerts: &[Arc<AlertRow>]) -> Result<()> {
     if RULED_OUT_SHOWN < answer.ruled_out.len() {
         line(&format!("  … and {} more (--output json)", answer.ruled_out.len() - RULED_OUT_SHOWN))?;
     }
+    advice(answer)?;
     for missing in &answer.missing {
         line(&format!("missing  {}: {}", missing.source, missing.why))?;
     }
@@ -118,7 +119,36 @@ pub fn answer(answer: &Answer, alerts: &[Arc<AlertRow>]) -> Result<()> {
             alert.status, alert.severity, alert.raised_at, alert.title
         ))?;
     }
-    line(&format!("\n{} agents, {:.1} ms, $0", answer.plan.agents_selected.len(), answer.latency_ms))
+    let usd = answer.cost.llm_usd + answer.cost.api_usd;
+    line(&format!("\n{} agents, {:.1} ms, ${usd}", answer.plan.agents_selected.len(), answer.latency_ms))
+}
+
+/// What to do, what tools returned, and what was alike.
+fn advice(answer: &Answer) -> Result<()> {
+    if let Some(runbook) = &answer.runbook {
+        line(&format!("\nwhat to do: {}", runbook.title))?;
+        for (number, step) in (1..).zip(&runbook.steps) {
+            line(&format!("  {number}. {}", step.text))?;
+            if let Some(command) = &step.command {
+                line(&format!("     $ {command}"))?;
+            }
+        }
+    }
+    let asked = answer.agent_results.iter().flat_map(|result| &result.findings);
+    for finding in asked.filter(|finding| !finding.calls.is_empty()) {
+        line(&format!("tool     {}: {}", finding.kind, finding.detail))?;
+    }
+    for case in &answer.similar {
+        let ended =
+            case.resolution.as_ref().map(|text| format!("; it ended with: {text}")).unwrap_or_default();
+        line(&format!(
+            "alike    {} % {} {}{ended}",
+            case.similarity_milli / 10,
+            case.incident_id,
+            case.title
+        ))?;
+    }
+    Ok(())
 }
 
 fn seconds(ms: i64) -> f64 {
