@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use schemas::answer::SimilarCase;
 use schemas::ids::hash64;
+use schemas::likeness;
 use schemas::state::Case;
 use schemas::view::{ChainRow, IncidentRow};
 
@@ -89,20 +90,11 @@ fn share(part: usize, whole: usize) -> u32 {
     u32::try_from(part * 1_000 / whole.max(1)).unwrap_or(1_000)
 }
 
-/// What an incident was about: kinds of its roots, what they happened to, words of its title; hashed, with weights.
+/// Hashed, with the weights of those that fall together.
 fn features(incident: &IncidentRow) -> BTreeMap<u64, f64> {
     let mut found = BTreeMap::new();
-    let mut add = |field: &str, value: &str, weight: f64| {
+    for (field, value, weight) in likeness::features(incident) {
         *found.entry(hash64(&[field.as_bytes(), value.as_bytes()])).or_insert(0.0) += weight;
-    };
-    for hypothesis in &incident.hypotheses {
-        let weight = 1.0 / f64::from(hypothesis.rank.max(1));
-        add("kind", hypothesis.root.kind.id(), 3.0 * weight);
-        add("entity-kind", hypothesis.root.entity.kind.as_str(), 1.5 * weight);
-        add("name", &hypothesis.root.entity.name, weight);
-    }
-    for word in incident.title.split(|at: char| !at.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        add("word", &word.to_lowercase(), 0.5);
     }
     found
 }

@@ -16,6 +16,7 @@ pub mod fact;
 pub mod feed;
 pub mod ids;
 pub mod kafka;
+pub mod likeness;
 pub mod normalize;
 pub mod object;
 pub mod position;
