@@ -6,4 +6,5 @@
 pub mod importers;
 pub mod load;
 pub mod scenario;
+#[cfg(feature = "stores")]
 pub mod stores;
