@@ -119,6 +119,7 @@ fn hypothesis(rank: u32, incident: &IncidentRow, root: &Hypothesis, known: &Know
     AnswerHypothesis {
         rank,
         confidence: f64::from(root.confidence_milli) / 1_000.0,
+        weight: f64::from(root.evidence_milli) / 1_000.0,
         incident_id: incident.incident_id,
         root_cause: root_cause(&root.root),
         chain,

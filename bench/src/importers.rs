@@ -46,6 +46,8 @@ pub struct Ranked {
     pub root_cause: Option<String>,
     /// Probability that the item is right.
     pub confidence: f64,
+    /// What the confidence was read from.
+    pub evidence: f64,
 }
 
 /// One record of a case.

@@ -3,6 +3,7 @@
 //! An importer is the only place that knows how a data set is laid out. It turns recorded files into the records that
 //! production would have sent and feeds the same codecs, engine and investigation. No importer opens a label file.
 
+pub mod calibration;
 pub mod importers;
 pub mod load;
 pub mod scenario;

@@ -176,6 +176,8 @@ pub struct AnswerHypothesis {
     pub rank: u32,
     /// Probability that it is the root cause, 0 to 1.
     pub confidence: f64,
+    /// What speaks for it against its rivals, 0 to 1: what the confidence is read from.
+    pub weight: f64,
     /// The incident it belongs to.
     #[schema(value_type = String)]
     pub incident_id: IncidentId,

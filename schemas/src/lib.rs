@@ -8,6 +8,7 @@ pub mod answer;
 pub mod audit;
 pub mod catalogue;
 pub mod codec;
+pub mod confidence;
 pub mod dead_letter;
 pub mod entity;
 pub mod envelope;

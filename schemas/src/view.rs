@@ -219,6 +219,8 @@ pub struct Hypothesis {
     pub rank: u32,
     /// Probability that it is the root cause, in thousandths.
     pub confidence_milli: u32,
+    /// What speaks for it against its rivals, in thousandths: what the confidence is read from.
+    pub evidence_milli: u32,
     /// The episode.
     pub root: EpisodeRow,
     /// How many of the incident's episodes it explains, itself included.

@@ -67,6 +67,7 @@ fn ranking(outcome: &Outcome) -> Vec<Ranked> {
             taxonomy: fault.map(|(_, taxonomy)| taxonomy.to_owned()),
             root_cause: fault.map(|(name, _)| name.to_owned()),
             confidence: hypothesis.confidence,
+            evidence: hypothesis.weight,
         };
         let known =
             ranking.iter().any(|other| other.object == item.object && other.root_cause == item.root_cause);

@@ -191,7 +191,7 @@ fn investigated(question: Question) -> Result<Investigated, Problem> {
         return Err(Problem::unprocessable("service_unknown", detail));
     }
     let hypothesis = json!({
-        "rank": 1, "confidence": 0.83, "incident_id": IncidentId(1), "chain": [], "evidence": [], "explains": [],
+        "rank": 1, "confidence": 0.83, "weight": 0.9, "incident_id": IncidentId(1), "chain": [], "evidence": [], "explains": [],
         "root_cause": {"kind": "github.push", "entity": "deployment/shop/checkout", "summary": "a push",
             "event_ids": [], "onset": NOON},
     });
@@ -248,8 +248,13 @@ pub(super) fn episode(id: u64, at: EventTime, detail: &str) -> EpisodeRow {
 
 pub(super) fn incident(id: u64, title: &str) -> IncidentRow {
     let at = NOON.plus_ms(id as i64);
-    let hypothesis =
-        Hypothesis { rank: 1, confidence_milli: 830, root: episode(1, NOON, "a push"), explains: 1 };
+    let hypothesis = Hypothesis {
+        rank: 1,
+        confidence_milli: 830,
+        evidence_milli: 900,
+        root: episode(1, NOON, "a push"),
+        explains: 1,
+    };
     IncidentRow {
         incident_id: IncidentId(id),
         status: IncidentStatus::Open,

@@ -79,7 +79,8 @@ fn link() -> LinkRow {
 /// A row of every view.
 fn rows() -> Vec<(ViewName, Row)> {
     let incident_id = IncidentId(7);
-    let hypothesis = Hypothesis { rank: 1, confidence_milli: 800, root: episode(1), explains: 4 };
+    let hypothesis =
+        Hypothesis { rank: 1, confidence_milli: 800, evidence_milli: 700, root: episode(1), explains: 4 };
     let incident = IncidentRow {
         incident_id,
         status: IncidentStatus::Open,

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::catalogue::{Catalogue, Class};
+use schemas::confidence::Confidence;
 use schemas::envelope::Severity;
 use schemas::ids::{IncidentId, Tenant, hash64};
 use schemas::time::EventTime;
@@ -169,15 +170,32 @@ fn incident(
     let Some(first) = graves.first() else { return };
     let incident_id = IncidentId(hash64(&[&tenant.0.to_le_bytes(), &first.row.episode_id.0.to_le_bytes()]));
     let ranked = rank(episodes, links, members);
-    let sum: u64 = ranked.candidates.iter().map(|(_, _, score)| score).sum();
+    let rest: u64 = ranked.candidates.iter().skip(1).map(|(_, _, score)| score).sum();
+    let mut first = 0;
     let hypotheses: Vec<Hypothesis> = (1..)
         .zip(ranked.candidates.iter().take(5))
         .map(|(rank, (node, reach, score))| {
-            let prior = u64::from(episodes[*node].row.kind.spec().prior);
-            let milli = if members.len() == 1 { prior * 5 } else { prior * 10 * score / sum.max(1) };
+            let root = &episodes[*node].row;
+            let prior = u64::from(root.kind.spec().prior);
+            let elsewhere =
+                |(other, _, _): &&(usize, BTreeSet<usize>, u64)| episodes[*other].row.entity != root.entity;
+            let rival =
+                ranked.candidates.iter().filter(elsewhere).map(|(_, _, score)| *score).max().unwrap_or(0);
+            let evidence_milli = match members.len() {
+                1 => prior * 5,
+                _ => prior * 10 * score / (score + rival).max(1),
+            } as u32;
+            if rank == 1 {
+                first = u64::from(Confidence::built_in().of(root.kind.spec().class, evidence_milli));
+            }
             Hypothesis {
                 rank,
-                confidence_milli: milli.min(990) as u32,
+                confidence_milli: if rank == 1 {
+                    first as u32
+                } else {
+                    ((1_000 - first) * score / rest.max(1)) as u32
+                },
+                evidence_milli,
                 root: episodes[*node].row.clone(),
                 explains: reach.len() as u32,
             }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemas::confidence::Confidence;
 use schemas::envelope::Severity;
 use schemas::ids::EpisodeId;
 use schemas::view::Hypothesis;
@@ -14,8 +15,6 @@ use crate::rows::Episode;
 const HYPOTHESES_MAX: usize = 5;
 /// What a cause without a link to any member counts as.
 const OUT_DEFAULT: u64 = 500;
-/// No answer is certain.
-const CONFIDENCE_MAX: u64 = 990;
 
 /// The ranking of a group.
 pub(super) struct Ranked {
@@ -46,16 +45,8 @@ pub(super) fn rank(hood: &Neighborhood, members: &BTreeSet<EpisodeId>, episodes:
         .collect();
     candidates
         .sort_by_key(|candidate| (Reverse(candidate.score), candidate.episode.onset, candidate.episode.id));
-    let sum: u64 = candidates.iter().map(|candidate| candidate.score).sum();
-    let alone = members.len() == 1;
+    let hypotheses = hypotheses(&candidates, members.len() == 1);
     candidates.truncate(HYPOTHESES_MAX);
-    let hypothesis = |(rank, candidate): (u32, &Candidate<'_>)| Hypothesis {
-        rank,
-        confidence_milli: confidence(candidate, sum, alone),
-        root: candidate.episode.row(),
-        explains: u32::try_from(candidate.reach.len()).unwrap_or(u32::MAX),
-    };
-    let hypotheses = (1..).zip(&candidates).map(hypothesis).collect();
     let reach = candidates.into_iter().map(|candidate| candidate.reach).collect();
     Ranked { hypotheses, root, reach }
 }
@@ -115,10 +106,40 @@ fn reach(hood: &Neighborhood, members: &BTreeSet<EpisodeId>, from: EpisodeId) ->
     reached
 }
 
-fn confidence(candidate: &Candidate<'_>, sum: u64, alone: bool) -> u32 {
+/// The first ones as rows. What the confidence of the first leaves is shared by the others in proportion to their scores.
+fn hypotheses(candidates: &[Candidate<'_>], alone: bool) -> Vec<Hypothesis> {
+    let rest: u64 = candidates.iter().skip(1).map(|candidate| candidate.score).sum();
+    let mut left: u64 = 1_000;
+    let hypothesis = |(rank, candidate): (u32, &Candidate<'_>)| {
+        let evidence_milli = evidence(candidate, candidates, alone);
+        let confidence_milli = if rank == 1 {
+            let first = Confidence::built_in().of(candidate.episode.kind.spec().class, evidence_milli);
+            left = left.saturating_sub(u64::from(first));
+            first
+        } else {
+            u32::try_from(left * candidate.score / rest.max(1)).unwrap_or(u32::MAX)
+        };
+        Hypothesis {
+            rank,
+            confidence_milli,
+            evidence_milli,
+            root: candidate.episode.row(),
+            explains: u32::try_from(candidate.reach.len()).unwrap_or(u32::MAX),
+        }
+    };
+    (1..).zip(candidates.iter().take(HYPOTHESES_MAX)).map(hypothesis).collect()
+}
+
+/// What speaks for a candidate: its prior, and its score against the best rival on another entity. A group of one episode
+/// has no rival and explains nothing: half.
+fn evidence(candidate: &Candidate<'_>, candidates: &[Candidate<'_>], alone: bool) -> u32 {
     let prior = u64::from(candidate.episode.kind.spec().prior);
-    let milli = if alone { prior * 5 } else { prior * 10 * candidate.score / sum.max(1) };
-    u32::try_from(milli.min(CONFIDENCE_MAX)).unwrap_or(u32::MAX)
+    if alone {
+        return u32::try_from(prior * 5).unwrap_or(u32::MAX);
+    }
+    let elsewhere = candidates.iter().filter(|rival| rival.episode.entity_id != candidate.episode.entity_id);
+    let rival = elsewhere.map(|rival| rival.score).max().unwrap_or(0);
+    u32::try_from(prior * 10 * candidate.score / (candidate.score + rival).max(1)).unwrap_or(u32::MAX)
 }
 
 fn weight(severity: Severity) -> u64 {
