@@ -2,9 +2,9 @@
 //!
 //! Input   latest object states.
 //! Output  occurrences and edges, as `schemas::object::checks` finds them among the objects of one namespace and the
-//!         nodes of the tenant.
+//!         nodes and volumes of the tenant.
 //! Ties    objects order by (entity, uid); a finding cites the newest arrival among the states of its entity.
-//! State   the latest states of each namespace, nodes included.
+//! State   the latest states of each namespace, nodes and volumes included.
 //! See docs/semantics.md, section 3.
 
 use std::sync::Arc;
@@ -25,17 +25,22 @@ use crate::values::Values;
 pub(crate) fn findings<'scope>(
     latest: Updates<'scope, (Tenant, (Cite, Arc<ObjectState>))>,
 ) -> Updates<'scope, ObjectRow> {
-    let nodes = latest.clone().filter(|(_, (_, state))| state.entity.kind == EntityKind::Node);
+    let shared = latest.clone().filter(|(_, (_, state))| is_shared(&state.entity));
     let local = latest.flat_map(|(tenant, (cite, state))| {
         namespace(&state.entity).map(|namespace| ((tenant, namespace), (cite, state)))
     });
     let namespaces = local.clone().map(|(key, _)| key).distinct_core::<Diff>();
-    let shared =
-        namespaces.join_map(nodes, |tenant, namespace, node| ((*tenant, namespace.clone()), node.clone()));
-    maintain(local.concat(shared), "Checks", |(tenant, _), states| judge(*tenant, states))
+    let everywhere =
+        namespaces.join_map(shared, |tenant, namespace, state| ((*tenant, namespace.clone()), state.clone()));
+    maintain(local.concat(everywhere), "Checks", |(tenant, _), states| judge(*tenant, states))
 }
 
-/// The namespace whose checks an object takes part in; cluster-wide objects other than nodes take part in none.
+/// Nodes and volumes serve all namespaces.
+fn is_shared(entity: &Entity) -> bool {
+    matches!(entity.kind, EntityKind::Node | EntityKind::Volume)
+}
+
+/// The namespace whose checks an object takes part in by itself.
 fn namespace(entity: &Entity) -> Option<String> {
     match entity.kind {
         EntityKind::Namespace => Some(entity.name.clone()),

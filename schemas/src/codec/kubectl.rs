@@ -38,11 +38,16 @@ pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
 }
 
 fn transcript(raw: &Raw<'_>, commands: &Map<String, Value>) -> Decoded {
-    let mut items = Vec::new();
+    let (mut items, mut made) = (Vec::new(), tables::Made::new());
     for (command, output) in commands {
         let (Some(command), Some(output)) = (Command::parse(command), output.as_str()) else { continue };
         if ITEMS_MAX < items.len() {
             break;
+        }
+        if let ("get", false, Some(kind)) =
+            (command.verb.as_str(), command.formatted, describe::kind_by_name(&command.kind))
+        {
+            tables::made(output, kind, &command.namespace, raw.arrived, &mut made);
         }
         match (command.verb.as_str(), command.kind.as_str()) {
             ("describe", kind) => describe_blocks(raw, output, Some(kind), &mut items),
@@ -55,6 +60,7 @@ fn transcript(raw: &Raw<'_>, commands: &Map<String, Value>) -> Decoded {
             _ => {}
         }
     }
+    tables::fill_in(&mut items, &made);
     if items.is_empty() {
         let detail = "no `kubectl describe` or `kubectl get events` output in the transcript";
         return Decoded::refused(DecodeError::new(RejectCode::UnknownFormat, detail));

@@ -1,10 +1,11 @@
 //! Envelopes of other producers.
 //!
 //! `log` with payload `{"message"}` is a log line; `metric` with `{"metric", "value"}` a sample; `alert` with `{"name"}`
-//! an alert; `kgroot`/`withdraw` with `{"ingest_id"}` withdraws an event; everything else is an event of its severity.
+//! an alert, which may place itself by `labels` and name the `metric` that rose; `kgroot`/`withdraw` with `{"ingest_id"}` withdraws an event; everything else is an event of its severity.
 
 use serde_json::Value;
 
+use super::anomaly::anomaly_kind;
 use super::{alertmanager, place, telemetry};
 use crate::catalogue::Kind;
 use crate::envelope::{Envelope, Severity};
@@ -27,7 +28,9 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
     let words = words.unwrap_or(&envelope.event_type);
     let summary = clip(words);
     let mut normalized = Normalized { summary, ..Normalized::default() };
-    let Some(entity) = place::of_envelope(&envelope.entity) else { return Ok(normalized) };
+    let label = |key: &str| payload["labels"][key].as_str().filter(|value| !value.is_empty());
+    let placed = Some(()).filter(|()| envelope.source == "alert").and_then(|()| place::of_labels(label));
+    let Some(entity) = placed.or_else(|| place::of_envelope(&envelope.entity)) else { return Ok(normalized) };
     let facts = &mut normalized.facts;
     match envelope.source.as_str() {
         "log" => {
@@ -46,6 +49,12 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
             }));
         }
         "alert" => {
+            // What rose is known already; no baseline has to find it again.
+            let metric = text(payload, &["metric"]);
+            if !metric.is_empty() {
+                let rose = Signal::at(entity.clone(), anomaly_kind(metric, true), envelope.ts, words);
+                facts.push(Fact::Signal(rose));
+            }
             let mut signal = Signal::at(entity, alertmanager::kind_of(words), envelope.ts, words);
             signal.severity = envelope.severity;
             facts.push(Fact::Signal(signal));

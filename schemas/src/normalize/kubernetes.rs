@@ -10,6 +10,7 @@ use crate::error::DecodeError;
 use crate::fact::{Fact, Normalized, Signal, clip};
 use crate::ids::{EventKey, hash128};
 use crate::object::parse::{entity_of, int, parse, text, time};
+use crate::object::signals::scheduling_failure;
 
 mod reasons;
 
@@ -80,7 +81,13 @@ fn event(envelope: &Envelope, payload: &Value) -> Normalized {
     .iter()
     .map(|path| text(payload, path))
     .find(|text| !text.is_empty());
-    let occasion = Occasion { object: entity.kind, reporter: reporter.unwrap_or_default(), reason, message };
+    let occasion = Occasion {
+        object: entity.kind,
+        reporter: reporter.unwrap_or_default(),
+        reason,
+        message,
+        count: said(payload),
+    };
     for (entity, kind) in subjects(entity, &occasion) {
         normalized.facts.push(Fact::Signal(signal(
             envelope,
@@ -93,7 +100,8 @@ fn event(envelope: &Envelope, payload: &Value) -> Normalized {
     normalized
 }
 
-/// What an Event says, and of whom. A quota that refuses speaks of the namespace as well.
+/// What an Event says, and of whom. A quota that refuses speaks of the namespace as well, a scheduler that finds no node
+/// says why, or that a claim is missing.
 fn subjects(entity: Entity, occasion: &Occasion<'_>) -> Vec<(Entity, &'static str)> {
     let Some(kind) = kind_of(occasion) else { return Vec::new() };
     let mut found = Vec::with_capacity(2);
@@ -104,10 +112,42 @@ fn subjects(entity: Entity, occasion: &Occasion<'_>) -> Vec<(Entity, &'static st
             namespace: String::new(),
             name: entity.namespace.clone(),
         };
-        found.push((namespace, "k8s.quota.Refused"));
+        found.push((namespace, refusal(occasion.message)));
+    }
+    if kind == "k8s.pod.FailedScheduling" {
+        found.extend(scheduling_failure(occasion.message).map(|why| (entity.clone(), why)));
+        let claim = missing_claim(occasion.message).map(|name| Entity {
+            kind: EntityKind::Claim,
+            name: name.to_owned(),
+            ..entity.clone()
+        });
+        found.extend(claim.map(|claim| (claim, "k8s.claim.Missing")));
     }
     found.push((entity, kind));
     found
+}
+
+/// The kind of a quota's refusal, by the first resource of which too much was requested:
+/// `exceeded quota: q, requested: pods=1, used: pods=10, limited: pods=10`.
+fn refusal(message: &str) -> &'static str {
+    let requested = message.split_once("requested: ").map_or("", |(_, rest)| rest);
+    let resource = requested.split('=').next().unwrap_or_default().trim();
+    let resource = resource.strip_prefix("count/").unwrap_or(resource);
+    match resource {
+        "cpu" | "requests.cpu" | "limits.cpu" => "k8s.quota.CpuExceeded",
+        "memory" | "requests.memory" | "limits.memory" => "k8s.quota.MemoryExceeded",
+        "pods" => "k8s.quota.PodsExceeded",
+        "requests.storage" | "persistentvolumeclaims" => "k8s.quota.StorageExceeded",
+        _ if resource.starts_with("services") => "k8s.quota.ServicesExceeded",
+        _ if resource.contains(".storageclass.storage.k8s.io/") => "k8s.quota.StorageExceeded",
+        _ => "k8s.quota.Refused",
+    }
+}
+
+/// `persistentvolumeclaim "data" not found`.
+fn missing_claim(message: &str) -> Option<&str> {
+    let (name, rest) = message.split_once("persistentvolumeclaim \"")?.1.split_once('"')?;
+    rest.starts_with(" not found").then_some(name)
 }
 
 fn signal(envelope: &Envelope, payload: &Value, entity: Entity, kind: &'static str, detail: &str) -> Signal {
@@ -118,11 +158,14 @@ fn signal(envelope: &Envelope, payload: &Value, entity: Entity, kind: &'static s
         .min(envelope.ts);
     let mut signal = Signal::at(entity, Kind::named(kind), first, detail);
     signal.last = envelope.ts;
-    let count = int(payload, &["count"])
-        .max(int(payload, &["series", "count"]))
-        .max(int(payload, &["deprecatedCount"]));
-    signal.count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+    signal.count = u32::try_from(said(payload)).unwrap_or(u32::MAX);
     signal
+}
+
+/// How often an Event was said.
+fn said(payload: &Value) -> i64 {
+    let counts = [&["count"][..], &["series", "count"], &["deprecatedCount"]];
+    counts.iter().map(|path| int(payload, path)).fold(1, i64::max)
 }
 
 #[cfg(test)]

@@ -68,6 +68,12 @@ const FAILURES: &[(&[&str], &str)] = &[
         &["certificate has expired", "x509", "tls handshake", "certificate verify failed", "ssl handshake"],
         "log.tls_failure",
     ),
+    (&["access denied for user", "password authentication failed", "wrongpass"], "log.database_auth"),
+    (
+        &["read-only option", "read only replica", "readonly you can't write", "read-only transaction"],
+        "log.database_read_only",
+    ),
+    (&["address already in use", "eaddrinuse"], "log.address_in_use"),
     (&["connection refused", "econnrefused", "connect: refused"], "log.connection_refused"),
     (&["no space left on device", "disk quota exceeded", "enospc"], "log.disk_full"),
     (&["out of memory", "outofmemoryerror", "cannot allocate memory"], "log.out_of_memory"),
@@ -100,6 +106,9 @@ const FAILURES: &[(&[&str], &str)] = &[
     ),
 ];
 
+/// Words that tell a file that may not be used from a request that may not be made.
+const FILE_WORDS: [&str; 6] = ["open /", "open '/", "mkdir", "can't open", "errno 13", "eacces"];
+
 /// Response flags of Envoy and Istio access logs, and what they mean.
 const FLAGS: &[(&str, &str)] = &[
     ("UH", "mesh.no_healthy_upstream"),
@@ -118,6 +127,9 @@ const FLAGS: &[(&str, &str)] = &[
 /// The failure that a line speaks of, as a kind id.
 pub fn failure(line: &str) -> Option<&'static str> {
     let text = cut(line, LINE_BYTES_MAX).to_ascii_lowercase();
+    if text.contains("permission denied") && FILE_WORDS.iter().any(|word| text.contains(word)) {
+        return Some("log.file_permission");
+    }
     let spoken = FAILURES.iter().find(|(words, _)| words.iter().any(|word| text.contains(word)));
     spoken.map(|(_, kind)| *kind).or_else(|| access_log(line))
 }

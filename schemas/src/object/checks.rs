@@ -2,14 +2,20 @@
 //! line up, placement that no node satisfies. Absence is only told where it can be seen: a missing secret, for
 //! example, only when other secrets of the namespace were shown.
 
+use std::collections::BTreeMap;
+
 use crate::catalogue::Kind;
 use crate::entity::{Entity, EntityKind, RelationKind};
 use crate::fact::Signal;
 use crate::object::ObjectState;
 
 mod placement;
+mod probes;
+mod quota;
 mod references;
 mod routing;
+mod scheduler;
+mod storage;
 
 /// Edges that take two objects to see.
 pub type Edge = (Entity, RelationKind, Entity);
@@ -52,18 +58,27 @@ impl<'a> Namespace<'a> {
     }
 }
 
-/// Everything found among the latest states of one namespace and the nodes of the tenant.
+/// Everything found among the latest states of one namespace, and the nodes and volumes of the tenant.
 pub fn checks(objects: &[&ObjectState]) -> (Vec<Signal>, Vec<Edge>) {
     let namespace = Namespace { all: objects };
     let (mut signals, mut edges) = (Vec::new(), Vec::new());
     routing::check(&namespace, &mut signals, &mut edges);
     references::check(&namespace, &mut signals);
+    probes::check(&namespace, &mut signals);
     placement::check(&namespace, &mut signals);
+    storage::check(&namespace, &mut signals);
+    quota::check(&namespace, &mut signals);
+    scheduler::check(&namespace, &mut signals, &mut edges);
     signals.sort();
     signals.dedup();
     edges.sort();
     edges.dedup();
     (signals, edges)
+}
+
+/// Whether labels satisfy a selector.
+fn matches(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// A finding about one object: the case at the latest since it was seen, at the earliest since it was made.

@@ -12,7 +12,7 @@ mod node;
 mod pod;
 mod workload;
 
-pub(crate) use pod::pull_failure;
+pub(crate) use pod::{killed_for_memory, pull_failure, scheduling_failure, secret_missing};
 pub(crate) use workload::creation_failure;
 
 /// Every signal of a state.

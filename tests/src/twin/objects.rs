@@ -172,7 +172,7 @@ pub(super) fn findings(latest: &[Version]) -> Objects {
     for namespace in namespaces {
         let belongs = |version: &&Version| {
             namespace_of(&version.state.entity).as_ref() == Some(&namespace)
-                || version.state.entity.kind == EntityKind::Node
+                || matches!(version.state.entity.kind, EntityKind::Node | EntityKind::Volume)
         };
         let mut members: Vec<&Version> = latest.iter().filter(belongs).collect();
         members.sort_by(|left, right| {

@@ -84,11 +84,20 @@ impl Story {
             }
             Family::NodeLost => {
                 self.lose_node(&service, second);
-                ("node/node-c".to_owned(), vec!["k8s.node.NotReady"])
+                ("node/node-c".to_owned(), vec!["k8s.node.NotReady", "k8s.node.KubeletDown"])
             }
             Family::QuotaExhausted => {
                 self.refuse(&service, second);
-                ("namespace/shop".to_owned(), vec!["k8s.quota.Exhausted", "k8s.quota.Refused"])
+                (
+                    "namespace/shop".to_owned(),
+                    vec![
+                        "k8s.quota.Exhausted",
+                        "k8s.quota.Refused",
+                        "k8s.quota.PodsExceeded",
+                        "k8s.quota.CpuExceeded",
+                        "k8s.quota.MemoryExceeded",
+                    ],
+                )
             }
             Family::DiskPressure => {
                 self.fill_disk(&service, second);

@@ -47,6 +47,7 @@ pub(super) fn of_object(block: &[&str], kind: Option<&str>, arrived: EventTime, 
         line.map(str::trim).unwrap_or_default()
     };
     let Some(object_kind) = super::describe::kind_of(block, kind) else { return };
+    let mut found: Vec<Value> = Vec::new();
     for line in block.iter().skip(start + 1) {
         let cells = columns(line);
         let [kind, reason, age, reporter, message @ ..] = cells.as_slice() else { continue };
@@ -55,8 +56,26 @@ pub(super) fn of_object(block: &[&str], kind: Option<&str>, arrived: EventTime, 
         }
         let message = message.join("  ");
         let line = Line { age, kind, reason, reporter, message: &message };
-        items.extend(event(&line, object_kind, field("Namespace"), field("Name"), arrived));
+        if let Some(event) = event(&line, object_kind, field("Namespace"), field("Name"), arrived) {
+            match found.iter_mut().find(|known| known["metadata"] == event["metadata"]) {
+                Some(known) => fold(known, &event),
+                None => found.push(event),
+            }
+        }
     }
+    items.extend(found);
+}
+
+/// The same said several times is one Event with a count: daemons that start again repeat themselves to the letter.
+fn fold(known: &mut Value, again: &Value) {
+    let count = |event: &Value| event["count"].as_u64().unwrap_or(1);
+    known["count"] = Value::from(count(known).saturating_add(count(again)).min(u64::from(u32::MAX)));
+    // Both are RFC 3339 in UTC with the same number of digits, which sorts by time.
+    let text = |event: &Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    let first = text(known, "firstTimestamp").min(text(again, "firstTimestamp"));
+    let last = text(known, "lastTimestamp").max(text(again, "lastTimestamp"));
+    known["firstTimestamp"] = Value::from(first);
+    known["lastTimestamp"] = Value::from(last);
 }
 
 /// Cells are separated by two blanks or more.

@@ -1,6 +1,11 @@
-//! Tables of `kubectl get`, of which only the names are taken: that an object exists.
+//! Tables of `kubectl get`, of which only names and ages are taken: that an object exists, and since when.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+
+use super::times::age_ms;
+use crate::time::EventTime;
 
 /// One object for each line, by its first column.
 pub(super) fn names(text: &str, kind: &str, namespace: &str, items: &mut Vec<Value>) {
@@ -9,4 +14,34 @@ pub(super) fn names(text: &str, kind: &str, namespace: &str, items: &mut Vec<Val
     }
     let names = text.lines().skip(1).filter_map(|line| line.split_whitespace().next());
     items.extend(names.map(|name| json!({"kind": kind, "metadata": {"name": name, "namespace": namespace}})));
+}
+
+/// When an object was made, by kind, namespace and name.
+pub(super) type Made = BTreeMap<[String; 3], EventTime>;
+
+/// When the objects of a table were made: `describe` does not tell it of claims, nor of pods without a node.
+pub(super) fn made(text: &str, kind: &str, namespace: &str, arrived: EventTime, known: &mut Made) {
+    if text.lines().next().unwrap_or_default().split_whitespace().last() != Some("AGE") {
+        return;
+    }
+    for line in text.lines().skip(1) {
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        let age = cells.last().and_then(|age| age_ms(age));
+        if let (Some(name), Some(age)) = (cells.first(), age) {
+            let key = [kind, namespace, name].map(str::to_owned);
+            known.insert(key, arrived.plus_ms(-age));
+        }
+    }
+}
+
+/// Fills in when objects were made, where their own text does not say.
+pub(super) fn fill_in(items: &mut [Value], known: &Made) {
+    for item in items.iter_mut().filter(|item| item["metadata"]["creationTimestamp"].is_null()) {
+        let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let metadata = &item["metadata"];
+        let key = [part(&item["kind"]), part(&metadata["namespace"]), part(&metadata["name"])];
+        if let Some(made) = known.get(&key) {
+            item["metadata"]["creationTimestamp"] = Value::from(made.to_string());
+        }
+    }
 }

@@ -116,3 +116,24 @@ fn a_transcript_skips_what_says_nothing_and_reads_the_rest() {
 fn text_of_something_else_is_an_unknown_format() {
     assert_eq!(decoded("hello\nworld").errors[0].1.code.as_str(), "unknown_format");
 }
+
+#[test]
+fn the_age_of_a_table_says_when_a_pod_without_a_node_was_made() {
+    let transcript = json!({
+        "kubectl describe pods cart-1 -n shop": "Name: cart-1\nNamespace: shop\nNode: <none>\nStatus: Pending\n",
+        "kubectl get pods -n shop": "NAME    READY  STATUS   RESTARTS  AGE\ncart-1  0/1    Pending  0         95s\n",
+    });
+    let pod = state(&decoded(&transcript.to_string()), 0);
+    assert_eq!(pod.created.map(|created| pod.at.ms_since(created)), Some(95_000));
+}
+
+#[test]
+fn an_event_that_is_listed_again_and_again_is_one_with_a_count() {
+    let text = "Name: n1\nAllocatable:\n  cpu: 4\nEvents:\n  Type    Reason    Age  From        Message\n  ----    ------    ---  ----        -------\n  Normal  Starting  40m  kube-proxy\n  Normal  Starting  20m  kube-proxy\n  Normal  Starting  5m   kube-proxy\n";
+    let found = decoded(text);
+    let Fact::Signal(started) = &normalize(&found.envelopes[1]).unwrap().facts[0] else {
+        panic!("no signal")
+    };
+    assert_eq!((started.count, started.last.ms_since(started.onset)), (3, 35 * 60_000));
+    assert_eq!(found.envelopes.len(), 2);
+}

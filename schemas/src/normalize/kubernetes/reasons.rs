@@ -4,7 +4,7 @@
 //! reporter (causality reference, 2.1). Strings are those of Kubernetes v1.34.
 
 use crate::entity::EntityKind;
-use crate::object::signals::{creation_failure, pull_failure};
+use crate::object::signals::{creation_failure, killed_for_memory, pull_failure, secret_missing};
 
 /// An Event, as far as its meaning depends on it.
 pub(super) struct Occasion<'a> {
@@ -12,7 +12,12 @@ pub(super) struct Occasion<'a> {
     pub(super) reporter: &'a str,
     pub(super) reason: &'a str,
     pub(super) message: &'a str,
+    /// How often it was said.
+    pub(super) count: i64,
 }
+
+/// A daemon that was started this often within the hour or so that Events are kept does not stay up.
+const STARTS: i64 = 3;
 
 /// The kind of an Event; `None` when it says nothing about causes.
 pub(super) fn kind_of(occasion: &Occasion<'_>) -> Option<&'static str> {
@@ -37,6 +42,13 @@ fn says(occasion: &Occasion<'_>, words: &[&str]) -> bool {
 
 fn pod(occasion: &Occasion<'_>) -> Option<&'static str> {
     let kind = match occasion.reason {
+        "Failed" | "FailedCreatePodSandBox" if killed_for_memory(occasion.message) => "k8s.pod.OOMKilled",
+        "Failed" | "FailedMount" if secret_missing(occasion.message) && !says(occasion, &["pull"]) => {
+            "k8s.pod.SecretMissing"
+        }
+        "FailedMount" if says(occasion, &["permission denied", "access denied"]) => {
+            "k8s.volume.PermissionDenied"
+        }
         "BackOff" if says(occasion, &["pulling image"]) => "k8s.pod.BackOffPull",
         "BackOff" => "k8s.pod.BackOffRestart",
         "Failed" => failed(occasion),
@@ -107,6 +119,10 @@ fn failed(occasion: &Occasion<'_>) -> &'static str {
 fn node(occasion: &Occasion<'_>) -> Option<&'static str> {
     let kind = match occasion.reason {
         "NodeNotReady" => "k8s.node.NotReady",
+        "Starting" if occasion.reporter.contains("kube-proxy") && STARTS <= occasion.count => {
+            "k8s.node.ProxyDown"
+        }
+        _ if says(occasion, &[".sock: connect"]) => "k8s.node.RuntimeDown",
         "Rebooted" => "k8s.node.Rebooted",
         "Shutdown" | "SpotInterruption" | "Disrupted" | "DisruptionTerminating" | "TerminatingNode" => {
             "k8s.node.Disrupted"
@@ -156,7 +172,14 @@ fn volume(occasion: &Occasion<'_>) -> Option<&'static str> {
         "FailedBinding" | "WaitForFirstConsumer" | "ExternalProvisioning" | "WaitForPodScheduled" => {
             Some("k8s.claim.Pending")
         }
+        "ProvisioningFailed" if says(occasion, &["storageclass"]) && says(occasion, &["not found"]) => {
+            Some("k8s.claim.ClassMismatch")
+        }
         "ProvisioningFailed" => Some("k8s.claim.ProvisioningFailed"),
+        "VolumeMismatch" if says(occasion, &["too small"]) => Some("k8s.claim.CapacityMismatch"),
+        "VolumeMismatch" if says(occasion, &["accessMode"]) => Some("k8s.claim.AccessModeMismatch"),
+        "VolumeMismatch" if says(occasion, &["storageClassName"]) => Some("k8s.claim.ClassMismatch"),
+        "VolumeMismatch" if says(occasion, &["already bound"]) => Some("k8s.claim.VolumeOccupied"),
         "VolumeMismatch" => Some("k8s.claim.BindingMismatch"),
         _ => None,
     }

@@ -69,11 +69,11 @@ fn a_refusing_quota_speaks_of_its_namespace_too() {
     let found = kinds(
         "ReplicaSet",
         "FailedCreate",
-        "Error creating: pods \"cart-\" is forbidden: exceeded quota: q, requested: cpu=1",
+        "Error creating: pods \"cart-\" is forbidden: exceeded quota: q, requested: cpu=1, used: cpu=4, limited: cpu=4",
     );
     assert_eq!(
         found,
-        ["k8s.quota.Refused namespace/shop", "k8s.workload.FailedCreate replicaset/shop/cart-1"]
+        ["k8s.quota.CpuExceeded namespace/shop", "k8s.workload.FailedCreate replicaset/shop/cart-1"]
     );
 }
 
@@ -95,4 +95,79 @@ fn a_folded_event_is_a_run() {
     assert_eq!((signal.count, signal.last.ms_since(signal.onset)), (12, 300_000));
     assert_eq!(found.revision, 12);
     assert!(found.key.is_some());
+}
+
+#[test]
+fn each_resource_has_its_own_refusal() {
+    let refused = |resource: &str| {
+        let message = format!(
+            "pods \"cart-\" is forbidden: exceeded quota: q, requested: {resource}=1, used: {resource}=9"
+        );
+        kinds("ReplicaSet", "FailedCreate", &message).remove(0)
+    };
+    let expected = [
+        ("limits.memory", "MemoryExceeded"),
+        ("pods", "PodsExceeded"),
+        ("count/services", "ServicesExceeded"),
+        ("requests.storage", "StorageExceeded"),
+        ("requests.nvidia.com/gpu", "Refused"),
+    ];
+    for (resource, kind) in expected {
+        assert_eq!(refused(resource), format!("k8s.quota.{kind} namespace/shop"));
+    }
+}
+
+#[test]
+fn the_scheduler_says_why_no_node_fits() {
+    let why = |reasons: &str| {
+        let message = format!(
+            "0/5 nodes are available: {reasons}. preemption: 0/5 nodes are available: 5 No preemption victims found."
+        );
+        kinds("Pod", "FailedScheduling", &message).into_iter().nth(1)
+    };
+    let expected = [
+        ("1 node(s) were unschedulable, 4 Insufficient cpu", "CpuInsufficient"),
+        ("2 Insufficient memory, 3 node(s) didn't match Pod's node affinity/selector", "MemoryInsufficient"),
+        (
+            "1 node(s) were unschedulable, 4 node(s) didn't match Pod's node affinity/selector",
+            "AffinityMismatch",
+        ),
+        (
+            "4 node(s) were unschedulable, 1 node(s) didn't match Pod's node affinity/selector",
+            "NodesCordoned",
+        ),
+        ("5 node(s) were unschedulable", "NodesCordoned"),
+        ("4 node(s) had untolerated taint {team: a}, 1 node(s) were unschedulable", "TaintNotTolerated"),
+        ("5 node(s) didn't match pod anti-affinity rules", "AntiAffinityConflict"),
+    ];
+    for (reasons, kind) in expected {
+        assert_eq!(why(reasons), Some(format!("k8s.pod.{kind} pod/shop/cart-1")), "{reasons}");
+    }
+    assert_eq!(why("5 node(s) had untolerated taint {node.kubernetes.io/not-ready: }"), None);
+    assert_eq!(
+        why("persistentvolumeclaim \"data\" not found"),
+        Some("k8s.claim.Missing claim/shop/data".to_owned())
+    );
+}
+
+#[test]
+fn a_start_that_ran_out_of_memory_is_no_sandbox_failure() {
+    let message = "Failed to create pod sandbox: container init was OOM-killed (memory limit too low?)";
+    assert_eq!(kinds("Pod", "FailedCreatePodSandBox", message), ["k8s.pod.OOMKilled pod/shop/cart-1"]);
+    let other = "Failed to create pod sandbox: network plugin is not ready";
+    assert_eq!(kinds("Pod", "FailedCreatePodSandBox", other), ["k8s.pod.FailedSandbox pod/shop/cart-1"]);
+}
+
+#[test]
+fn a_daemon_that_starts_again_and_again_is_told_from_one_that_started() {
+    let started = |count: i64| {
+        let payload = json!({"kind": "Event", "metadata": {"name": "e"}, "reason": "Starting", "count": count,
+            "reportingComponent": "kube-proxy", "involvedObject": {"kind": "Node", "name": "n1"}});
+        match normalized(&payload).facts.remove(0) {
+            Fact::Signal(signal) => signal.kind.id(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(started(1), "k8s.node.Lifecycle");
+    assert_eq!(started(4), "k8s.node.ProxyDown");
 }

@@ -1,24 +1,15 @@
-//! References: service accounts, config maps, secrets and claims that do not exist, and probes that ask a port which
-//! no container serves.
+//! References: service accounts, config maps, secrets and claims that do not exist.
 
 use super::{Namespace, finding};
 use crate::entity::{Entity, EntityKind};
 use crate::fact::Signal;
-use crate::object::{Container, ObjectState, PodSpec, Probe};
+use crate::object::{ObjectState, PodSpec};
 
 pub(super) fn check(namespace: &Namespace<'_>, signals: &mut Vec<Signal>) {
     for workload in namespace.workloads() {
         let Some(pod) = &workload.pod else { continue };
         missing_account(namespace, workload, pod, signals);
         missing_objects(namespace, workload, pod, signals);
-        for container in pod.containers.iter().filter(|container| !container.init) {
-            signals.extend(
-                container
-                    .probes
-                    .iter()
-                    .filter_map(|probe| wrong_probe(namespace, workload, container, probe)),
-            );
-        }
     }
 }
 
@@ -49,69 +40,18 @@ fn missing_objects(
         let Some(known) = namespace.of(kind).find(|state| state.entity == reference.entity) else {
             if namespace.of(kind).next().is_some() {
                 let detail = format!("{} does not exist", reference.entity);
-                signals.push(finding(workload, "k8s.workload.MissingReference", &detail));
+                signals.push(finding(workload, missing_kind(kind), &detail));
             }
             continue;
         };
         let keyed = !reference.key.is_empty() && !known.data_keys.is_empty();
         if keyed && !known.data_keys.contains(&reference.key) {
             let detail = format!("{} has no key {}", reference.entity, reference.key);
-            signals.push(finding(workload, "k8s.workload.MissingReference", &detail));
+            signals.push(finding(workload, missing_kind(kind), &detail));
         }
     }
 }
 
-/// A probe on a port that no container of its pod declares, or that speaks another protocol than its siblings on the
-/// same port or than the service in front says.
-fn wrong_probe(
-    namespace: &Namespace<'_>,
-    workload: &ObjectState,
-    container: &Container,
-    probe: &Probe,
-) -> Option<Signal> {
-    if probe.handler == "exec" {
-        return None;
-    }
-    let served = container
-        .ports
-        .iter()
-        .any(|(number, _, name)| probe.port == number.to_string() || probe.port == *name);
-    if !container.ports.is_empty() && !served {
-        let ports: Vec<String> = container.ports.iter().map(|(number, ..)| number.to_string()).collect();
-        let detail = format!(
-            "{} probe asks port {}; the container serves {}",
-            probe.role,
-            probe.port,
-            ports.join(", ")
-        );
-        return Some(finding(workload, "k8s.workload.ProbeMismatch", &detail));
-    }
-    let sibling = container.probes.iter().find(|other| other.role != probe.role && other.port == probe.port);
-    let spoken = spoken_by_service(namespace, workload, &probe.port);
-    let odd = |expected: &str| expected != probe.handler && probe.handler != "tcp" && expected != "tcp";
-    let against_service = spoken.filter(|expected| odd(expected));
-    let against_sibling = sibling.map(|other| other.handler.as_str()).filter(|expected| odd(expected));
-    // Of two probes that disagree, the service's own word decides; without it both are suspect.
-    let expected = against_service.or(against_sibling.filter(|_| spoken.is_none()))?;
-    let detail = format!(
-        "{} probe speaks {} to port {}, which serves {expected}",
-        probe.role, probe.handler, probe.port
-    );
-    Some(finding(workload, "k8s.workload.ProbeMismatch", &detail))
-}
-
-/// The protocol that the name of a service port announces, by the convention of Kubernetes and service meshes.
-fn spoken_by_service(namespace: &Namespace<'_>, workload: &ObjectState, port: &str) -> Option<&'static str> {
-    let in_front = namespace.services().filter(|service| {
-        !service.selector.is_empty()
-            && service.selector.iter().all(|(key, value)| workload.template_labels.get(key) == Some(value))
-    });
-    let named = in_front.flat_map(|service| &service.ports).find(|known| known.target == port)?;
-    let prefix = named.name.split('-').next().unwrap_or_default();
-    match prefix {
-        "grpc" => Some("grpc"),
-        "http" | "http2" => Some("http"),
-        "https" => Some("https"),
-        _ => None,
-    }
+fn missing_kind(kind: EntityKind) -> &'static str {
+    if kind == EntityKind::Secret { "k8s.workload.MissingSecret" } else { "k8s.workload.MissingReference" }
 }

@@ -1,8 +1,6 @@
 //! Services: selectors, ports, protocols, and the addresses that clients are configured with.
 
-use std::collections::BTreeMap;
-
-use super::{Edge, Namespace, finding};
+use super::{Edge, Namespace, finding, matches};
 use crate::entity::RelationKind;
 use crate::fact::Signal;
 use crate::object::{Container, ObjectState, PodSpec, ServicePort};
@@ -31,10 +29,6 @@ pub(super) fn check(namespace: &Namespace<'_>, signals: &mut Vec<Signal>, edges:
         let Some(pod) = &workload.pod else { continue };
         clients(namespace, workload, pod, signals, edges);
     }
-}
-
-fn matches(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
-    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// A selector that matches nothing, although there are workloads it was meant for: of the same name, or with labels
@@ -98,6 +92,11 @@ fn clients(
     for (name, value) in pod.containers.iter().flat_map(|container| &container.env) {
         let Some((host, port)) = address(value) else { continue };
         let Some(service) = service_named(namespace, workload, host) else {
+            if let Some(meant) = meant(namespace, host) {
+                let detail = format!("{name} is {value}; no service {host} exists, but {meant} does");
+                signals.push(finding(workload, "k8s.service.AddressMismatch", &detail));
+                continue;
+            }
             let looks_internal = !host.contains('.') && name.to_ascii_uppercase().contains("ADDR");
             let detail = format!("{name} is {value}, and no service {host} exists in the namespace");
             // A host without dots can only be a service of this namespace. Optional peers are often configured and not
@@ -116,6 +115,40 @@ fn clients(
             signals.push(finding(workload, "k8s.service.AddressMismatch", &detail));
         }
     }
+}
+
+/// The service that a host of this namespace is a misspelling of: one name begins with the other, or they differ in two
+/// letters at most.
+fn meant<'a>(namespace: &Namespace<'a>, host: &str) -> Option<&'a str> {
+    if host.contains('.') || host.len() < 4 {
+        return None;
+    }
+    let near = |name: &str| {
+        let extends = 4 <= name.len() && (host.starts_with(name) || name.starts_with(host));
+        // A workload of the name is meant itself: its service is missing.
+        !namespace.workloads().any(|workload| workload.entity.name == host)
+            && (extends || distance_within(host, name, 2))
+    };
+    namespace.services().map(|service| service.entity.name.as_str()).find(|name| near(name))
+}
+
+/// Whether two names are at most `most` insertions, deletions or replacements apart.
+fn distance_within(left: &str, right: &str, most: usize) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if most < left.len().abs_diff(right.len()) || left.len() < 3 * most {
+        return false;
+    }
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (index, a) in left.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = index + 1;
+        for (column, b) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[right.len()] <= most
 }
 
 fn address(value: &str) -> Option<(&str, u16)> {

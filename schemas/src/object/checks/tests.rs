@@ -7,6 +7,10 @@ use crate::object::ObjectState;
 use crate::object::parse::parse;
 use crate::time::EventTime;
 
+mod absence;
+mod placement;
+mod storage;
+
 fn states(objects: &[Value]) -> Vec<ObjectState> {
     objects.iter().map(|object| parse(object, EventTime(1_780_000_000_000)).unwrap().unwrap()).collect()
 }
@@ -91,7 +95,7 @@ fn a_probe_of_another_protocol_than_the_service_announces_is_found() {
     let mut odd = main_container();
     odd["livenessProbe"] = json!({"httpGet": {"port": 8080, "path": "/"}});
     let objects = [deployment("pay", odd), service("pay", json!({"app": "pay"}), 8080), account("pay")];
-    assert_eq!(found(&objects), ["k8s.workload.ProbeMismatch deployment/shop/pay"]);
+    assert_eq!(found(&objects), ["k8s.workload.LivenessProtocolMismatch deployment/shop/pay"]);
 }
 
 #[test]
@@ -99,5 +103,49 @@ fn a_request_larger_than_every_node_cannot_be_placed() {
     let mut large = deployment("pay", json!({"name": "main", "resources": {"requests": {"cpu": "64"}}}));
     large["status"] = json!({});
     let node = json!({"kind": "Node", "metadata": {"name": "n1"}, "status": {"allocatable": {"cpu": "8", "memory": "16Gi"}}});
-    assert_eq!(found(&[large, node, account("pay")]), ["k8s.workload.Unschedulable deployment/shop/pay"]);
+    assert_eq!(found(&[large, node, account("pay")]), ["k8s.workload.CpuInsufficient deployment/shop/pay"]);
+}
+
+#[test]
+fn a_misspelled_service_is_told_from_an_optional_peer() {
+    let client = |value: &str| {
+        let mut client = main_container();
+        client["env"] = json!([{"name": "PAY_ADDR", "value": value}]);
+        [
+            deployment("cart", client),
+            deployment("payments", main_container()),
+            service("payments", json!({"app": "payments"}), 8080),
+            account("payments"),
+            account("cart"),
+        ]
+    };
+    assert!(found(&client("payments:8080")).is_empty());
+    for misspelled in ["payment:8080", "payments-old:8080", "paymemts:8080"] {
+        assert_eq!(
+            found(&client(misspelled)),
+            ["k8s.service.AddressMismatch deployment/shop/cart"],
+            "{misspelled}"
+        );
+    }
+    assert_eq!(found(&client("loyalty:8080")), ["k8s.service.AddressUnknown deployment/shop/cart"]);
+}
+
+#[test]
+fn a_liveness_probe_is_too_eager_only_where_it_killed() {
+    let eager = |delay: i64, startup: bool, restarts: i64| {
+        let mut container = main_container();
+        container["livenessProbe"] = json!({"grpc": {"port": 8080}, "initialDelaySeconds": delay, "periodSeconds": 1,
+            "timeoutSeconds": 1, "failureThreshold": 1});
+        if startup {
+            container["startupProbe"] = json!({"grpc": {"port": 8080}});
+        }
+        let pod = json!({"kind": "Pod", "metadata": {"name": "pay-1", "namespace": "shop", "labels": {"app": "pay"}},
+            "spec": {}, "status": {"phase": "Running", "containerStatuses": [
+                {"name": "main", "ready": true, "restartCount": restarts, "state": {"running": {}}}]}});
+        found(&[deployment("pay", container), pod, account("pay")])
+    };
+    assert_eq!(eager(1, false, 3), ["k8s.workload.ProbeTooEager deployment/shop/pay"]);
+    assert!(eager(1, false, 0).is_empty());
+    assert!(eager(1, true, 3).is_empty());
+    assert!(eager(20, false, 3).is_empty());
 }

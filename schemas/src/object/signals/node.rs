@@ -2,7 +2,7 @@
 
 use super::{condition_says, says};
 use crate::fact::Signal;
-use crate::object::ObjectState;
+use crate::object::{Condition, ObjectState};
 
 /// Conditions whose bad value is `True`.
 const PRESSURES: [(&str, &str); 4] = [
@@ -12,11 +12,15 @@ const PRESSURES: [(&str, &str); 4] = [
     ("NetworkUnavailable", "k8s.node.NetworkUnavailable"),
 ];
 
+/// How long a node is given before its condition turns: a kubelet may be silent for 40 s, a container runtime for 30 s
+/// (defaults of Kubernetes). What is down was down that long before.
+const GRACE_MS: i64 = 40_000;
+
 pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
     let mut found = Vec::new();
     for condition in &state.conditions {
         if condition.name == "Ready" && condition.status != "True" {
-            found.push(condition_says(state, condition, "k8s.node.NotReady"));
+            found.push(not_ready(state, condition));
         }
         let pressure =
             PRESSURES.iter().find(|(name, _)| *name == condition.name && condition.status == "True");
@@ -26,4 +30,21 @@ pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
         found.push(says(state, "k8s.node.Cordoned", "node is unschedulable"));
     }
     found
+}
+
+/// Which daemon of the node is down, by who says so: a kubelet that runs tells what is wrong, one that does not is given
+/// up by the node controller.
+fn not_ready(state: &ObjectState, condition: &Condition) -> Signal {
+    let text = condition.message.to_ascii_lowercase();
+    let kind = if condition.status == "Unknown" {
+        "k8s.node.KubeletDown"
+    } else if text.contains("container runtime") || text.contains("pleg") {
+        "k8s.node.RuntimeDown"
+    } else {
+        return condition_says(state, condition, "k8s.node.NotReady");
+    };
+    let mut signal = condition_says(state, condition, kind);
+    signal.onset = signal.onset.plus_ms(-GRACE_MS);
+    signal.earliest = signal.earliest.min(signal.onset);
+    signal
 }

@@ -34,7 +34,11 @@ pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
     }
     for condition in state.conditions.iter().filter(|condition| condition.status == "False") {
         match condition.name.as_str() {
-            "PodScheduled" => found.push(condition_says(state, condition, "k8s.pod.FailedScheduling")),
+            "PodScheduled" => {
+                found.push(condition_says(state, condition, "k8s.pod.FailedScheduling"));
+                let why = scheduling_failure(&condition.message);
+                found.extend(why.map(|kind| condition_says(state, condition, kind)));
+            }
             "Ready" if condition.reason != "PodCompleted" && !of_job => {
                 found.push(condition_says(state, condition, "k8s.pod.NotReady"));
             }
@@ -52,6 +56,10 @@ fn container_says(state: &ObjectState, container: &ContainerStatus) -> Vec<Signa
             let kind = match known {
                 Some((_, "k8s.pod.CrashLoopBackOff")) if container.init => Some("k8s.pod.InitCrashLoop"),
                 Some((_, "k8s.pod.ImagePullFailed")) => Some(pull_failure(message)),
+                Some((_, "k8s.pod.ContainerCannotRun")) if killed_for_memory(message) => {
+                    Some("k8s.pod.OOMKilled")
+                }
+                Some((_, "k8s.pod.ConfigError")) if secret_missing(message) => Some("k8s.pod.SecretMissing"),
                 known => known.map(|(_, kind)| *kind),
             };
             let detail = format!("{}: {reason} {message}", container.name);
@@ -71,10 +79,56 @@ fn container_says(state: &ObjectState, container: &ContainerStatus) -> Vec<Signa
     found
 }
 
+/// Why no node fits, by the scheduler's words: each node is counted at the first filter that it fails. Nodes that the
+/// pod's own affinity rules out were never meant for it, so that what the others lack says more.
+pub(crate) fn scheduling_failure(message: &str) -> Option<&'static str> {
+    let reasons = message.split_once("nodes are available: ")?.1;
+    let reasons = reasons.split(". preemption").next().unwrap_or(reasons);
+    let (mut affinity, mut cordoned) = (0u64, 0u64);
+    let mut other: Option<(u64, &'static str)> = None;
+    for reason in reasons.split(", ") {
+        let reason = reason.trim_end_matches('.');
+        let (count, words) = reason.trim().split_once(' ').unwrap_or(("", reason));
+        let Ok(count) = count.parse::<u64>() else { continue };
+        let kind = match words {
+            words if words.contains("untolerated taint {node.kubernetes.io/") => continue,
+            words if words.contains("untolerated taint {node-role.kubernetes.io/") => continue,
+            words if words.contains("untolerated taint") => "k8s.pod.TaintNotTolerated",
+            words if words.contains("anti-affinity") => "k8s.pod.AntiAffinityConflict",
+            words if words.contains("Insufficient cpu") => "k8s.pod.CpuInsufficient",
+            words if words.contains("Insufficient memory") => "k8s.pod.MemoryInsufficient",
+            words if words.contains("node affinity") => {
+                affinity = affinity.saturating_add(count);
+                continue;
+            }
+            words if words.contains("unschedulable") => {
+                cordoned = cordoned.saturating_add(count);
+                continue;
+            }
+            _ => continue,
+        };
+        if other.is_none_or(|(most, _)| most < count) {
+            other = Some((count, kind));
+        }
+    }
+    let rest = match (affinity, cordoned) {
+        (0, 0) => None,
+        (affinity, cordoned) if cordoned < affinity => Some("k8s.pod.AffinityMismatch"),
+        _ => Some("k8s.pod.NodesCordoned"),
+    };
+    other.map(|(_, kind)| kind).or(rest)
+}
+
+/// Whether a runtime says that the process died of its memory limit before it was up.
+pub(crate) fn killed_for_memory(message: &str) -> bool {
+    message.contains("OOM-killed") || message.contains("OOMKilled")
+}
+
 /// Why an image could not be pulled, by the runtime's words.
 pub(crate) fn pull_failure(message: &str) -> &'static str {
     let text = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let official = text.contains("docker.io/library/");
     if says(&[
         "no such host",
         "i/o timeout",
@@ -84,6 +138,9 @@ pub(crate) fn pull_failure(message: &str) -> &'static str {
         "server misbehaving",
     ]) {
         "k8s.pod.RegistryUnavailable"
+    } else if official && says(&["denied", "forbidden", "unauthorized"]) {
+        // Official images are public: who is refused asked for one that is not there.
+        "k8s.pod.ImageNotFound"
     } else if says(&[
         "unauthorized",
         "authentication required",
@@ -99,6 +156,12 @@ pub(crate) fn pull_failure(message: &str) -> &'static str {
     } else {
         "k8s.pod.ImagePullFailed"
     }
+}
+
+/// Whether the kubelet says that a secret, or a key of it, does not exist.
+pub(crate) fn secret_missing(message: &str) -> bool {
+    message.contains("secret \"") && message.contains("not found")
+        || message.contains("couldn't find key") && message.contains("in Secret")
 }
 
 fn termination(state: &ObjectState, container: &ContainerStatus, ended: &ContainerState) -> Option<Signal> {

@@ -55,10 +55,10 @@ fn healthy_node_conditions_say_nothing() {
 }
 
 #[test]
-fn a_node_of_unknown_state_is_not_ready() {
+fn a_node_of_unknown_state_has_lost_its_kubelet() {
     let found = kinds(json!({"kind": "Node", "metadata": {"name": "n1"}, "spec": {"unschedulable": true},
         "status": {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]}}));
-    assert_eq!(found, ["k8s.node.NotReady", "k8s.node.Cordoned"]);
+    assert_eq!(found, ["k8s.node.KubeletDown", "k8s.node.Cordoned"]);
 }
 
 #[test]
@@ -87,4 +87,35 @@ fn a_stuck_rollout_and_its_missing_replicas_are_told_apart() {
             "k8s.workload.ReplicaMismatch"
         ]
     );
+}
+
+#[test]
+fn a_kubelet_that_runs_says_what_is_down() {
+    let ready = |message: &str| {
+        kinds(json!({"kind": "Node", "metadata": {"name": "n1"}, "status": {"conditions": [
+            {"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": message}]}}))
+    };
+    assert_eq!(ready("container runtime is down"), ["k8s.node.RuntimeDown"]);
+    assert_eq!(ready("network plugin not initialized"), ["k8s.node.NotReady"]);
+}
+
+#[test]
+fn a_refused_pull_of_an_official_image_means_that_it_is_not_there() {
+    let pull = |image: &str| {
+        let message = format!("failed to resolve reference \"{image}\": 403 Forbidden");
+        kinds(pod(json!({"phase": "Pending", "containerStatuses": [{"name": "c", "ready": false,
+            "state": {"waiting": {"reason": "ErrImagePull", "message": message}}}]})))
+    };
+    assert_eq!(pull("docker.io/library/nginx:x"), ["k8s.pod.ImageNotFound"]);
+    assert_eq!(pull("reg.example/team/app:x"), ["k8s.pod.ImagePullAuth"]);
+}
+
+#[test]
+fn a_secret_that_is_not_found_is_told_from_other_configuration_errors() {
+    let waiting = |message: &str| {
+        kinds(pod(json!({"phase": "Pending", "containerStatuses": [{"name": "c", "ready": false,
+            "state": {"waiting": {"reason": "CreateContainerConfigError", "message": message}}}]})))
+    };
+    assert_eq!(waiting("secret \"db\" not found"), ["k8s.pod.SecretMissing"]);
+    assert_eq!(waiting("configmap \"app\" not found"), ["k8s.pod.ConfigError"]);
 }
