@@ -23,6 +23,7 @@ pub mod runbook;
 mod scope;
 mod slots;
 mod statements;
+mod suspects;
 mod synthesize;
 pub mod tool;
 mod voice;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use schemas::answer::{
     AgentResult, Answer, AnswerAsOf, AnswerHypothesis, AnswerStatus, ChainEnd, ChainLink, Cost, Missing,
-    Plan, Question, RootCause, SimilarCase, ToolCall,
+    Plan, Question, RootCause, SimilarCase, TimeWindow, ToolCall,
 };
-use schemas::ids::{EventId, hash64};
+use schemas::confidence::Confidence;
+use schemas::ids::{EventId, IncidentId, hash64};
 use schemas::view::{ChainRow, EpisodeRow, Hypothesis, IncidentRow};
 
 use crate::evidence::Known;
@@ -15,11 +16,18 @@ use crate::rule_out::rule_out;
 use crate::runbook;
 use crate::scope::Resolved;
 use crate::statements::{statements, summary};
+use crate::suspects::{Suspect, suspects};
 
 /// Hypotheses in an answer.
 const HYPOTHESES_MAX: usize = 5;
 /// Below this, in thousandths, no cause stands out.
 const CLEAR_MILLI: u32 = 150;
+/// What a suspect without a rival weighs, in thousandths, when an incident was seen, …
+const INCIDENT_MILLI: u32 = 950;
+/// … and when none was.
+const QUIET_MILLI: u32 = 600;
+/// Causes are looked for this long before the first sign of trouble, in milliseconds.
+const BEFORE_MS: i64 = 600_000;
 /// Sources whose silence weakens an answer, and why.
 const EXPECTED: [(&str, &str); 5] = [
     ("kubernetes", "without object states and Events, causes inside the cluster cannot be seen"),
@@ -52,10 +60,16 @@ pub(crate) fn answer(question: &Question, resolved: &Resolved, known: &Known, br
     for (rank, (_, (incident, root))) in (1..).zip(ordered.into_iter().take(HYPOTHESES_MAX)) {
         hypotheses.push(hypothesis(rank, incident, root, known));
     }
-    let best = resolved.incidents.first().and_then(|incident| incident.hypotheses.first());
-    let status = match best {
+    let suspected = measured_window(resolved).map(|window| suspects(known, window)).unwrap_or_default();
+    if !suspected.is_empty() {
+        let first = resolved.incidents.first();
+        let ranked = (1..).zip(suspected.iter().take(HYPOTHESES_MAX));
+        hypotheses = ranked.map(|(rank, suspect)| accuse(rank, first, suspect, known)).collect();
+    }
+    let clear = f64::from(CLEAR_MILLI) / 1_000.0;
+    let status = match hypotheses.first() {
         None => AnswerStatus::NoData,
-        Some(best) if best.confidence_milli < CLEAR_MILLI => AnswerStatus::NoClearRootCause,
+        Some(best) if best.confidence < clear => AnswerStatus::NoClearRootCause,
         Some(_) => AnswerStatus::Answered,
     };
     let ruled_out = resolved.incidents.first().map(|incident| rule_out(incident, known)).unwrap_or_default();
@@ -123,6 +137,49 @@ fn hypothesis(rank: u32, incident: &IncidentRow, root: &Hypothesis, known: &Know
         incident_id: incident.incident_id,
         root_cause: root_cause(&root.root),
         chain,
+        evidence: known.cite(cited),
+        explains: explains.into_iter().collect(),
+    }
+}
+
+/// The stretch of time in which nothing but measurements speaks: that of the question when there is no incident, or
+/// that of the incidents when all their causes are anomalies on metrics.
+fn measured_window(resolved: &Resolved) -> Option<TimeWindow> {
+    if resolved.incidents.is_empty() {
+        return resolved.scope.time_window;
+    }
+    let mut causes = resolved.incidents.iter().flat_map(|incident| &incident.hypotheses);
+    if causes.any(|cause| cause.root.magnitude == 0) {
+        return None;
+    }
+    let from = resolved.incidents.iter().map(|incident| incident.started_at.plus_ms(-BEFORE_MS)).min()?;
+    let to = resolved.incidents.iter().map(|incident| incident.last_at).max()?;
+    Some(resolved.scope.time_window.unwrap_or(TimeWindow { from, to }))
+}
+
+/// A hypothesis without a chain: measurements that moved together. Without an incident nobody was seen to suffer.
+fn accuse(
+    rank: u32,
+    incident: Option<&IncidentRow>,
+    suspect: &Suspect<'_>,
+    known: &Known,
+) -> AnswerHypothesis {
+    let most = if incident.is_some() { INCIDENT_MILLI } else { QUIET_MILLI };
+    let weight = suspect.share_milli * most / 1_000;
+    let mut cause = root_cause(suspect.episode);
+    cause.entity = suspect.entity.to_string();
+    let mut cited: BTreeSet<EventId> = suspect.episode.event_ids.iter().copied().collect();
+    let explains = suspect.explains.iter();
+    cited.extend(explains.clone().flat_map(|row| row.event_ids.first().copied()));
+    let explains: BTreeSet<String> =
+        explains.map(|row| format!("{} on {}", row.kind.id(), row.entity)).collect();
+    AnswerHypothesis {
+        rank,
+        confidence: f64::from(Confidence::built_in().of(suspect.episode.class, weight)) / 1_000.0,
+        weight: f64::from(weight) / 1_000.0,
+        incident_id: incident.map_or(IncidentId(0), |incident| incident.incident_id),
+        root_cause: cause,
+        chain: Vec::new(),
         evidence: known.cite(cited),
         explains: explains.into_iter().collect(),
     }

@@ -15,6 +15,7 @@ use schemas::view::{Row, ViewName};
 use serde::Serialize;
 
 pub mod cloudopsbench;
+pub mod measured;
 
 /// One line of a predictions file. Fields that a data set lacks are null.
 #[derive(Clone, Debug, Serialize)]
@@ -76,6 +77,12 @@ pub struct Outcome {
 
 /// Feeds a case to an engine of its own and asks.
 pub async fn investigate(tenant: &TenantId, records: &[CaseRecord], query: &str) -> Result<Outcome> {
+    ask(&Question::new(tenant.clone(), query), records).await
+}
+
+/// Feeds a case to an engine of its own and asks a question of its tenant.
+pub async fn ask(question: &Question, records: &[CaseRecord]) -> Result<Outcome> {
+    let tenant = &question.tenant_id;
     let config = EngineConfig { clock: Clock::Event, ..EngineConfig::default() };
     let engine = Engine::start(config).context("start the engine")?;
     let mut batch: Vec<Arrival> = Vec::new();
@@ -93,8 +100,7 @@ pub async fn investigate(tenant: &TenantId, records: &[CaseRecord], query: &str)
     let epoch = engine.input().seal(batch, EventTime(0)).await.context("seal the case")?;
     let reader = engine.reader();
     reader.complete(epoch).await.context("wait for the views")?;
-    let question = Question::new(tenant.clone(), query);
-    let answer = agents::investigate(&reader, &question).await.context("investigate")?;
+    let answer = agents::investigate(&reader, question).await.context("investigate")?;
     let ms = started.elapsed().as_secs_f64() * 1_000.0;
     let (rows, ..) = reader.scan(Query::all(tenant, ViewName::Topology), 100_000).await?;
     let edges = rows.into_iter().filter_map(|row| match row {

@@ -39,6 +39,8 @@ pub(crate) struct Occurrence {
     pub(crate) count: u64,
     pub(crate) severity: Severity,
     pub(crate) detail: String,
+    /// Tenths of a spread, for anomalies on metrics; else 0.
+    pub(crate) magnitude: u32,
 }
 
 /// What occurrences are folded by.
@@ -69,6 +71,8 @@ pub(crate) struct Episode {
     pub(crate) anchor: Cite,
     pub(crate) evidence: Vec<EventId>,
     pub(crate) detail: String,
+    /// The greatest of its occurrences.
+    pub(crate) magnitude: u32,
 }
 
 impl Episode {
@@ -87,6 +91,7 @@ impl Episode {
             severity: self.severity,
             event_ids: self.evidence.clone(),
             detail: self.detail.clone(),
+            magnitude: self.magnitude,
         }
     }
 }

@@ -178,7 +178,7 @@ pub struct AnswerHypothesis {
     pub confidence: f64,
     /// What speaks for it against its rivals, 0 to 1: what the confidence is read from.
     pub weight: f64,
-    /// The incident it belongs to.
+    /// The incident it belongs to; `inc_` and zeros when unusual measurements are all there is.
     #[schema(value_type = String)]
     pub incident_id: IncidentId,
     /// The cause.

@@ -118,6 +118,8 @@ named_enum!(
         Channel = "channel",
         /// A feature flag.
         Flag = "flag",
+        /// The calls of one service to another; name is `caller->callee`.
+        Call = "call",
     }
 );
 

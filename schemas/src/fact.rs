@@ -95,8 +95,16 @@ pub struct Sample {
     pub metric: String,
     /// When.
     pub at: EventTime,
-    /// Value times 1000, saturating.
-    pub value_milli: i64,
+    /// Value in millionths of a unit, saturating: seconds and cores need them, and bytes fit up to nine terabytes.
+    pub value_micro: i64,
+}
+
+impl Sample {
+    /// A finite number as fixed point; what does not fit saturates.
+    pub fn micro(value: f64) -> i64 {
+        // The cast saturates.
+        (value * 1_000_000.0) as i64
+    }
 }
 
 /// A log line reduced to its template.

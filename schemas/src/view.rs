@@ -164,6 +164,9 @@ pub struct EpisodeRow {
     pub event_ids: Vec<EventId>,
     /// The source's words of its first event.
     pub detail: String,
+    /// Of an anomaly on a metric: its greatest distance from what is usual, in tenths of the usual spread; else 0.
+    #[serde(default)]
+    pub magnitude: u32,
 }
 
 /// One proposed cause of one effect.

@@ -84,6 +84,7 @@ fn change(random: &mut Random, number: u64) -> Change {
             severity,
             event_ids: Vec::new(),
             detail: text(random),
+            magnitude: 0,
         };
         (ViewName::Episodes, Row::from(row))
     };

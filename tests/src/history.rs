@@ -332,18 +332,18 @@ impl Writer {
     fn series(&mut self) -> Vec<Arrival> {
         let entity = self.any_entity();
         let metric = self.pick(&["cpu", "span.errors", "queue_depth"]).to_owned();
-        let level = self.random.between(1, 50) * 1_000;
+        let level = self.random.between(1, 50) * 1_000_000;
         let jump = self.random.below(2) == 0;
         let minutes = self.random.between(9, 16);
         let mut arrivals = Vec::new();
         for minute in 0..minutes {
             let at = self.now.plus_ms((minute - minutes) * 60_000 + self.random.between(0, 20_000));
-            let value_milli = if jump && minutes - 3 < minute {
+            let value_micro = if jump && minutes - 3 < minute {
                 level * 20
             } else {
-                level + self.random.between(-200, 200)
+                level + self.random.between(-200_000, 200_000)
             };
-            let sample = Sample { entity: entity.clone(), metric: metric.clone(), at, value_milli };
+            let sample = Sample { entity: entity.clone(), metric: metric.clone(), at, value_micro };
             let event = self.event(at, vec![Fact::Sample(sample)]);
             arrivals.push(self.send(event));
         }

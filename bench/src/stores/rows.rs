@@ -67,6 +67,7 @@ fn episode(number: u64) -> EpisodeRow {
         severity: severity(number),
         event_ids: (0..4).map(|event| EventId(u128::from(number * 7 + event))).collect(),
         detail: format!("container main was killed, attempt {number}"),
+        magnitude: 0,
     }
 }
 

@@ -40,6 +40,7 @@ struct Run {
     anchor: Cite,
     evidence: Vec<EventId>,
     detail: String,
+    magnitude: u32,
 }
 
 /// Folds occurrences into episodes.
@@ -89,6 +90,7 @@ fn run(occurrence: &Occurrence, copies: Diff) -> Run {
         anchor: occurrence.cite,
         evidence: vec![occurrence.cite.event],
         detail: occurrence.detail.clone(),
+        magnitude: occurrence.magnitude,
     }
 }
 
@@ -102,6 +104,7 @@ fn join(mut open: Run, next: Run) -> Run {
     open.count = open.count.saturating_add(next.count);
     open.severity = open.severity.max(next.severity);
     open.anchor = open.anchor.min(next.anchor);
+    open.magnitude = open.magnitude.max(next.magnitude);
     for event in next.evidence {
         if open.evidence.len() < EVIDENCE_MAX && !open.evidence.contains(&event) {
             open.evidence.push(event);
@@ -134,5 +137,6 @@ fn episode(subject: &Subject, run: Run, earlier: u32) -> Episode {
         anchor: run.anchor,
         evidence: run.evidence,
         detail: run.detail,
+        magnitude: run.magnitude,
     }
 }

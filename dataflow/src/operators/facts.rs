@@ -81,7 +81,7 @@ pub(crate) fn points<'scope>(current: Current<'scope>) -> Updates<'scope, (Serie
                 let id = sample.entity.id(tenant);
                 let entity = Arc::new(sample.entity.clone());
                 let series = Series { tenant, id, metric: sample.metric.clone(), entity };
-                Some((series, Point { at: sample.at, cite: event.cite, value_milli: sample.value_milli }))
+                Some((series, Point { at: sample.at, cite: event.cite, value_micro: sample.value_micro }))
             }
             _ => None,
         });

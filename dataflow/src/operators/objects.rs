@@ -200,5 +200,6 @@ pub(crate) fn occurrence(signal: &Signal, cite: Cite) -> Occurrence {
         count: u64::from(signal.count),
         severity: signal.severity,
         detail: signal.detail.clone(),
+        magnitude: 0,
     }
 }

@@ -100,6 +100,7 @@ fn occurrence(logger: &Logger, summary: Summary) -> (Subject, Occurrence) {
         count: summary.count.min(u64::from(u32::MAX)),
         severity: Severity::Error,
         detail: summary.first.detail,
+        magnitude: 0,
     };
     (subject, occurrence)
 }

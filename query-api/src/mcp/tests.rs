@@ -243,6 +243,7 @@ pub(super) fn episode(id: u64, at: EventTime, detail: &str) -> EpisodeRow {
         severity: Severity::Info,
         event_ids: vec![EventId(1)],
         detail: detail.to_owned(),
+        magnitude: 0,
     }
 }
 

@@ -7,6 +7,7 @@ use super::vendor::{VendorEvent, each, json as parse_json, optional};
 use super::{Decoded, Raw};
 use crate::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
 use crate::error::DecodeError;
+use crate::fact::Sample;
 use crate::object::parse::{items, text};
 use crate::time::EventTime;
 
@@ -45,10 +46,10 @@ fn envelope(raw: &Raw<'_>, labels: &Value, samples: Vec<(i64, f64)>) -> Result<E
             "Prometheus series without samples, or with times outside 2000 to 2100",
         ));
     };
-    let milli = |value: f64| if value.is_finite() { Some((value * 1_000.0) as i64) } else { None };
+    let micro = |value: f64| value.is_finite().then(|| Sample::micro(value));
     let pairs: Vec<Value> =
-        samples.iter().filter_map(|(ms, value)| Some(json!([ms, milli(*value)?]))).collect();
-    let payload = json!({"labels": labels, "samples_milli": pairs});
+        samples.iter().filter_map(|(ms, value)| Some(json!([ms, micro(*value)?]))).collect();
+    let payload = json!({"labels": labels, "samples_micro": pairs});
     let label = |keys: &[&str]| keys.iter().find_map(|key| optional(text(labels, &[key])));
     let content = payload.to_string();
     Ok(VendorEvent {

@@ -1,21 +1,40 @@
-//! What an unusual metric value means, by the name of the metric.
+//! What an unusual metric value means: its kind by the name of the metric, how bad it is, how small a spread can be.
 
 use crate::catalogue::Kind;
+use crate::entity::EntityKind;
+use crate::envelope::Severity;
 
 /// Words of a metric's name, and the kind that a rise of it is. The first that fits decides.
 const RISES: &[(&[&str], &str)] = &[
     (&["throttl", "cfs"], "metric.cpu_throttling"),
     (&["retrans"], "metric.retransmissions"),
+    (&["success", "availab"], "metric.level_shift"),
     (&["error", "5xx", "fail"], "trace.error_rate"),
     (&["duration", "latency", "response_time"], "trace.latency"),
     (&["cpu"], "metric.cpu_high"),
     (&["memory", "mem_", "rss", "working_set"], "metric.memory_high"),
     (&["replication_lag", "replica_lag"], "metric.replication_lag"),
     (&["lag", "backlog", "queue"], "metric.queue_lag"),
+    (&["network", "receive", "transmit"], "metric.network_high"),
+    (&["disk", "fs_", "filesystem", "iops"], "metric.disk_high"),
     (&["requests", "qps", "rps", "throughput"], "metric.traffic_surge"),
 ];
 
-/// The kind of an anomaly on a metric. Falls, and metrics of unknown meaning, are level shifts.
+/// The same for falls. Whatever else falls is a level shift: memory or a queue that falls is no trouble.
+const FALLS: &[(&[&str], &str)] = &[
+    (&["success", "availab"], "trace.error_rate"),
+    (&["error", "5xx", "fail"], "metric.level_shift"),
+    (&["requests", "qps", "rps", "throughput"], "metric.traffic_drop"),
+];
+
+/// Marks of percentiles that few requests decide.
+const TAILS: [&str; 3] = ["p99", "0.99", "p95"];
+/// A symptom of users is grave when it is this far from what is usual, in tenths of spreads, …
+const GRAVE_MAGNITUDE: u32 = 200;
+/// … for this long, in milliseconds.
+const GRAVE_MS: i64 = 60_000;
+
+/// The kind of an anomaly on a metric. Metrics of unknown meaning have level shifts.
 pub fn anomaly_kind(metric: &str, up: bool) -> Kind {
     let name = metric.to_ascii_lowercase();
     // The median is slow only when most requests are; the rest of a distribution tells of some.
@@ -24,6 +43,56 @@ pub fn anomaly_kind(metric: &str, up: bool) -> Kind {
         return Kind::named("trace.median_latency");
     }
     let fits = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    let id = RISES.iter().find(|(words, _)| up && fits(words)).map_or("metric.level_shift", |(_, id)| *id);
+    let table = if up { RISES } else { FALLS };
+    let id = table.iter().find(|(words, _)| fits(words)).map_or("metric.level_shift", |(_, id)| *id);
+    let id = if id == "trace.latency" && fits(&TAILS) { "trace.latency_tail" } else { id };
     Kind::named(id)
+}
+
+/// How bad an anomaly is: what users feel is grave once it is strong and lasts. Calls are felt through their caller.
+pub fn anomaly_severity(kind: Kind, entity: EntityKind, magnitude: u32, lasted_ms: i64) -> Severity {
+    let felt = matches!(kind.id(), "trace.latency" | "trace.median_latency" | "trace.error_rate")
+        && entity != EntityKind::Call;
+    let strong = GRAVE_MAGNITUDE <= magnitude && GRAVE_MS <= lasted_ms;
+    let usual = kind.spec().severity;
+    if felt && strong { usual.max(Severity::Error) } else { usual }
+}
+
+/// The least spread of a metric, in millionths of its unit: one in a hundred requests always fails somewhere.
+pub fn spread_floor_micro(metric: &str) -> i64 {
+    let name = metric.to_ascii_lowercase();
+    match () {
+        () if name.contains("percent") => 1_000_000,
+        () if ["error", "5xx", "fail", "success", "availab"].iter().any(|word| name.contains(word)) => 10_000,
+        () => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn direction_and_percentile_decide_the_kind() {
+        let kind = |metric: &str, up: bool| anomaly_kind(metric, up).id();
+        assert_eq!(kind("request_success_ratio", false), "trace.error_rate");
+        assert_eq!(kind("request_success_ratio", true), "metric.level_shift");
+        assert_eq!(kind("latency_seconds{quantile=0.5}", true), "trace.median_latency");
+        assert_eq!(kind("latency_seconds{quantile=0.9}", true), "trace.latency");
+        assert_eq!(kind("latency_seconds{quantile=0.99}", true), "trace.latency_tail");
+        assert_eq!(kind("container_memory_rss", false), "metric.level_shift");
+        assert_eq!(kind("http_requests", false), "metric.traffic_drop");
+    }
+
+    #[test]
+    fn only_what_users_feel_strongly_and_long_is_grave() {
+        let latency = Kind::named("trace.latency");
+        let severity = |magnitude, ms| anomaly_severity(latency, EntityKind::Service, magnitude, ms);
+        assert_eq!(severity(200, 60_000), Severity::Error);
+        assert_eq!(severity(199, 60_000), Severity::Warning);
+        assert_eq!(severity(200, 59_999), Severity::Warning);
+        assert_eq!(anomaly_severity(latency, EntityKind::Call, 900, 90_000), Severity::Warning);
+        let cpu = Kind::named("metric.cpu_high");
+        assert_eq!(anomaly_severity(cpu, EntityKind::Service, 900, 90_000), Severity::Warning);
+    }
 }

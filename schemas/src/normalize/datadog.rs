@@ -23,7 +23,7 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
                 entity: entity.clone(),
                 metric: metric.to_owned(),
                 at,
-                value_milli: (value * 1_000.0) as i64,
+                value_micro: Sample::micro(value),
             }))
         };
         let facts = items(payload, &["points"]).filter_map(sample).collect();

@@ -1,13 +1,15 @@
 //! Envelopes of other producers.
 //!
-//! `log` with payload `{"message"}` is a log line; `metric` with `{"metric", "value"}` a sample; `alert` with `{"name"}`
-//! an alert, which may place itself by `labels` and name the `metric` that rose; `kgroot`/`withdraw` with `{"ingest_id"}` withdraws an event; everything else is an event of its severity.
+//! `log` with payload `{"message"}` is a log line; `metric` with `{"metric", "value"}` a sample; `topology` with
+//! `{"calls"}` an edge; `alert` with `{"name"}` an alert, which may place itself by `labels` and name the `metric` that rose;
+//! `kgroot`/`withdraw` with `{"ingest_id"}` withdraws an event; everything else is an event of its severity.
 
 use serde_json::Value;
 
 use super::anomaly::anomaly_kind;
 use super::{alertmanager, place, telemetry};
 use crate::catalogue::Kind;
+use crate::entity::{Entity, EntityKind, Relation, RelationKind};
 use crate::envelope::{Envelope, Severity};
 use crate::error::DecodeError;
 use crate::fact::{Fact, Normalized, Sample, Signal, clip};
@@ -45,8 +47,24 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
                 entity,
                 metric,
                 at: envelope.ts,
-                value_milli: (value * 1_000.0) as i64,
+                value_micro: Sample::micro(value),
             }));
+        }
+        "topology" => {
+            // A service map: `{"calls": name}`.
+            let callee =
+                Entity::namespaced(EntityKind::Service, &entity.namespace, text(payload, &["calls"]))
+                    .in_cluster(&entity.cluster);
+            let (kind, valid_from) = (RelationKind::Calls, envelope.ts);
+            if !callee.name.is_empty() {
+                facts.push(Fact::Relation(Relation {
+                    from: entity,
+                    kind,
+                    to: callee,
+                    valid_from,
+                    valid_to: None,
+                }));
+            }
         }
         "alert" => {
             // What rose is known already; no baseline has to find it again.

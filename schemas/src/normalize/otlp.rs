@@ -125,16 +125,16 @@ fn fold_spans(payload: &Value, service: &Entity, facts: &mut Vec<Fact>) {
     }
     for (second, folded) in seconds {
         let at = EventTime(second.saturating_mul(1_000));
-        let mut sample = |metric: &str, value_milli: i64| {
+        let mut sample = |metric: &str, value_micro: i64| {
             facts.push(Fact::Sample(Sample {
                 entity: service.clone(),
                 metric: metric.to_owned(),
                 at,
-                value_milli,
+                value_micro,
             }));
         };
-        sample("span.duration_us", folded.duration_us.saturating_mul(1_000) / folded.count.max(1));
-        sample("span.errors_percent", folded.errors.saturating_mul(100_000) / folded.count.max(1));
+        sample("span.duration_us", folded.duration_us.saturating_mul(1_000_000) / folded.count.max(1));
+        sample("span.errors_percent", folded.errors.saturating_mul(100_000_000) / folded.count.max(1));
     }
     facts.extend(called.into_iter().map(|(callee, since)| edge(service, RelationKind::Calls, callee, since)));
 }
@@ -187,8 +187,8 @@ fn metrics(payload: &Value, entity: &Entity, facts: &mut Vec<Fact>) {
             else {
                 continue;
             };
-            let value_milli = (value * 1_000.0) as i64;
-            facts.push(Fact::Sample(Sample { entity: entity.clone(), metric: clip(name), at, value_milli }));
+            let value_micro = Sample::micro(value);
+            facts.push(Fact::Sample(Sample { entity: entity.clone(), metric: clip(name), at, value_micro }));
         }
     }
 }
@@ -222,7 +222,7 @@ mod tests {
         let shown: Vec<String> = found
             .iter()
             .map(|fact| match fact {
-                Fact::Sample(sample) => format!("{} {}", sample.metric, sample.value_milli),
+                Fact::Sample(sample) => format!("{} {}", sample.metric, sample.value_micro),
                 Fact::Relation(edge) => format!("{} {} {}", edge.from, edge.kind, edge.to),
                 other => panic!("{other:?}"),
             })
@@ -230,8 +230,8 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "span.duration_us 250000000",
-                "span.errors_percent 100000",
+                "span.duration_us 250000000000",
+                "span.errors_percent 100000000",
                 "service/shop/cart calls service/shop/pay"
             ]
         );

@@ -23,6 +23,24 @@ pub(super) fn service_of_envelope(place: &EnvelopeEntity) -> Option<Entity> {
     Some(service.in_cluster(place.cluster.as_deref().unwrap_or_default()))
 }
 
+/// The calls of one service to another.
+pub(super) fn of_call(caller: &Entity, callee: &Entity) -> Entity {
+    let name = format!("{}->{}", caller.name, callee.name);
+    Entity::namespaced(EntityKind::Call, &callee.namespace, &name).in_cluster(&callee.cluster)
+}
+
+/// Caller and callee, where labels of a mesh name both.
+pub(super) fn call_of_labels<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<(Entity, Entity)> {
+    let cluster = label("cluster").unwrap_or_default();
+    let side = |workload: &str, namespace: &str| {
+        let name = label(workload).filter(|name| *name != "unknown")?;
+        let namespace = label(namespace).unwrap_or_default();
+        Some(Entity::namespaced(EntityKind::Service, namespace, name).in_cluster(cluster))
+    };
+    let caller = side("source_workload", "source_workload_namespace")?;
+    Some((caller, side("destination_workload", "destination_workload_namespace")?))
+}
+
 /// Labels of monitoring systems, most specific first.
 const BY_LABEL: [(&str, EntityKind); 13] = [
     ("pod", EntityKind::Pod),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::place;
+use crate::entity::{Relation, RelationKind};
 use crate::envelope::Envelope;
 use crate::error::DecodeError;
 use crate::fact::{Fact, Normalized, Sample, clip};
@@ -10,7 +11,7 @@ use crate::object::parse::{entries, items, text};
 use crate::time::EventTime;
 
 /// Labels that say where a series is from, and so are not part of its name.
-const PLACES: [&str; 17] = [
+const PLACES: [&str; 21] = [
     "__name__",
     "namespace",
     "pod",
@@ -28,6 +29,10 @@ const PLACES: [&str; 17] = [
     "prometheus",
     "job_name",
     "cronjob",
+    "source_workload",
+    "source_workload_namespace",
+    "destination_workload",
+    "destination_workload_namespace",
 ];
 
 pub(crate) fn normalize(_envelope: &Envelope, payload: &Value) -> Result<Normalized, DecodeError> {
@@ -44,7 +49,9 @@ pub(crate) fn normalize(_envelope: &Envelope, payload: &Value) -> Result<Normali
     let metric = clip(&metric);
     let summary = clip(&format!("samples of {metric}"));
     let label = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
-    let Some(entity) = place::of_labels(label) else {
+    let call = place::call_of_labels(label);
+    let of_call = call.as_ref().map(|(caller, callee)| place::of_call(caller, callee));
+    let Some(entity) = of_call.or_else(|| place::of_labels(label)) else {
         return Ok(Normalized { summary, ..Normalized::default() });
     };
     let sample = |pair: &Value| {
@@ -53,9 +60,21 @@ pub(crate) fn normalize(_envelope: &Envelope, payload: &Value) -> Result<Normali
             entity: entity.clone(),
             metric: metric.clone(),
             at,
-            value_milli: pair[1].as_i64()?,
+            value_micro: pair[1].as_i64()?,
         }))
     };
-    let facts = items(payload, &["samples_milli"]).filter_map(sample).collect();
+    let mut facts: Vec<Fact> = items(payload, &["samples_micro"]).filter_map(sample).collect();
+    let first =
+        facts.iter().filter_map(|fact| if let Fact::Sample(sample) = fact { Some(sample.at) } else { None });
+    if let (Some((caller, callee)), Some(since)) = (call, first.min()) {
+        let kind = RelationKind::Calls;
+        facts.push(Fact::Relation(Relation {
+            from: caller,
+            kind,
+            to: callee,
+            valid_from: since,
+            valid_to: None,
+        }));
+    }
     Ok(Normalized { facts, summary, ..Normalized::default() })
 }

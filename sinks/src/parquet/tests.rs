@@ -60,6 +60,7 @@ fn episode(number: u64) -> EpisodeRow {
         severity: Severity::ALL[2],
         event_ids: vec![EventId(1), EventId(2)],
         detail: String::new(),
+        magnitude: 0,
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) struct Occurrence {
     pub(super) detail: String,
     pub(super) entity: Entity,
     pub(super) kind: Kind,
+    pub(super) magnitude: u32,
 }
 
 /// An edge is claimed to hold.
@@ -81,6 +82,7 @@ pub(super) fn occurrence(signal: &Signal, seq: u64, event: EventId, standing: bo
         detail: signal.detail.clone(),
         entity: signal.entity.clone(),
         kind: signal.kind,
+        magnitude: 0,
     }
 }
 

@@ -131,6 +131,8 @@ fn rank(episodes: &[Episode], links: &[Link], members: &BTreeSet<usize>) -> Rank
             .max();
         let out = u64::try_from(out.unwrap_or(500)).unwrap_or(0);
         let score = (u64::from(episodes[node].row.kind.spec().prior) + 1) * out * support / total.max(1);
+        let doublings = (episodes[node].row.magnitude / 60).max(1).ilog2();
+        let score = score * (8 + u64::from(doublings)) / 8;
         candidates.push((node, reach, score));
     }
     candidates.sort_by_key(|(node, _, score)| {

@@ -7,12 +7,13 @@ use schemas::entity::Entity;
 use schemas::envelope::Severity;
 use schemas::fact::{Fact, LogLine, clip};
 use schemas::ids::EventId;
-use schemas::normalize::anomaly::anomaly_kind;
+use schemas::normalize::anomaly::{anomaly_kind, anomaly_severity, spread_floor_micro};
 use schemas::time::EventTime;
 
 use super::admission::{Event, Occurrence};
 
 const SLOT_MS: i64 = 60_000;
+const SAMPLE_SLOT_MS: i64 = 15_000;
 
 /// A sample: time, arrival, event, value.
 type Point = (EventTime, u64, EventId, i64);
@@ -23,67 +24,106 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
         for fact in &event.arrival.normalized.facts {
             if let Fact::Sample(sample) = fact {
                 let slots = series.entry((sample.entity.clone(), sample.metric.clone())).or_default();
-                let point = (sample.at, event.seq, event.arrival.envelope.ingest_id, sample.value_milli);
-                slots.entry(sample.at.0.div_euclid(SLOT_MS)).or_default().push(point);
+                let point = (sample.at, event.seq, event.arrival.envelope.ingest_id, sample.value_micro);
+                slots.entry(sample.at.0.div_euclid(SAMPLE_SLOT_MS)).or_default().push(point);
             }
         }
     }
     let mut found = Vec::new();
     for ((entity, metric), slots) in series {
+        let numbers: Vec<i64> = slots.keys().copied().collect();
         let mut slots: Vec<Vec<Point>> = slots.into_values().collect();
         slots.iter_mut().for_each(|points| points.sort());
         let means: Vec<i128> = slots
             .iter()
             .map(|points| points.iter().map(|point| i128::from(point.3)).sum::<i128>() / points.len() as i128)
             .collect();
-        let verdicts: Vec<Option<(bool, i128)>> =
-            (0..slots.len()).map(|index| verdict(&means, index)).collect();
+        let verdicts = verdicts(&means, i128::from(spread_floor_micro(&metric)));
         let mut index = 0;
         while index < slots.len() {
-            let Some((up, median)) = verdicts[index] else {
+            let Some((up, median, _)) = verdicts[index] else {
                 index += 1;
                 continue;
             };
             let first = index;
-            while index < slots.len() && verdicts[index].is_some_and(|(direction, _)| direction == up) {
+            let mut magnitude = 0;
+            while let Some((_, _, far)) =
+                verdicts.get(index).copied().flatten().filter(|(direction, ..)| *direction == up)
+            {
+                magnitude = magnitude.max(far);
                 index += 1;
+            }
+            let lasted = numbers[index - 1] - numbers[first - 1];
+            if lasted < 2 {
+                continue;
             }
             let (at, seq, event, _) = slots[first][0];
             let kind = anomaly_kind(&metric, up);
+            let (from, to) = (units(median), units(means[first]));
             found.push(Occurrence {
                 onset: at,
                 seq,
                 event,
-                earliest: at,
+                earliest: slots[first - 1].iter().map(|point| point.0).max().unwrap_or(at),
                 last: slots[index - 1].iter().map(|point| point.0).max().unwrap_or(at),
                 ended: slots.get(index).map(|points| points[0].0),
                 standing: false,
                 count: (index - first) as u64,
-                severity: kind.spec().severity,
-                detail: clip(&format!("{metric} went from {median} to {} (thousandths)", means[first])),
+                severity: anomaly_severity(kind, entity.kind, magnitude, lasted * SAMPLE_SLOT_MS),
+                detail: clip(&format!("{metric} went from {from} to {to}, {} spreads away", magnitude / 10)),
                 entity: entity.clone(),
                 kind,
+                magnitude,
             });
         }
     }
     found
 }
 
-fn verdict(means: &[i128], index: usize) -> Option<(bool, i128)> {
-    if index < 8 {
-        return None;
+/// Of every slot: direction, median and magnitude if it deviates.
+fn verdicts(means: &[i128], floor: i128) -> Vec<Option<(bool, i128, u32)>> {
+    let (mut usual, mut streak) = (Vec::new(), 0);
+    let mut found = Vec::new();
+    for (index, mean) in means.iter().enumerate() {
+        let recent = &usual[usual.len().saturating_sub(40)..];
+        let verdict = verdict(recent, *mean, floor);
+        found.push(verdict);
+        if verdict.is_none() {
+            usual.push(*mean);
+            streak = 0;
+        } else {
+            streak += 1;
+            if streak == 40 {
+                usual = means[index - 7..=index].to_vec();
+                streak = 0;
+            }
+        }
     }
-    let before = &means[index.saturating_sub(30)..index];
-    let median = lower_median(before.to_vec());
-    let spread = lower_median(before.iter().map(|mean| (mean - median).abs()).collect()) * 3 / 2;
-    let spread = spread.max(median.abs() / 10).max(1_000);
-    let distance = means[index] - median;
-    (6 * spread < distance.abs()).then_some((0 < distance, median))
+    found
 }
 
-fn lower_median(mut values: Vec<i128>) -> i128 {
-    values.sort_unstable();
-    values[(values.len() - 1) / 2]
+fn verdict(usual: &[i128], mean: i128, floor: i128) -> Option<(bool, i128, u32)> {
+    if usual.len() < 8 {
+        return None;
+    }
+    let at = |mut values: Vec<i128>, place: usize| {
+        values.sort_unstable();
+        values[place]
+    };
+    let middle = (usual.len() - 1) / 2;
+    let median = at(usual.to_vec(), middle);
+    let distances: Vec<i128> = usual.iter().map(|value| (value - median).abs()).collect();
+    let ninth = at(distances.clone(), usual.len() * 9 / 10);
+    let spread = [at(distances, middle) * 3 / 2, ninth * 3 / 5, median.abs() / 10, floor];
+    let spread = spread.into_iter().max().unwrap_or(floor);
+    let distance = mean - median;
+    let magnitude = (distance.abs() * 10 / spread).min(100_000) as u32;
+    (6 * spread < distance.abs()).then_some((0 < distance, median, magnitude))
+}
+
+fn units(micro: i128) -> String {
+    let sign = if micro < 0 { "-" } else { "" };
+    format!("{sign}{}.{:06}", micro.abs() / 1_000_000, micro.abs() % 1_000_000)
 }
 
 pub(super) fn templates(current: &[Event]) -> Vec<Occurrence> {
@@ -130,6 +170,7 @@ pub(super) fn templates(current: &[Event]) -> Vec<Occurrence> {
                 detail: line.detail.clone(),
                 entity: entity.clone(),
                 kind: Kind::named("log.error_new_template"),
+                magnitude: 0,
             });
         }
     }

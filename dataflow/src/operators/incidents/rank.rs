@@ -15,6 +15,8 @@ use crate::rows::Episode;
 const HYPOTHESES_MAX: usize = 5;
 /// What a cause without a link to any member counts as.
 const OUT_DEFAULT: u64 = 500;
+/// Magnitude at which an anomaly begins, in tenths of a spread.
+const DEVIATION: u32 = 60;
 
 /// The ranking of a group.
 pub(super) struct Ranked {
@@ -85,7 +87,7 @@ fn candidate<'a>(
         .max()
         .unwrap_or(OUT_DEFAULT);
     let prior = u64::from(episode.kind.spec().prior);
-    let score = (prior + 1) * out * support / total.max(1);
+    let score = (prior + 1) * out * support / total.max(1) * strength(episode.magnitude) / 8;
     Candidate { episode, reach, score }
 }
 
@@ -140,6 +142,11 @@ fn evidence(candidate: &Candidate<'_>, candidates: &[Candidate<'_>], alone: bool
     let elsewhere = candidates.iter().filter(|rival| rival.episode.entity_id != candidate.episode.entity_id);
     let rival = elsewhere.map(|rival| rival.score).max().unwrap_or(0);
     u32::try_from(prior * 10 * candidate.score / (candidate.score + rival).max(1)).unwrap_or(u32::MAX)
+}
+
+/// Eighths: of two causes of one kind the one that deviates by more, an eighth for every doubling.
+fn strength(magnitude: u32) -> u64 {
+    8 + u64::from((magnitude / DEVIATION).max(1).ilog2())
 }
 
 fn weight(severity: Severity) -> u64 {

@@ -1,0 +1,75 @@
+//! PetShop: five-minute metrics, and a graph of who calls whom.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use schemas::answer::TimeWindow;
+use schemas::time::EventTime;
+use serde_json::json;
+
+use super::{Case, Table, Told, seconds, series, table};
+
+/// Rows of calm that are put before a case; they were recorded at another time.
+const CALM_ROWS: usize = 60;
+const STEP_MS: i64 = 300_000;
+
+pub(super) fn read(folder: &Path, case: &Case) -> Result<Told> {
+    let scenario = case.scenario.as_deref().context("a case without a scenario")?;
+    let trouble = wide(&folder.join("cases").join(&case.case).join("metrics.csv"))?;
+    let scenarios = folder.join("scenarios");
+    let calm = scenarios.join(scenario).join("noissue_metrics.csv");
+    let calm = if calm.exists() { calm } else { scenarios.join("low_traffic").join("noissue_metrics.csv") };
+    let calm = wide(&calm)?;
+    let first = trouble.rows.first().context("a case without rows")?.0;
+    let mut told = Vec::new();
+    for (place, column) in trouble.columns.iter().enumerate() {
+        let Some((node, metric)) = column.split_once('|') else { continue };
+        let known = calm.columns.iter().position(|other| other == column);
+        let skipped = calm.rows.len().saturating_sub(CALM_ROWS);
+        let before = calm.rows.iter().skip(skipped).zip((1..=CALM_ROWS as i64).rev());
+        let before = before.map(|((_, values), steps)| {
+            (first - steps * STEP_MS, known.and_then(|place| values.get(place).copied().flatten()))
+        });
+        let after = trouble.rows.iter().map(|(at, values)| (*at, values.get(place).copied().flatten()));
+        let points: Vec<_> = before.chain(after).filter(|(_, value)| value.is_some()).collect();
+        if !points.is_empty() {
+            told.push(series(json!({"__name__": metric, "service": node}), points.into_iter()));
+        }
+    }
+    let last = trouble.rows.last().map_or(first, |row| row.0);
+    let alert = case.timestamp.map_or(last, |seconds| seconds.saturating_mul(1_000));
+    // The alert names the end of five minutes.
+    let window = TimeWindow { from: EventTime(alert - 2 * STEP_MS), to: EventTime(last.max(alert) + 1) };
+    let envelopes = edges(&scenarios.join(scenario).join("graph.csv"), first)?;
+    Ok(Told { series: told, envelopes, window })
+}
+
+/// A table with three lines of header: node, metric, statistic; columns become `node|metric_statistic`.
+fn wide(path: &std::path::PathBuf) -> Result<Table> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let header: Vec<Vec<&str>> = text.lines().take(3).map(|line| line.split(',').collect()).collect();
+    let time = header.first().and_then(|row| row.first()).copied().unwrap_or_default().to_owned();
+    let mut read = table(path, 4, &time, seconds)?;
+    let part =
+        |row: usize, place: usize| header.get(row).and_then(|row| row.get(place)).copied().unwrap_or("");
+    read.columns = (0..read.columns.len())
+        .map(|at| format!("{}|{}_{}", part(0, at), part(1, at), part(2, at)))
+        .collect();
+    Ok(read)
+}
+
+fn edges(path: &Path, at: i64) -> Result<Vec<serde_json::Value>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let callees = lines.next().unwrap_or_default();
+    let mut edges = Vec::new();
+    for row in lines {
+        for (place, field) in row.iter().enumerate().skip(1) {
+            if field.parse::<f64>().is_ok_and(|weight| 0.0 < weight) {
+                edges.push(json!({"tenant_id": "case", "source": "topology", "event_type": "topology.calls",
+                    "ts": at, "severity": "info", "entity": {"service": row[0]}, "payload": {"calls": callees.get(place)}}));
+            }
+        }
+    }
+    Ok(edges)
+}
