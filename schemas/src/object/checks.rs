@@ -67,7 +67,7 @@ pub fn checks(objects: &[&ObjectState]) -> (Vec<Signal>, Vec<Edge>) {
     probes::check(&namespace, &mut signals);
     placement::check(&namespace, &mut signals);
     storage::check(&namespace, &mut signals);
-    quota::check(&namespace, &mut signals);
+    quota::check(&namespace, &mut signals, &mut edges);
     scheduler::check(&namespace, &mut signals, &mut edges);
     signals.sort();
     signals.dedup();

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use schemas::ids::hash128;
+use schemas::normalize::template::failure;
 use schemas::time::EventTime;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -125,7 +126,9 @@ fn severity(line: &str) -> Option<&'static str> {
         "deprecat",
     ]) {
         None
-    } else if says(&["error", "exception", "fatal", "panic", "denied", "refused", "traceback"]) {
+    } else if failure(line).is_some()
+        || says(&["error", "exception", "fatal", "panic", "denied", "refused", "traceback"])
+    {
         Some("error")
     } else if says(&["warn"]) {
         Some("warning")

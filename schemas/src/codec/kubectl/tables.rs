@@ -19,15 +19,14 @@ pub(super) fn names(text: &str, kind: &str, namespace: &str, items: &mut Vec<Val
 /// When an object was made, by kind, namespace and name.
 pub(super) type Made = BTreeMap<[String; 3], EventTime>;
 
-/// When the objects of a table were made: `describe` does not tell it of claims, nor of pods without a node.
+/// When the objects of a table were made: `describe` does not tell it of claims, quotas, nor of pods without a node. The
+/// age stands below its heading, which is not the last of every table.
 pub(super) fn made(text: &str, kind: &str, namespace: &str, arrived: EventTime, known: &mut Made) {
-    if text.lines().next().unwrap_or_default().split_whitespace().last() != Some("AGE") {
-        return;
-    }
+    let Some(column) = text.lines().next().and_then(|header| header.find(" AGE")) else { return };
     for line in text.lines().skip(1) {
-        let cells: Vec<&str> = line.split_whitespace().collect();
-        let age = cells.last().and_then(|age| age_ms(age));
-        if let (Some(name), Some(age)) = (cells.first(), age) {
+        let name = line.split_whitespace().next();
+        let age = line.get(column + 1..).and_then(|rest| age_ms(rest.split_whitespace().next()?));
+        if let (Some(name), Some(age)) = (name, age) {
             let key = [kind, namespace, name].map(str::to_owned);
             known.insert(key, arrived.plus_ms(-age));
         }

@@ -128,6 +128,16 @@ fn the_age_of_a_table_says_when_a_pod_without_a_node_was_made() {
 }
 
 #[test]
+fn an_age_that_is_not_the_last_column_is_read() {
+    let transcript = json!({
+        "kubectl describe resourcequota q -n shop": "Name: q\nNamespace: shop\nResource  Used  Hard\n--------  ----  ----\npods      10    10\n",
+        "kubectl get resourcequota -n shop": "NAME  AGE   REQUEST      LIMIT\nq     2m5s  pods: 10/10  \n",
+    });
+    let quota = state(&decoded(&transcript.to_string()), 0);
+    assert_eq!(quota.created.map(|created| quota.at.ms_since(created)), Some(125_000));
+}
+
+#[test]
 fn an_event_that_is_listed_again_and_again_is_one_with_a_count() {
     let text = "Name: n1\nAllocatable:\n  cpu: 4\nEvents:\n  Type    Reason    Age  From        Message\n  ----    ------    ---  ----        -------\n  Normal  Starting  40m  kube-proxy\n  Normal  Starting  20m  kube-proxy\n  Normal  Starting  5m   kube-proxy\n";
     let found = decoded(text);

@@ -123,7 +123,7 @@ fn the_scheduler_says_why_no_node_fits() {
         let message = format!(
             "0/5 nodes are available: {reasons}. preemption: 0/5 nodes are available: 5 No preemption victims found."
         );
-        kinds("Pod", "FailedScheduling", &message).into_iter().nth(1)
+        kinds("Pod", "FailedScheduling", &message).into_iter().find(|kind| !kind.contains("FailedScheduling"))
     };
     let expected = [
         ("1 node(s) were unschedulable, 4 Insufficient cpu", "CpuInsufficient"),

@@ -1,7 +1,7 @@
 //! Services: selectors, ports, protocols, and the addresses that clients are configured with.
 
 use super::{Edge, Namespace, finding, matches};
-use crate::entity::RelationKind;
+use crate::entity::{EntityKind, RelationKind};
 use crate::fact::Signal;
 use crate::object::{Container, ObjectState, PodSpec, ServicePort};
 
@@ -25,8 +25,10 @@ pub(super) fn check(namespace: &Namespace<'_>, signals: &mut Vec<Signal>, edges:
             signals.extend(service.ports.iter().filter_map(|port| misrouted(service, port, &containers)));
         }
     }
+    signals.extend(namespace.of(EntityKind::Ingress).filter_map(|ingress| leads_nowhere(namespace, ingress)));
     for workload in namespace.workloads() {
         let Some(pod) = &workload.pod else { continue };
+        signals.extend(conflict(namespace, workload, pod));
         clients(namespace, workload, pod, signals, edges);
     }
 }
@@ -89,8 +91,8 @@ fn clients(
             !service.selector.is_empty() && matches(&service.selector, &workload.template_labels)
         })
         .collect();
-    for (name, value) in pod.containers.iter().flat_map(|container| &container.env) {
-        let Some((host, port)) = address(value) else { continue };
+    for (name, value) in pod.containers.iter().flat_map(addresses) {
+        let Some((host, port)) = address(&value) else { continue };
         let Some(service) = service_named(namespace, workload, host) else {
             if let Some(meant) = meant(namespace, host) {
                 let detail = format!("{name} is {value}; no service {host} exists, but {meant} does");
@@ -112,9 +114,57 @@ fn clients(
         if !service.ports.is_empty() && !service.ports.iter().any(|known| known.port == port) {
             let ports: Vec<String> = service.ports.iter().map(|known| known.port.to_string()).collect();
             let detail = format!("{name} is {value}, but service {host} listens on {}", ports.join(", "));
-            signals.push(finding(workload, "k8s.service.AddressMismatch", &detail));
+            signals.push(finding(workload, wrong_port(service), &detail));
         }
     }
+}
+
+/// Ports of relational databases: what is behind such a service is one.
+const DATABASE_PORTS: [u16; 4] = [1433, 1521, 3306, 5432];
+
+fn wrong_port(service: &ObjectState) -> &'static str {
+    let database = service.ports.iter().any(|port| DATABASE_PORTS.contains(&port.port));
+    if database { "k8s.service.DatabasePortMismatch" } else { "k8s.service.AddressMismatch" }
+}
+
+/// Addresses in the environment of a container: values that are one, and pairs such as `DB_HOST` and `DB_PORT`.
+fn addresses(container: &Container) -> Vec<(&str, String)> {
+    let env = &container.env;
+    let pair = |(name, host): (&String, &String)| {
+        let port = env.get(&format!("{}PORT", name.strip_suffix("HOST")?))?;
+        Some(format!("{host}:{port}"))
+    };
+    env.iter().map(|entry| (entry.0.as_str(), pair(entry).unwrap_or_else(|| entry.1.clone()))).collect()
+}
+
+/// Two containers of one pod that declare the same port, where one of them does not stay up.
+fn conflict(namespace: &Namespace<'_>, workload: &ObjectState, pod: &PodSpec) -> Option<Signal> {
+    let regular: Vec<&Container> = pod.containers.iter().filter(|container| !container.init).collect();
+    let ports = regular.iter().enumerate().flat_map(|(index, container)| {
+        container.ports.iter().map(move |(port, protocol, _)| (index, *port, protocol.as_str()))
+    });
+    let ports: Vec<_> = ports.collect();
+    let (_, port, _) = ports.iter().find(|(index, port, spoken)| {
+        ports
+            .iter()
+            .any(|(other, same, also)| index < other && port == same && protocol(spoken) == protocol(also))
+    })?;
+    let failing = namespace.pods().any(|pod| {
+        matches(&workload.template_labels, &pod.labels)
+            && pod.containers.iter().any(|status| !status.init && (!status.ready || 0 < status.restarts))
+    });
+    let detail = format!("two containers of a pod serve port {port}");
+    failing.then(|| finding(workload, "k8s.workload.PortConflict", &detail))
+}
+
+/// A route to a service that does not exist, where services of the namespace are shown.
+fn leads_nowhere(namespace: &Namespace<'_>, ingress: &ObjectState) -> Option<Signal> {
+    namespace.services().next()?;
+    let missing = ingress
+        .targets
+        .iter()
+        .find(|target| !namespace.services().any(|service| service.entity == **target))?;
+    Some(finding(ingress, "k8s.ingress.BackendMissing", &format!("{missing} does not exist")))
 }
 
 /// The service that a host of this namespace is a misspelling of: one name begins with the other, or they differ in two

@@ -149,3 +149,51 @@ fn a_liveness_probe_is_too_eager_only_where_it_killed() {
     assert!(eager(1, true, 3).is_empty());
     assert!(eager(20, false, 3).is_empty());
 }
+
+#[test]
+fn a_database_is_told_from_other_services_by_its_port() {
+    let client = |port: &str| {
+        let mut client = main_container();
+        client["env"] = json!([{"name": "DB_HOST", "value": "orders"}, {"name": "DB_PORT", "value": port}]);
+        let mut database = service("orders", json!({"app": "orders"}), 8080);
+        database["spec"]["ports"][0]["port"] = json!(3306);
+        [
+            deployment("cart", client),
+            deployment("orders", main_container()),
+            database,
+            account("orders"),
+            account("cart"),
+        ]
+    };
+    assert!(found(&client("3306")).is_empty());
+    assert_eq!(found(&client("3307")), ["k8s.service.DatabasePortMismatch deployment/shop/cart"]);
+}
+
+#[test]
+fn two_containers_on_one_port_conflict_where_one_fails() {
+    let conflict = |other: i64, ready: bool| {
+        let mut pay = deployment("pay", main_container());
+        let sidecar = json!({"name": "side", "ports": [{"containerPort": other, "protocol": "TCP"}]});
+        pay["spec"]["template"]["spec"]["containers"] = json!([main_container(), sidecar]);
+        let pod = json!({"kind": "Pod", "metadata": {"name": "pay-1", "namespace": "shop", "labels": {"app": "pay"}},
+            "spec": {}, "status": {"phase": "Running", "containerStatuses": [
+                {"name": "side", "ready": ready, "restartCount": 0, "state": {"running": {}}}]}});
+        found(&[pay, pod, account("pay")])
+    };
+    assert_eq!(conflict(8080, false), ["k8s.workload.PortConflict deployment/shop/pay"]);
+    assert!(conflict(8080, true).is_empty());
+    assert!(conflict(9090, false).is_empty());
+}
+
+#[test]
+fn a_route_to_a_service_that_does_not_exist_is_found() {
+    let ingress = |backend: &str| {
+        json!({"kind": "Ingress", "metadata": {"name": "edge", "namespace": "shop"},
+            "spec": {"defaultBackend": {"service": {"name": backend}}}})
+    };
+    let pay =
+        [deployment("pay", main_container()), service("pay", json!({"app": "pay"}), 8080), account("pay")];
+    assert!(found(&[&pay[..], &[ingress("pay")]].concat()).is_empty());
+    let objects = [&pay[..], &[ingress("paid")]].concat();
+    assert_eq!(found(&objects), ["k8s.ingress.BackendMissing ingress/shop/edge"]);
+}

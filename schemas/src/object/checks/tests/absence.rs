@@ -18,7 +18,7 @@ fn a_full_service_quota_matters_where_a_workload_has_no_service() {
     let full = quota(json!({"services": "1"}), json!({"services": "1"}));
     let pay =
         [deployment("pay", main_container()), service("pay", json!({"app": "pay"}), 8080), account("pay")];
-    assert!(found(&[&pay[..], &[full.clone()]].concat()).is_empty());
+    assert!(found(&[&pay[..], std::slice::from_ref(&full)].concat()).is_empty());
     let lacking = [deployment("cart", main_container()), account("cart")];
     let objects = [&pay[..], &lacking, &[full]].concat();
     assert_eq!(found(&objects), ["k8s.quota.ServicesExceeded namespace/shop"]);
