@@ -1,5 +1,8 @@
 //! One importer per data set, and what they share.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use dataflow::arrival::{Arrival, arrivals};
 use dataflow::config::{Clock, EngineConfig};
@@ -14,8 +17,12 @@ use schemas::time::EventTime;
 use schemas::view::{Row, ViewName};
 use serde::Serialize;
 
+pub mod changerca;
 pub mod cloudopsbench;
 pub mod measured;
+pub mod metrics;
+pub mod nezha;
+pub mod stream;
 
 /// One line of a predictions file. Fields that a data set lacks are null.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +56,44 @@ pub struct Ranked {
     pub confidence: f64,
     /// What the confidence was read from.
     pub evidence: f64,
+}
+
+impl Ranked {
+    /// An item that names nothing yet.
+    pub fn of(confidence: f64, evidence: f64) -> Self {
+        Ranked {
+            object: None,
+            service: None,
+            pod: None,
+            kind: None,
+            taxonomy: None,
+            root_cause: None,
+            confidence,
+            evidence,
+        }
+    }
+}
+
+/// The cases of an unpacked folder, in order.
+pub fn cases<C: serde::de::DeserializeOwned>(folder: &Path) -> Result<Vec<C>> {
+    let path = folder.join("cases.jsonl");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| serde_json::from_str(line).with_context(|| format!("parse {}", path.display())))
+        .collect()
+}
+
+/// `kind/namespace/name` or `kind/name`, as entities are printed.
+pub fn parse_entity(text: &str) -> Option<Entity> {
+    let (kind, rest) = text.split_once('/')?;
+    let (namespace, name) = rest.split_once('/').unwrap_or(("", rest));
+    Some(Entity::namespaced(kind.parse().ok()?, namespace, name))
+}
+
+/// The service that an entity is or is of.
+pub fn service_of(entity: &Entity, services: &BTreeMap<Entity, Entity>) -> String {
+    services.get(entity).map_or(&entity.name, |service| &service.name).clone()
 }
 
 /// One record of a case.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! arrivals ─ admit ─┬─ current ─┬─ facts ──────────────┬─ episodes ─┬─ links ─ incidents ─► chains, incidents, alerts
-//!                   │           ├─ baselines, templates ┘            │
+//!                   │           ├─ baselines, templates ┤            │
+//!                   │           ├─ canary ──────────────┘            │
 //!                   │           └─ claims ─┬─ topology ──────────────┘
 //!                   └─ objects ─ checks ───┘
 //! ```
@@ -25,6 +26,7 @@ use timely::dataflow::operators::core::OkErr;
 use crate::config::EngineConfig;
 use crate::operators::admit::{Admitted, LiveEvent, Outcome, Sealed, admit};
 use crate::operators::baselines::baselines;
+use crate::operators::canary::canary;
 use crate::operators::checks::findings;
 use crate::operators::current::current;
 use crate::operators::episodes::episodes;
@@ -89,9 +91,11 @@ pub(crate) fn build<'scope>(
 
     let anomalies =
         baselines(facts::points(current.clone())).concat(templates(facts::lines(current.clone())));
-    let occurrences = facts::stated(current.clone()).concat(facts::derived(known.clone())).concat(anomalies);
+    let edges = topology(facts::claimed(current.clone()).concat(facts::asserted(known.clone())));
+    let stated = facts::stated(current.clone());
+    let compared = canary(stated.clone(), edges.clone(), facts::points(current.clone()), config.gap_ms);
+    let occurrences = stated.concat(facts::derived(known)).concat(anomalies).concat(compared);
     let episodes = episodes(occurrences, config.gap_ms);
-    let edges = topology(facts::claimed(current.clone()).concat(facts::asserted(known)));
 
     let ways = Arc::new(Ways::of(Catalogue::built_in()));
     let links = links(episodes.clone(), edges.clone(), &ways, config.horizon_ms);

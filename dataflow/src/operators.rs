@@ -2,6 +2,7 @@
 
 pub(crate) mod admit;
 pub(crate) mod baselines;
+pub(crate) mod canary;
 pub(crate) mod checks;
 pub(crate) mod current;
 pub(crate) mod episodes;

@@ -10,6 +10,7 @@ use crate::fact::Normalized;
 mod alertmanager;
 pub mod anomaly;
 mod argo;
+mod change;
 mod datadog;
 mod flux;
 mod generic;
@@ -39,6 +40,7 @@ pub fn normalize(envelope: &Envelope) -> Result<Normalized, DecodeError> {
         "prometheus" => prometheus::normalize(envelope, &payload),
         "otel" => otlp::normalize(envelope, &payload),
         "slack" => slack::normalize(envelope, &payload),
+        "change" => change::normalize(envelope, &payload),
         _ => generic::normalize(envelope, &payload),
     }
 }

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use bench::importers::{Prediction, cloudopsbench, measured};
+use bench::importers::{Prediction, cases, changerca, cloudopsbench, measured, nezha};
 
-const USAGE: &str = "usage: accuracy cloudopsbench|microirc|petshop|sockshop FOLDER --predictions FILE";
+const USAGE: &str =
+    "usage: accuracy cloudopsbench|microirc|petshop|sockshop|changerca|nezha FOLDER --predictions FILE";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,21 +19,30 @@ fn main() -> Result<()> {
         bail!(USAGE);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (folder, predictions) = (PathBuf::from(folder), PathBuf::from(predictions));
-    runtime.block_on(run(dataset, folder, predictions))
+    runtime.block_on(run(dataset, &PathBuf::from(folder), PathBuf::from(predictions)))
 }
 
-async fn run(dataset: &str, folder: PathBuf, predictions: PathBuf) -> Result<()> {
+async fn run(dataset: &str, folder: &Path, predictions: PathBuf) -> Result<()> {
     let mut out = Out::create(&predictions)?;
     match dataset {
         "cloudopsbench" => {
-            for case in &cloudopsbench::cases(&folder)? {
-                out.write(cloudopsbench::predict(&folder, case).await?)?;
+            for case in cloudopsbench::cases(folder)? {
+                out.write(cloudopsbench::predict(folder, &case).await?)?;
+            }
+        }
+        "changerca" => {
+            for case in cases(folder)? {
+                out.write(changerca::predict(folder, &case).await?)?;
+            }
+        }
+        "nezha" => {
+            for prediction in nezha::predict(folder, &cases(folder)?).await? {
+                out.write(prediction)?;
             }
         }
         "microirc" | "petshop" | "sockshop" => {
-            for case in &measured::cases(&folder)? {
-                out.write(measured::predict(dataset, &folder, case).await?)?;
+            for case in &measured::cases(folder)? {
+                out.write(measured::predict(dataset, folder, case).await?)?;
             }
         }
         other => bail!("unknown data set {other:?}; {USAGE}"),
@@ -48,7 +58,7 @@ struct Out {
 }
 
 impl Out {
-    fn create(path: &std::path::Path) -> Result<Self> {
+    fn create(path: &Path) -> Result<Self> {
         let file = std::fs::File::create(path).with_context(|| format!("create {}", path.display()))?;
         Ok(Out { file: std::io::BufWriter::new(file), cases: 0, refused: BTreeMap::new() })
     }
@@ -59,7 +69,8 @@ impl Out {
         }
         self.cases += 1;
         serde_json::to_writer(&mut self.file, &prediction)?;
-        Ok(self.file.write_all(b"\n")?)
+        self.file.write_all(b"\n")?;
+        Ok(())
     }
 
     fn finish(mut self) -> Result<()> {

@@ -4,6 +4,7 @@
 //! not fitted on. The one program here that opens labels; no prediction is made by it.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -36,10 +37,11 @@ fn main() -> Result<()> {
         unseen.precise.0,
         unseen.precise.1
     );
+    let mut out = std::io::stdout().lock();
     for (class, points) in fit(&judged) {
         let points: Vec<String> =
             points.iter().map(|(evidence, value)| format!("[{evidence}, {value}]")).collect();
-        println!("{class}: [{}]", points.join(", "));
+        writeln!(out, "{class}: [{}]", points.join(", "))?;
     }
     Ok(())
 }

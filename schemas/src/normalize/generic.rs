@@ -43,6 +43,7 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
             let value = payload["value"].as_f64().filter(|value| value.is_finite());
             let value = value.ok_or_else(|| DecodeError::field("payload.value is not a number"))?;
             let metric = clip(text(payload, &["metric"]));
+            facts.extend(place::membership(&envelope.entity, envelope.ts));
             facts.push(Fact::Sample(Sample {
                 entity,
                 metric,

@@ -1,7 +1,9 @@
-//! Which entity labels, tags and envelope fields mean.
+//! Which entity labels, tags and envelope fields mean, and which edges they state.
 
-use crate::entity::{Entity, EntityKind};
+use crate::entity::{Entity, EntityKind, Relation, RelationKind};
 use crate::envelope::EnvelopeEntity;
+use crate::fact::Fact;
+use crate::time::EventTime;
 
 /// The most specific entity of an envelope: its pod, else its service, else its namespace.
 pub(super) fn of_envelope(place: &EnvelopeEntity) -> Option<Entity> {
@@ -71,4 +73,25 @@ pub(super) fn of_labels<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<E
         None => return None,
     };
     Some(entity.in_cluster(cluster))
+}
+
+/// Whoever names both a service and a pod says that the pod is one of the service.
+pub(super) fn membership(place: &EnvelopeEntity, at: EventTime) -> Option<Fact> {
+    let (service, _) = (service_of_envelope(place)?, place.pod.as_ref()?);
+    edge(service, RelationKind::Selects, of_envelope(place)?, at)
+}
+
+/// The same of labels.
+pub(super) fn membership_of_labels<'a>(
+    label: impl Fn(&str) -> Option<&'a str>,
+    at: EventTime,
+) -> Option<Fact> {
+    let (namespace, cluster) = (label("namespace").unwrap_or_default(), label("cluster").unwrap_or_default());
+    let of = |kind, name| Entity::namespaced(kind, namespace, name).in_cluster(cluster);
+    let service = label("service").or_else(|| label("app"))?;
+    edge(of(EntityKind::Service, service), RelationKind::Selects, of(EntityKind::Pod, label("pod")?), at)
+}
+
+fn edge(from: Entity, kind: RelationKind, to: Entity, valid_from: EventTime) -> Option<Fact> {
+    (from != to).then_some(Fact::Relation(Relation { from, kind, to, valid_from, valid_to: None }))
 }

@@ -66,7 +66,9 @@ pub(crate) fn normalize(_envelope: &Envelope, payload: &Value) -> Result<Normali
     let mut facts: Vec<Fact> = items(payload, &["samples_micro"]).filter_map(sample).collect();
     let first =
         facts.iter().filter_map(|fact| if let Fact::Sample(sample) = fact { Some(sample.at) } else { None });
-    if let (Some((caller, callee)), Some(since)) = (call, first.min()) {
+    let first = first.min();
+    facts.extend(first.and_then(|at| place::membership_of_labels(label, at)));
+    if let (Some((caller, callee)), Some(since)) = (call, first) {
         let kind = RelationKind::Calls;
         facts.push(Fact::Relation(Relation {
             from: caller,

@@ -173,7 +173,7 @@ fn incident(
     let incident_id = IncidentId(hash64(&[&tenant.0.to_le_bytes(), &first.row.episode_id.0.to_le_bytes()]));
     let ranked = rank(episodes, links, members);
     let rest: u64 = ranked.candidates.iter().skip(1).map(|(_, _, score)| score).sum();
-    let mut first = 0;
+    let mut first_milli = 0;
     let hypotheses: Vec<Hypothesis> = (1..)
         .zip(ranked.candidates.iter().take(5))
         .map(|(rank, (node, reach, score))| {
@@ -188,14 +188,14 @@ fn incident(
                 _ => prior * 10 * score / (score + rival).max(1),
             } as u32;
             if rank == 1 {
-                first = u64::from(Confidence::built_in().of(root.kind.spec().class, evidence_milli));
+                first_milli = u64::from(Confidence::built_in().of(root.kind.spec().class, evidence_milli));
             }
             Hypothesis {
                 rank,
                 confidence_milli: if rank == 1 {
-                    first as u32
+                    first_milli as u32
                 } else {
-                    ((1_000 - first) * score / rest.max(1)) as u32
+                    ((1_000 - first_milli) * score / rest.max(1)) as u32
                 },
                 evidence_milli,
                 root: episodes[*node].row.clone(),
