@@ -1,5 +1,6 @@
 //! What the engine is told at start. Every state is bounded by one of these.
 
+use schemas::catalogue::Rules;
 use schemas::ids::{Digest, hash128};
 
 use crate::control::record::Generation;
@@ -41,6 +42,8 @@ pub struct EngineConfig {
     pub future_ms: i64,
     /// Repeats of one kind on one entity that lie further apart than this are separate episodes.
     pub gap_ms: i64,
+    /// What can cause what.
+    pub rules: Rules,
     /// Epochs that may be in flight before sealing waits: the engine's backpressure.
     pub epochs_in_flight_max: usize,
     /// Complete epochs that stay readable behind the latest.
@@ -59,8 +62,9 @@ impl EngineConfig {
         let clock = u8::from(self.clock == Clock::Event);
         let numbers = [self.horizon_ms, self.lateness_ms, self.future_ms, self.gap_ms];
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let rules = self.rules.digest().to_le_bytes();
         let code = Digest(hash128(&[env!("KGROOT_CODE").as_bytes()]));
-        Generation { code, config: Digest(hash128(&[&[clock], &bytes])) }
+        Generation { code, config: Digest(hash128(&[&[clock], &bytes, &rules])) }
     }
 }
 
@@ -74,6 +78,7 @@ impl Default for EngineConfig {
             lateness_ms: 3 * 3_600_000,
             future_ms: 300_000,
             gap_ms: 600_000,
+            rules: Rules::built_in(),
             epochs_in_flight_max: 8,
             epochs_readable: 600,
         }

@@ -1,7 +1,8 @@
 //! THE PAGE TO READ: the whole computation, from sealed arrivals to views.
 //!
 //! ```text
-//! arrivals ─ admit ─┬─ current ─┬─ facts ──────────────┬─ episodes ─┬─ links ─ incidents ─► chains, incidents, alerts
+//! arrivals ─ admit ─┬─ current ─┬─ feedback ─────────────────────────────────┐
+//!                   │           ├─ facts ──────────────┬─ episodes ─┬─ links ─ incidents ─► chains, incidents, alerts
 //!                   │           ├─ baselines, templates ┤            │
 //!                   │           ├─ canary ──────────────┘            │
 //!                   │           └─ claims ─┬─ topology ──────────────┘
@@ -15,7 +16,7 @@
 use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
-use schemas::catalogue::{Catalogue, Class};
+use schemas::catalogue::Class;
 use schemas::ids::{EntityId, EventKey, Tenant};
 use schemas::time::{Diff, EventTime};
 use schemas::view::{EntityRow, RelationRow, Row, ViewName};
@@ -31,6 +32,7 @@ use crate::operators::checks::findings;
 use crate::operators::current::current;
 use crate::operators::episodes::episodes;
 use crate::operators::facts;
+use crate::operators::feedback::feedback;
 use crate::operators::incidents::incidents;
 use crate::operators::links::links;
 use crate::operators::links::ways::Ways;
@@ -97,9 +99,10 @@ pub(crate) fn build<'scope>(
     let occurrences = stated.concat(facts::derived(known)).concat(anomalies).concat(compared);
     let episodes = episodes(occurrences, config.gap_ms);
 
-    let ways = Arc::new(Ways::of(Catalogue::built_in()));
+    let ways = Arc::new(Ways::of(&config.rules));
     let links = links(episodes.clone(), edges.clone(), &ways, config.horizon_ms);
-    let incidents = incidents(episodes.clone(), links, ticks, &ways, config.gap_ms);
+    let factors = feedback(current.clone());
+    let incidents = incidents(episodes.clone(), (links, factors), ticks, &ways, config.gap_ms);
 
     let named = facts::measured(current.clone())
         .concat(latest.map(|(tenant, (_, state))| (tenant, state.entity.clone())))

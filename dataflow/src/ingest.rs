@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub mod embedded;
 pub mod kafka;
 pub mod log;
+pub mod past;
 pub mod registry;
 pub mod share;
 pub mod source;

@@ -7,6 +7,7 @@ pub(crate) mod checks;
 pub(crate) mod current;
 pub(crate) mod episodes;
 pub(crate) mod facts;
+pub(crate) mod feedback;
 pub(crate) mod incidents;
 pub(crate) mod links;
 pub(crate) mod maintain;

@@ -4,13 +4,13 @@
 //! program must come back from a crash, the shard (`shard.rs`) makes the same facts durable first; a replay of files
 //! seals in memory only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use schemas::catalogue::Catalogue;
+use schemas::catalogue::{Catalogue, Kind, Rules};
 use schemas::error::Reject;
-use schemas::fact::Fact;
-use schemas::ids::{EventId, EventKey, TenantId, hash64, hash128};
+use schemas::fact::{FEEDBACK_LIFETIME_MS, Fact};
+use schemas::ids::{EventId, EventKey, Tenant, TenantId, hash64, hash128};
 use schemas::time::{Epoch, EventTime};
 use schemas::view::EventRow;
 use serde::{Deserialize, Serialize};
@@ -56,8 +56,7 @@ pub(crate) struct SealedBatch {
 pub(crate) struct Sealer {
     clock: Clock,
     future_ms: i64,
-    /// Lifetime of each kind, by catalogue index.
-    lifetimes_ms: Vec<i64>,
+    lifetimes: Lifetimes,
     horizon_ms: i64,
     epoch: Epoch,
     seq: u64,
@@ -66,21 +65,36 @@ pub(crate) struct Sealer {
     tenants: Arc<BTreeSet<TenantId>>,
 }
 
+/// Lifetime of each kind, by catalogue index, in milliseconds.
+#[derive(Debug)]
+struct Lifetimes {
+    common: Vec<i64>,
+    /// Of tenants for whom some rule is different.
+    of_tenants: BTreeMap<Tenant, Vec<i64>>,
+}
+
+impl Lifetimes {
+    fn of(rules: &Rules, horizon_ms: i64) -> Lifetimes {
+        let of = |tenant: Option<Tenant>| {
+            let kinds = Catalogue::built_in().kinds();
+            kinds.map(|(kind, _)| rules.window_ms(kind, tenant).max(horizon_ms)).collect()
+        };
+        let of_tenants = rules.tenants().into_iter().map(|tenant| (tenant, of(Some(tenant)))).collect();
+        Lifetimes { common: of(None), of_tenants }
+    }
+
+    fn of_kind(&self, tenant: Tenant, kind: Kind) -> i64 {
+        self.of_tenants.get(&tenant).unwrap_or(&self.common)[usize::from(kind.0)]
+    }
+}
+
 impl Sealer {
     /// A sealer that has sealed nothing.
     pub(crate) fn new(config: &EngineConfig) -> Sealer {
-        let catalogue = Catalogue::built_in();
-        let mut lifetimes_ms = vec![config.horizon_ms; catalogue.kinds().count()];
-        for (_, rule) in catalogue.rules() {
-            for cause in &rule.causes {
-                let lifetime = &mut lifetimes_ms[usize::from(cause.0)];
-                *lifetime = rule.window_ms.max(*lifetime);
-            }
-        }
         Sealer {
             clock: config.clock,
             future_ms: config.future_ms,
-            lifetimes_ms,
+            lifetimes: Lifetimes::of(&config.rules, config.horizon_ms),
             horizon_ms: config.horizon_ms,
             epoch: 0,
             seq: 0,
@@ -158,11 +172,14 @@ impl Sealer {
 
     fn delivery(&self, event: EventArrival) -> EventDelivery {
         let EventArrival { position, envelope, normalized } = event;
-        let content = content(&envelope);
+        let (content, tenant) = (content(&envelope), envelope.tenant_id.key());
         let (mut facts, mut objects, mut lifetime_ms) = (Vec::new(), Vec::new(), self.horizon_ms);
         for fact in normalized.facts {
             if let Fact::Signal(signal) = &fact {
-                lifetime_ms = lifetime_ms.max(self.lifetimes_ms[usize::from(signal.kind.0)]);
+                lifetime_ms = lifetime_ms.max(self.lifetimes.of_kind(tenant, signal.kind));
+            }
+            if let Fact::Feedback(_) = &fact {
+                lifetime_ms = lifetime_ms.max(FEEDBACK_LIFETIME_MS);
             }
             match fact {
                 Fact::Object(state) => objects.push(Arc::from(state)),

@@ -8,6 +8,10 @@ use schemas::ids::TenantId;
 use schemas::time::EventTime;
 use schemas::view::ViewName;
 
+mod rules;
+
+pub use rules::{PreviewOptions, RulesAction, RulesOptions};
+
 /// Explains production outages from the events that led to them.
 #[derive(Debug, Parser)]
 #[command(name = "kgroot", version, about)]
@@ -30,7 +34,7 @@ pub enum Command {
     Validate(ValidateOptions),
     /// Try everything that a configuration names: ✓ or ✗, with the reason and what to do.
     Doctor(ConfigOptions),
-    /// Check the rule catalogue of this binary.
+    /// Check, list and try rules.
     Rules(RulesOptions),
     /// The schema of envelopes, and the registry that producers share.
     Schema(SchemaOptions),
@@ -135,23 +139,6 @@ pub enum StateAction {
 pub struct ValidateOptions {
     /// Configuration file.
     pub config: PathBuf,
-}
-
-/// `kgroot rules`.
-#[derive(Debug, Args)]
-pub struct RulesOptions {
-    /// What to do with the rules.
-    #[command(subcommand)]
-    pub action: RulesAction,
-}
-
-/// What to do with the rules.
-#[derive(Clone, Copy, Debug, Subcommand)]
-pub enum RulesAction {
-    /// Check kinds and rules, and count them.
-    Check,
-    /// List the rules.
-    List,
 }
 
 /// `kgroot schema`.

@@ -34,6 +34,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// The engine.
     pub engine: EngineSection,
+    /// A file with rules that are added to the built-in ones, change or remove them; empty: the built-in ones.
+    pub rules: String,
     /// What must outlive the process.
     pub state: StateSection,
     /// What a tenant may take.
@@ -167,6 +169,7 @@ impl Default for Config {
                 gap: text("10m"),
                 future: text("5m"),
             },
+            rules: String::new(),
             state: StateSection {
                 shard: text("main"),
                 snapshot_every: text("5m"),
@@ -251,6 +254,7 @@ impl Config {
             lateness_ms,
             gap_ms: ms("gap", &self.engine.gap)?,
             future_ms: ms("future", &self.engine.future)?,
+            rules: crate::rules::configured(&self.rules)?,
             ..EngineConfig::default()
         })
     }

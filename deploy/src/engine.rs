@@ -50,7 +50,8 @@ pub async fn feed(
     Ok(())
 }
 
-fn decode(tenant: &TenantId, record: &Record) -> Vec<Arrival> {
+/// What a record holds.
+pub fn decode(tenant: &TenantId, record: &Record) -> Vec<Arrival> {
     let position =
         SourcePosition { topic: record.name.clone(), partition: 0, offset: record.offset, item: 0 };
     let raw = Raw { tenant, position: &position, arrived: record.arrived, bytes: &record.bytes };

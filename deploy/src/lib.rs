@@ -14,6 +14,7 @@ pub mod input;
 pub mod investigator;
 pub mod mcp;
 pub mod output;
+pub mod preview;
 pub mod product;
 pub mod replay;
 pub mod rules;

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
             Command::Replay(options) => replay::run(options).await,
             Command::Validate(options) => serve::validate(&options),
             Command::Doctor(options) => doctor::run(options).await,
-            Command::Rules(options) => rules::run(&options),
+            Command::Rules(options) => rules::run(&options).await,
             Command::Schema(options) => schema::run(options).await,
             Command::State(options) => state::run(options).await,
             Command::Investigate(options) => client::investigate(options).await,

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use crate::mcp;
 use crate::problem::Problem;
 use crate::routes::{
-    approvals, cases, changes, health, history, ingest, investigate, investigations, repositories, runs,
-    search, spending, tools, views,
+    approvals, cases, changes, feedback, health, history, ingest, investigate, investigations, repositories,
+    runs, search, spending, tools, views,
 };
 use crate::state::Api;
 
@@ -58,6 +58,7 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(history::history))
         .routes(routes!(views::incidents))
         .routes(routes!(views::incident))
+        .routes(routes!(feedback::feedback))
         .routes(routes!(views::chains))
         .routes(routes!(views::anomalies))
         .routes(routes!(views::alerts))

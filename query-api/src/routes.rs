@@ -4,6 +4,7 @@ pub(crate) mod approvals;
 pub(crate) mod asked;
 pub(crate) mod cases;
 pub(crate) mod changes;
+pub(crate) mod feedback;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod ingest;

@@ -15,10 +15,13 @@ use crate::envelope::Severity;
 mod check;
 mod files;
 mod path;
+mod rules;
 mod source;
+mod user;
 
 pub use check::CatalogueError;
 pub use path::{Direction, Path, REPEAT_MAX, Step};
+pub use rules::{RuleIndex, RuleSpec, Rules, Scope};
 
 named_enum!(
     /// The role a kind plays in an explanation.
@@ -79,39 +82,12 @@ pub struct KindSpec {
     pub title: String,
 }
 
-/// A rule: what can cause what, along which relations, how long before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleSpec {
-    /// `R20`, or `R20b` for a further part of the same rule.
-    pub id: String,
-    /// Grows with each edit of the rule.
-    pub version: u32,
-    /// Kinds of the cause.
-    pub causes: Vec<Kind>,
-    /// Kinds of the effect.
-    pub effects: Vec<Kind>,
-    /// Ways from the effect's entity to the cause's entity.
-    pub paths: Vec<Path>,
-    /// How long before the effect's onset the cause may have begun.
-    pub window_ms: i64,
-    /// 0 to 100: how near-certain the mechanism is when it is joined.
-    pub strength: u8,
-    /// The mechanism in one sentence.
-    pub title: String,
-    /// Why a pair that runs against the layer order is right, where one does.
-    pub against_order: Option<String>,
-}
-
-/// Index into the catalogue's rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct RuleIndex(pub u16);
-
 /// All kinds and rules.
 #[derive(Debug)]
 pub struct Catalogue {
     kinds: Vec<KindSpec>,
     by_id: BTreeMap<String, Kind>,
-    rules: Vec<RuleSpec>,
+    rules: Rules,
 }
 
 static BUILT_IN: LazyLock<Catalogue> = LazyLock::new(|| match source::built_in() {
@@ -131,19 +107,14 @@ impl Catalogue {
         (0u16..).map(Kind).zip(&self.kinds)
     }
 
-    /// Every rule, in id order.
-    pub fn rules(&self) -> impl Iterator<Item = (RuleIndex, &RuleSpec)> {
-        (0u16..).map(RuleIndex).zip(&self.rules)
+    /// The rules in this binary; an engine may be started with others.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The kind with this id.
     pub fn kind(&self, id: &str) -> Option<Kind> {
         self.by_id.get(id).copied()
-    }
-
-    /// The rule at this index, which must come from this catalogue.
-    pub fn rule(&self, index: RuleIndex) -> &RuleSpec {
-        &self.rules[usize::from(index.0)]
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::Kind;
 use crate::entity::{Entity, Relation};
 use crate::envelope::Severity;
-use crate::ids::EventKey;
+use crate::ids::{EventKey, IncidentId};
 use crate::object::ObjectState;
 use crate::time::EventTime;
 
@@ -28,6 +28,8 @@ pub enum Fact {
     Sample(Sample),
     /// A log line, already reduced to its template.
     LogLine(LogLine),
+    /// What a person says of what was concluded.
+    Feedback(Feedback),
 }
 
 /// A typed occurrence on one entity.
@@ -120,6 +122,29 @@ pub struct LogLine {
     pub template: String,
     /// The line itself, at most [`DETAIL_BYTES_MAX`] bytes.
     pub detail: String,
+}
+
+/// How long feedback teaches, in milliseconds: 90 days, as incidents are remembered.
+pub const FEEDBACK_LIFETIME_MS: i64 = 90 * 86_400_000;
+
+/// What a person says of what was concluded about an incident.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Feedback {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Who says so, in small letters.
+    pub who: String,
+    /// What was right and what was wrong, each lesson once.
+    pub lessons: Vec<(Lesson, bool)>,
+}
+
+/// What can be more or less believed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Lesson {
+    /// Links by the rule with this id.
+    Rule(String),
+    /// Episodes of this kind as root causes.
+    Kind(Kind),
 }
 
 /// What one envelope comes to.

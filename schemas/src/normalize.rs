@@ -12,6 +12,7 @@ pub mod anomaly;
 mod argo;
 mod change;
 mod datadog;
+mod feedback;
 mod flux;
 mod generic;
 mod github;
@@ -39,6 +40,7 @@ pub fn normalize(envelope: &Envelope) -> Result<Normalized, DecodeError> {
         "datadog" => datadog::normalize(envelope, &payload),
         "prometheus" => prometheus::normalize(envelope, &payload),
         "otel" => otlp::normalize(envelope, &payload),
+        "kgroot" if envelope.event_type == "feedback" => feedback::normalize(envelope, &payload),
         "slack" => slack::normalize(envelope, &payload),
         "change" => change::normalize(envelope, &payload),
         _ => generic::normalize(envelope, &payload),

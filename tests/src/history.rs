@@ -4,12 +4,12 @@
 
 use bench::scenario::random::Random;
 use dataflow::arrival::{Arrival, EventArrival};
-use schemas::catalogue::{Catalogue, Class, Direction, Path, RuleIndex};
+use schemas::catalogue::{Catalogue, Class, Direction, Path, RuleIndex, Rules};
 use schemas::entity::{Entity, EntityKind, Relation, RelationKind};
 use schemas::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
 use schemas::error::{DecodeError, Reject};
-use schemas::fact::{Fact, LogLine, Normalized, Sample, Signal};
-use schemas::ids::{EventId, EventKey, TenantId};
+use schemas::fact::{Fact, Feedback, Lesson, LogLine, Normalized, Sample, Signal};
+use schemas::ids::{EventId, EventKey, IncidentId, TenantId};
 use schemas::object::{
     Condition, ContainerState, ContainerStatus, Endpoints, ObjectState, PodSpec, Replicas, ServicePort,
 };
@@ -26,6 +26,7 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 struct Writer {
     random: Random,
+    rules: Rules,
     now: EventTime,
     sent: Vec<EventArrival>,
     offset: i64,
@@ -33,7 +34,13 @@ struct Writer {
 
 /// A history of a seed.
 pub fn history(seed: u64) -> Vec<Epoch> {
-    let mut writer = Writer { random: Random::new(seed), now: START, sent: Vec::new(), offset: 0 };
+    history_of(seed, &Rules::built_in())
+}
+
+/// A history of a seed, with causes and effects of some rules.
+pub fn history_of(seed: u64, rules: &Rules) -> Vec<Epoch> {
+    let (random, rules) = (Random::new(seed), rules.clone());
+    let mut writer = Writer { random, rules, now: START, sent: Vec::new(), offset: 0 };
     let epochs = 4 + writer.random.below(10);
     (0..epochs).map(|_| writer.epoch()).collect()
 }
@@ -59,6 +66,7 @@ impl Writer {
                 15 if self.random.below(2) == 0 => arrivals.extend(self.series()),
                 15 => arrivals.extend(self.release()),
                 16 => arrivals.push(self.line()),
+                17 => arrivals.push(self.feedback()),
                 _ => arrivals.push(self.single()),
             }
         }
@@ -171,9 +179,8 @@ impl Writer {
 
     /// A cause and an effect of some rule, with the edges of one of its paths.
     fn pair(&mut self) -> Vec<Arrival> {
-        let catalogue = Catalogue::built_in();
-        let index = RuleIndex(self.random.below(catalogue.rules().count() as u64) as u16);
-        let rule = catalogue.rule(index);
+        let index = RuleIndex(self.random.below(self.rules.count() as u64) as u16);
+        let rule = self.rules.rule(index).clone();
         let (cause, effect) = (self.pick(&rule.causes), self.pick(&rule.effects));
         let path = self.pick(&rule.paths);
         let mut entity = self.any_entity();
@@ -388,6 +395,23 @@ impl Writer {
             arrivals.push(self.send(event));
         }
         arrivals
+    }
+
+    /// Somebody says what was right or wrong about a rule and a kind, perhaps again.
+    fn feedback(&mut self) -> Arrival {
+        let index = RuleIndex(self.random.below(self.rules.count() as u64) as u16);
+        let rule = self.rules.rule(index).clone();
+        let (at, kind) = (self.time(), self.pick(&rule.causes));
+        let (incident, who) = (self.random.below(5), self.pick(&["ann", "bo", "carl"]).to_owned());
+        let mut lessons = vec![(Lesson::Kind(kind), self.random.below(2) == 0)];
+        lessons.push((Lesson::Rule(rule.id), self.random.below(2) == 0));
+        let mut event = self.event(at, Vec::new());
+        let key = u128::from(1_000 + incident * 10) + who.len() as u128;
+        event.normalized.key = Some(EventKey(key));
+        event.normalized.revision = at.0;
+        let feedback = Feedback { incident: IncidentId(incident), who, lessons };
+        event.normalized.facts = vec![Fact::Feedback(feedback)];
+        self.send(event)
     }
 
     fn line(&mut self) -> Arrival {

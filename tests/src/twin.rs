@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::arrival::Arrival;
+use schemas::catalogue::Rules;
 use schemas::ids::TenantId;
 use schemas::time::EventTime;
 use schemas::view::{Row, ViewName};
@@ -13,13 +14,14 @@ use schemas::view::{Row, ViewName};
 mod admission;
 mod canary;
 mod episodes;
+mod feedback;
 mod incidents;
 mod links;
 mod measures;
 mod objects;
 
 /// Parameters that the semantics leave open.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Constants {
     /// `HORIZON` in milliseconds.
     pub horizon_ms: i64,
@@ -29,6 +31,8 @@ pub struct Constants {
     pub lateness_ms: Option<i64>,
     /// `GAP` in milliseconds.
     pub gap_ms: i64,
+    /// What can cause what.
+    pub rules: Rules,
 }
 
 /// One sealed epoch.
@@ -44,7 +48,7 @@ pub struct Epoch {
 pub type Views = BTreeMap<(TenantId, ViewName), BTreeSet<Row>>;
 
 /// The views after the last of the epochs given.
-pub fn views(epochs: &[Epoch], constants: Constants) -> Views {
+pub fn views(epochs: &[Epoch], constants: &Constants) -> Views {
     let mut all = Views::new();
     let tenants: BTreeSet<TenantId> =
         epochs.iter().flat_map(|epoch| &epoch.arrivals).map(tenant).cloned().collect();
@@ -66,7 +70,7 @@ fn tenant(arrival: &Arrival) -> &TenantId {
 fn tenant_views(
     tenant: &TenantId,
     epochs: &[Epoch],
-    constants: Constants,
+    constants: &Constants,
 ) -> BTreeMap<ViewName, BTreeSet<Row>> {
     let key = tenant.key();
     let now = epochs.last().map_or(EventTime(0), |epoch| epoch.now);
@@ -85,8 +89,9 @@ fn tenant_views(
     occurrences.extend(measures::baselines(&admission.current));
     occurrences.extend(measures::templates(&admission.current));
     let episodes = episodes::fold(key, &occurrences, constants.gap_ms);
-    let links = links::link(&episodes, &edges, constants.horizon_ms);
-    let mut rows = incidents::rows(key, &episodes, &links, now, constants.gap_ms);
+    let links = links::link(key, &episodes, &edges, constants);
+    let mut rows =
+        incidents::rows(key, (&episodes, &feedback::factors(&admission.current)), &links, now, constants);
     admission.rows(&mut rows);
     episodes::rows(key, &episodes, &edges, &admission.current, &objects.latest, &mut rows);
     rows

@@ -1,10 +1,10 @@
 //! Incidents: episodes connected by their best links, ranked.
 //!
-//! Input   episodes; links; the sealed `now`.
+//! Input   episodes; links; factors of feedback; the sealed `now`.
 //! Output  public rows of the views links, chains, incidents and alerts.
 //! Ties    see docs/semantics.md, section 9; the identity of an incident hangs on its first grave episode.
 //! State   per tenant its episodes, its links from both ends, and its groups with the rows they last gave. A change
-//!         rebuilds the groups it touches and no other; a merge or a split touches two. Routed by tenant: what
+//!         rebuilds the groups it touches and no other; a merge or a split touches two, a factor all of its tenant. Routed by tenant: what
 //!         arrives here is folded episodes and at most eight links each, not events.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ use schemas::view::Row;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
+use crate::operators::feedback::Factor;
 use crate::operators::incidents::group::{Judgment, Neighborhood, judge};
 use crate::operators::links::ways::Ways;
 use crate::operators::maintain::{Calendar, pop_complete, sealed_tick, stash_rows, stash_ticks};
@@ -24,6 +25,7 @@ use crate::types::{Ticks, Updates};
 
 mod chains;
 mod group;
+mod learned;
 mod rank;
 
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use serde::{Deserialize, Serialize};
 enum Part {
     Episode(Box<Episode>),
     Link(Link),
+    Factor(Factor),
 }
 
 impl Part {
@@ -41,6 +44,7 @@ impl Part {
         match self {
             Part::Episode(episode) => episode.tenant,
             Part::Link(link) => link.tenant,
+            Part::Factor(factor) => factor.tenant,
         }
     }
 }
@@ -62,7 +66,7 @@ struct Groups {
 /// Groups episodes and ranks what can have caused them.
 pub(crate) fn incidents<'scope>(
     episodes: Updates<'scope, Episode>,
-    links: Updates<'scope, Link>,
+    (links, factors): (Updates<'scope, Link>, Updates<'scope, Factor>),
     ticks: Ticks<'scope>,
     ways: &Arc<Ways>,
     gap_ms: i64,
@@ -70,7 +74,7 @@ pub(crate) fn incidents<'scope>(
     let episodes = episodes
         .filter(|episode| episode.kind.spec().class != schemas::catalogue::Class::Context)
         .map(|episode| Part::Episode(Box::new(episode)));
-    let parts = episodes.concat(links.map(Part::Link));
+    let parts = episodes.concat(links.map(Part::Link)).concat(factors.map(Part::Factor));
     let ways = Arc::clone(ways);
     let route = Exchange::new(|(part, _, _): &(Part, Epoch, Diff)| part.tenant().hashed());
     parts
@@ -111,7 +115,7 @@ pub(crate) fn incidents<'scope>(
                         for (row, diff) in changes.rows {
                             session.give(((tenant, row), epoch, diff));
                         }
-                        if groups.groups.is_empty() {
+                        if groups.groups.is_empty() && groups.hood.learned.is_empty() {
                             tenants.remove(&tenant);
                         }
                     }
@@ -147,6 +151,10 @@ fn apply(
             Part::Link(link) => {
                 touched.extend([link.effect, link.cause]);
                 hood.change(link, 0 < diff);
+            }
+            Part::Factor(factor) => {
+                hood.learned.change(factor.lesson, factor.milli, 0 < diff);
+                touched.extend(hood.episodes.keys());
             }
         }
     }

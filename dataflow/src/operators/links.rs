@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use schemas::catalogue::{Catalogue, Class, Direction, Kind, RuleIndex};
+use schemas::catalogue::{Class, Direction, Kind, RuleIndex};
 use schemas::entity::RelationKind;
 use schemas::ids::{EntityId, EpisodeId, Tenant};
 use schemas::time::EventTime;
@@ -81,12 +81,10 @@ pub(crate) fn links<'scope>(
     let sought = {
         let ways = Arc::clone(ways);
         reached.flat_map(move |(tenant, entity, way, effect)| {
-            let catalogue = Catalogue::built_in();
-            let rules =
-                ways.rules(catalogue, way, effect.kind).map(|rule| (rule, &catalogue.rule(rule).causes));
             let mut sought = Vec::new();
-            for (rule, causes) in rules {
-                sought.extend(causes.iter().map(|cause| ((tenant, entity, *cause), (effect, rule, way))));
+            for (rule, spec) in ways.rules(way, tenant, effect.kind) {
+                sought
+                    .extend(spec.causes.iter().map(|cause| ((tenant, entity, *cause), (effect, rule, way))));
             }
             sought
         })
@@ -176,7 +174,7 @@ fn judge(
     rule: RuleIndex,
     way: u16,
 ) -> Option<Candidate> {
-    let spec = Catalogue::built_in().rule(rule);
+    let spec = ways.rule(rule);
     let when = When {
         onset: cause.onset,
         earliest: cause.earliest,

@@ -105,7 +105,8 @@ fn known(id: &str, what: &str, value: &str, allowed: &[&str]) -> Result<(), Cata
     Err(CatalogueError(format!("kind {id}: unknown {what} {value:?}; use one of {}", allowed.join(", "))))
 }
 
-fn check_rule(kinds: &BTreeMap<String, RawKind>, rule: &RawRule) -> Result<(), CatalogueError> {
+/// One rule by itself.
+pub(super) fn check_rule(kinds: &BTreeMap<String, RawKind>, rule: &RawRule) -> Result<(), CatalogueError> {
     let id = &rule.id;
     let refuse = |problem: String| Err(CatalogueError(format!("rule {id}: {problem}")));
     if rule.cause.is_empty() || rule.effect.is_empty() || rule.path.is_empty() {
@@ -138,7 +139,7 @@ fn check_rule(kinds: &BTreeMap<String, RawKind>, rule: &RawRule) -> Result<(), C
 }
 
 /// No pair of kinds in both directions along the same way, unless one of the rules says why.
-fn check_opposites(rules: &[RawRule]) -> Result<(), CatalogueError> {
+pub(super) fn check_opposites(rules: &[RawRule]) -> Result<(), CatalogueError> {
     let mut pairs: BTreeMap<(&str, &str), &RawRule> = BTreeMap::new();
     for rule in rules.iter().filter(|rule| rule.path.iter().any(|path| path == "self")) {
         for cause in &rule.cause {

@@ -37,6 +37,31 @@ pub struct Step {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path(pub Vec<Step>);
 
+impl Path {
+    /// The paths without stars that it stands for.
+    pub fn written_out(&self) -> Vec<Vec<Step>> {
+        let mut all: Vec<Vec<Step>> = vec![Vec::new()];
+        for step in &self.0 {
+            let repeats = if step.repeats { REPEAT_MAX } else { 1 };
+            let mut longer = Vec::new();
+            for prefix in &all {
+                for count in 1..=repeats {
+                    let mut steps = prefix.clone();
+                    steps.extend(std::iter::repeat_n(Step { repeats: false, ..*step }, usize::from(count)));
+                    longer.push(steps);
+                }
+            }
+            all = longer;
+        }
+        all
+    }
+
+    /// Edges of the longest of them.
+    pub fn edges_max(&self) -> usize {
+        self.0.iter().map(|step| usize::from(if step.repeats { REPEAT_MAX } else { 1 })).sum()
+    }
+}
+
 impl FromStr for Path {
     type Err = String;
 

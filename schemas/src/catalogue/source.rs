@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::check::{CatalogueError, RawKind, RawRule, STRENGTHS, check, parse_kinds, parse_rules};
-use super::{Catalogue, Kind, KindSpec, Path, RuleSpec, files};
+use super::{Catalogue, Kind, KindSpec, Path, RuleSpec, Rules, Scope, files};
 use crate::time::parse_duration_ms;
 
 /// The catalogue of the data files in this binary.
@@ -11,10 +11,21 @@ pub(super) fn built_in() -> Result<Catalogue, CatalogueError> {
     load(&files::KINDS, &files::RULES)
 }
 
+/// The built-in rules as they are written, by id.
+pub(super) fn built_in_rules() -> Result<BTreeMap<String, RawRule>, CatalogueError> {
+    let rules = parse_rules(&files::RULES)?;
+    Ok(rules.into_iter().map(|rule| (rule.id.clone(), rule)).collect())
+}
+
+/// The built-in kinds as they are written.
+pub(super) fn built_in_kinds() -> Result<BTreeMap<String, RawKind>, CatalogueError> {
+    parse_kinds(&files::KINDS)
+}
+
 /// A catalogue from the text of its files.
 fn load(kinds: &[(&str, &str)], rules: &[(&str, &str)]) -> Result<Catalogue, CatalogueError> {
     let raw_kinds = parse_kinds(kinds)?;
-    let mut raw_rules = parse_rules(rules)?;
+    let raw_rules = parse_rules(rules)?;
     check(&raw_kinds, &raw_rules)?;
     let mut by_id = BTreeMap::new();
     let mut specs = Vec::with_capacity(raw_kinds.len());
@@ -22,9 +33,9 @@ fn load(kinds: &[(&str, &str)], rules: &[(&str, &str)]) -> Result<Catalogue, Cat
         by_id.insert(id.clone(), Kind(index));
         specs.push(kind(id, raw)?);
     }
-    raw_rules.sort_by(|left, right| left.id.cmp(&right.id));
-    let rules = raw_rules.into_iter().map(|raw| rule(raw, &by_id)).collect::<Result<_, _>>()?;
-    Ok(Catalogue { kinds: specs, by_id, rules })
+    let rules: Vec<RuleSpec> =
+        raw_rules.into_iter().map(|raw| rule(raw, |id| by_id.get(id).copied())).collect::<Result<_, _>>()?;
+    Ok(Catalogue { kinds: specs, by_id, rules: Rules::new(rules) })
 }
 
 fn kind(id: String, (class, layer, severity, prior, title): RawKind) -> Result<KindSpec, CatalogueError> {
@@ -37,10 +48,11 @@ fn kind(id: String, (class, layer, severity, prior, title): RawKind) -> Result<K
     Ok(KindSpec { id, class, layer, severity, prior, title })
 }
 
-fn rule(raw: RawRule, by_id: &BTreeMap<String, Kind>) -> Result<RuleSpec, CatalogueError> {
+/// A rule that was checked.
+pub(super) fn rule(raw: RawRule, kind: impl Fn(&str) -> Option<Kind>) -> Result<RuleSpec, CatalogueError> {
     let explain = |problem: String| CatalogueError(format!("rule {}: {problem}", raw.id));
     // The check has seen that every kind exists.
-    let kinds = |ids: &[String]| ids.iter().filter_map(|id| by_id.get(id).copied()).collect();
+    let kinds = |ids: &[String]| ids.iter().filter_map(|id| kind(id)).collect();
     let paths: Result<Vec<Path>, String> = raw.path.iter().map(|path| path.parse()).collect();
     let strength = STRENGTHS.iter().find(|(name, _)| *name == raw.strength).map_or(0, |(_, value)| *value);
     Ok(RuleSpec {
@@ -53,6 +65,7 @@ fn rule(raw: RawRule, by_id: &BTreeMap<String, Kind>) -> Result<RuleSpec, Catalo
         id: raw.id,
         title: raw.title,
         against_order: raw.against_order,
+        scope: Scope::All,
     })
 }
 

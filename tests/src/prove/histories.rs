@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use dataflow::config::{Clock, EngineConfig};
 use dataflow::engine::Engine;
+use schemas::catalogue::Rules;
 use schemas::ids::TenantId;
 use schemas::read::{Query, ViewReader};
 use schemas::view::{Row, ViewName};
 use serde_json::json;
 
 use super::{Cases, Report, guarded};
-use crate::history::history;
+use crate::history::history_of;
 use crate::twin::{Constants, Epoch, Views, views};
 
 /// What is small enough for a history to outlive.
@@ -35,7 +36,27 @@ pub fn constants(config: &EngineConfig) -> Constants {
         gap_ms: config.gap_ms,
         future_ms: wall.then_some(config.future_ms),
         lateness_ms: wall.then_some(config.lateness_ms),
+        rules: config.rules.clone(),
     }
+}
+
+/// Rules of a user: one added, for one tenant; one changed for all and otherwise for one tenant; one removed, with kinds
+/// that live long; some that walk further than they did.
+const RULES: &str = r#"
+- {id: own-1, tenants: [amber], cause: [k8s.configmap.Changed], effect: [k8s.pod.NotReady], path: [self, "calls>*"], window: 40m, strength: strong, title: "own"}
+- {id: R20, strength: weak, window: 3h}
+- {id: R20, tenants: [blue], enabled: false}
+- {id: R28, path: ["selects>", "selects> runs_on>"], title: "further"}
+- {id: R01, enabled: false}
+- {id: R30, tenants: [amber, green], strength: strong, window: 90d}
+"#;
+
+/// Every fourth history has rules of a user's.
+fn rules(seed: u64) -> Result<Rules, String> {
+    if seed % 4 == 3 {
+        return Rules::with_file("rules.yaml", RULES).map_err(|error| error.to_string());
+    }
+    Ok(Rules::built_in())
 }
 
 /// Runs the check.
@@ -65,10 +86,10 @@ pub(super) fn runtime() -> tokio::runtime::Runtime {
 async fn compare(seed: u64) -> Result<u64, String> {
     let workers = [1, 2, 4][usize::try_from(seed % 3).unwrap_or_default()];
     let clock = if seed.is_multiple_of(5) { Clock::Event } else { Clock::Wall };
-    let config = config(workers, clock);
+    let config = EngineConfig { rules: rules(seed)?, ..config(workers, clock) };
     let engine = Engine::start(config.clone()).map_err(|error| error.to_string())?;
     let reader = engine.reader();
-    let epochs = history(seed);
+    let epochs = history_of(seed, &config.rules);
     let mut sealed: Vec<Epoch> = Vec::new();
     let mut compared = 0;
     for (index, epoch) in epochs.iter().enumerate() {
@@ -77,7 +98,7 @@ async fn compare(seed: u64) -> Result<u64, String> {
         let as_of = reader.complete(number).await.map_err(|error| error.to_string())?;
         sealed.push(Epoch { now: as_of.now, arrivals: epoch.arrivals.clone() });
         if index % 3 == 2 || index + 1 == epochs.len() {
-            let expected = views(&sealed, constants(&config));
+            let expected = views(&sealed, &constants(&config));
             let same = equal(&reader, &expected).await;
             same.map_err(|difference| format!("{workers} workers, epoch {number}, {difference}"))?;
             compared += 1;

@@ -345,7 +345,7 @@ pub(super) fn finish(
     let seals = seals(&control)?;
     let sealed = epochs(&seals, &records)?;
     *counted.entry("epochs").or_default() += sealed.len() as u64;
-    let expected = views(&sealed, constants(&settings.engine));
+    let expected = views(&sealed, &constants(&settings.engine));
     runtime().block_on(equal(&process.engine.reader(), &expected))?;
     letters(world, &expected)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::arrival::{Arrival, EventArrival};
-use schemas::catalogue::{Catalogue, Class, Kind};
+use schemas::catalogue::{Class, Kind, RuleSpec};
 use schemas::entity::{Entity, RelationKind};
 use schemas::error::{Reject, RejectCode};
 use schemas::fact::{Fact, Signal};
@@ -86,12 +86,16 @@ pub(super) fn occurrence(signal: &Signal, seq: u64, event: EventId, standing: bo
     }
 }
 
-fn lifetime_ms(arrival: &EventArrival, horizon_ms: i64) -> i64 {
-    let mut longest = horizon_ms;
+fn lifetime_ms(arrival: &EventArrival, constants: &Constants) -> i64 {
+    let tenant = arrival.envelope.tenant_id.key();
+    let mut longest = constants.horizon_ms;
     for fact in &arrival.normalized.facts {
+        if let Fact::Feedback(_) = fact {
+            longest = longest.max(90 * 86_400_000);
+        }
         let Fact::Signal(signal) = fact else { continue };
-        for (_, rule) in Catalogue::built_in().rules().filter(|(_, rule)| rule.causes.contains(&signal.kind))
-        {
+        let applies = |rule: &RuleSpec| rule.scope.includes(tenant) && rule.causes.contains(&signal.kind);
+        for (_, rule) in constants.rules.iter().filter(|(_, rule)| applies(rule)) {
             longest = longest.max(rule.window_ms);
         }
     }
@@ -112,7 +116,7 @@ struct Remembered {
     objects_withdrawn: bool,
 }
 
-pub(super) fn run(tenant: &TenantId, epochs: &[Epoch], constants: Constants) -> Admission {
+pub(super) fn run(tenant: &TenantId, epochs: &[Epoch], constants: &Constants) -> Admission {
     let mut admission = Admission::default();
     let mut admitted: Vec<Remembered> = Vec::new();
     let mut withdrawals: Vec<(EventId, EventTime)> = Vec::new();
@@ -139,7 +143,7 @@ pub(super) fn run(tenant: &TenantId, epochs: &[Epoch], constants: Constants) -> 
                 Arrival::Event(event) => event,
             };
             let (at, source) = (event.envelope.ts, event.envelope.source.clone());
-            let expiry = at.plus_ms(lifetime_ms(event, constants.horizon_ms));
+            let expiry = at.plus_ms(lifetime_ms(event, constants));
             let code = if constants.future_ms.is_some_and(|future| now.plus_ms(future) < at) {
                 Some(RejectCode::InFuture)
             } else if expiry <= now

@@ -3,40 +3,42 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::catalogue::{Catalogue, Class};
+use schemas::catalogue::{Class, Rules};
 use schemas::confidence::Confidence;
 use schemas::envelope::Severity;
+use schemas::fact::Lesson;
 use schemas::ids::{IncidentId, Tenant, hash64};
 use schemas::time::EventTime;
 use schemas::view::{
     AlertRow, AlertStatus, ChainRow, Hypothesis, IncidentRow, IncidentStatus, LinkRow, Row, ViewName,
 };
 
-use super::add;
 use super::episodes::Episode;
+use super::feedback::{self, Factors};
 use super::links::Link;
+use super::{Constants, add};
 
 type Rows = BTreeMap<ViewName, BTreeSet<Row>>;
 
 pub(super) fn rows(
     tenant: Tenant,
-    episodes: &[Episode],
+    (episodes, factors): (&[Episode], &Factors),
     links: &[Link],
     now: EventTime,
-    gap_ms: i64,
+    constants: &Constants,
 ) -> Rows {
     let mut rows = Rows::new();
     for link in links {
-        add(&mut rows, ViewName::Links, Row::from(link_row(episodes, link)));
+        add(&mut rows, ViewName::Links, Row::from(link_row(episodes, link, &constants.rules)));
     }
     for members in groups(episodes, links) {
-        incident(tenant, episodes, links, &members, now, gap_ms, &mut rows);
+        incident(tenant, (episodes, factors), links, &members, now, constants, &mut rows);
     }
     rows
 }
 
-fn link_row(episodes: &[Episode], link: &Link) -> LinkRow {
-    let rule = Catalogue::built_in().rule(link.rule);
+fn link_row(episodes: &[Episode], link: &Link, rules: &Rules) -> LinkRow {
+    let rule = rules.rule(link.rule);
     LinkRow {
         cause: episodes[link.cause].row.clone(),
         effect: episodes[link.effect].row.clone(),
@@ -92,7 +94,12 @@ struct Ranked {
     candidates: Vec<(usize, BTreeSet<usize>, u64)>,
 }
 
-fn rank(episodes: &[Episode], links: &[Link], members: &BTreeSet<usize>) -> Ranked {
+fn rank(
+    (episodes, factors): (&[Episode], &Factors),
+    links: &[Link],
+    members: &BTreeSet<usize>,
+    rules: &Rules,
+) -> Ranked {
     let best =
         |effect: usize| links.iter().find(|link| link.effect == effect && link.best).map(|link| link.cause);
     let mut walked = Vec::new();
@@ -127,12 +134,17 @@ fn rank(episodes: &[Episode], links: &[Link], members: &BTreeSet<usize>) -> Rank
         let out = links
             .iter()
             .filter(|link| link.cause == node && members.contains(&link.effect))
-            .map(|link| link.strength)
+            .map(|link| {
+                let lesson = Lesson::Rule(rules.rule(link.rule).id.clone());
+                u64::try_from(link.strength).unwrap_or(0) * feedback::of(factors, &lesson) / 1_000
+            })
             .max();
-        let out = u64::try_from(out.unwrap_or(500)).unwrap_or(0);
-        let score = (u64::from(episodes[node].row.kind.spec().prior) + 1) * out * support / total.max(1);
+        let out = out.unwrap_or(500);
+        let kind = episodes[node].row.kind;
+        let learned = feedback::of(factors, &Lesson::Kind(kind));
         let doublings = (episodes[node].row.magnitude / 60).max(1).ilog2();
-        let score = score * (8 + u64::from(doublings)) / 8;
+        let score = (u64::from(kind.spec().prior) + 1) * out * support / total.max(1);
+        let score = score * (8 + u64::from(doublings)) / 8 * learned / 1_000;
         candidates.push((node, reach, score));
     }
     candidates.sort_by_key(|(node, _, score)| {
@@ -159,11 +171,11 @@ fn reach(links: &[Link], members: &BTreeSet<usize>, from: usize) -> BTreeSet<usi
 
 fn incident(
     tenant: Tenant,
-    episodes: &[Episode],
+    (episodes, factors): (&[Episode], &Factors),
     links: &[Link],
     members: &BTreeSet<usize>,
     now: EventTime,
-    gap_ms: i64,
+    constants: &Constants,
     rows: &mut Rows,
 ) {
     let mut graves: Vec<&Episode> =
@@ -171,7 +183,7 @@ fn incident(
     graves.sort_by_key(|episode| (episode.seq, episode.row.episode_id));
     let Some(first) = graves.first() else { return };
     let incident_id = IncidentId(hash64(&[&tenant.0.to_le_bytes(), &first.row.episode_id.0.to_le_bytes()]));
-    let ranked = rank(episodes, links, members);
+    let ranked = rank((episodes, factors), links, members, &constants.rules);
     let rest: u64 = ranked.candidates.iter().skip(1).map(|(_, _, score)| score).sum();
     let mut first_milli = 0;
     let hypotheses: Vec<Hypothesis> = (1..)
@@ -204,7 +216,8 @@ fn incident(
         })
         .collect();
     let open = graves.iter().any(|episode| {
-        episode.row.ended.is_none() && (episode.standing || now < episode.row.last.plus_ms(2 * gap_ms))
+        episode.row.ended.is_none()
+            && (episode.standing || now < episode.row.last.plus_ms(2 * constants.gap_ms))
     });
     let severity = graves.iter().map(|episode| episode.row.severity).max().unwrap_or(Severity::Info);
     let title = hypotheses
@@ -236,18 +249,18 @@ fn incident(
         };
         add(rows, ViewName::Alerts, Row::from(alert));
     }
-    chains(episodes, links, members, &graves, &ranked, &row, rows);
+    chains((episodes, &constants.rules), links, members, &graves, &ranked, &row, rows);
     add(rows, ViewName::Incidents, Row::from(row));
 }
 
 fn chains(
-    episodes: &[Episode],
+    (episodes, rules): (&[Episode], &Rules),
     links: &[Link],
     members: &BTreeSet<usize>,
     graves: &[&Episode],
     ranked: &Ranked,
     incident: &IncidentRow,
-    rows: &mut Rows,
+    found: &mut Rows,
 ) {
     let index_of = |episode: &Episode| {
         episodes.iter().position(|other| other.row.episode_id == episode.row.episode_id).unwrap_or(0)
@@ -268,14 +281,14 @@ fn chains(
                 continue;
             }
             add(
-                rows,
+                found,
                 ViewName::Chains,
                 Row::from(ChainRow {
                     incident_id: incident.incident_id,
                     rank: hypothesis.rank,
                     root: hypothesis.root.clone(),
                     symptom: episodes[*end].row.clone(),
-                    links: path.iter().map(|link| link_row(episodes, link)).collect(),
+                    links: path.iter().map(|link| link_row(episodes, link, rules)).collect(),
                 }),
             );
         }

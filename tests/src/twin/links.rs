@@ -3,9 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use schemas::catalogue::{Catalogue, Class, Direction, Path, REPEAT_MAX, RuleIndex, RuleSpec, Step};
+use schemas::catalogue::{Class, Direction, Path, REPEAT_MAX, RuleIndex, RuleSpec, Step};
 use schemas::entity::Entity;
+use schemas::ids::Tenant;
 
+use super::Constants;
 use super::episodes::{Edge, Episode};
 
 /// A kept link, by index of its episodes.
@@ -20,21 +22,21 @@ pub(super) struct Link {
     pub(super) best: bool,
 }
 
-pub(super) fn link(episodes: &[Episode], edges: &[Edge], horizon_ms: i64) -> Vec<Link> {
+pub(super) fn link(tenant: Tenant, episodes: &[Episode], edges: &[Edge], constants: &Constants) -> Vec<Link> {
     let mut kept = Vec::new();
     for effect in 0..episodes.len() {
         if episodes[effect].row.class == Class::Context {
             continue;
         }
         let mut strongest: BTreeMap<usize, Link> = BTreeMap::new();
-        for (index, rule) in Catalogue::built_in()
-            .rules()
-            .filter(|(_, rule)| rule.effects.contains(&episodes[effect].row.kind))
-        {
+        let explains = |rule: &RuleSpec| {
+            rule.scope.includes(tenant) && rule.effects.contains(&episodes[effect].row.kind)
+        };
+        for (index, rule) in constants.rules.iter().filter(|(_, rule)| explains(rule)) {
             for path in rule.paths.iter().flat_map(written_out) {
                 let text = text(&path);
                 for entity in walk(&episodes[effect], &path, edges) {
-                    for cause in causes(episodes, effect, &entity, rule, horizon_ms) {
+                    for cause in causes(episodes, effect, &entity, rule, constants.horizon_ms) {
                         let lag_ms = episodes[effect].row.onset.ms_since(episodes[cause].row.onset);
                         let strength = strength(rule, path.len(), lag_ms);
                         let link = Link {

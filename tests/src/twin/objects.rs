@@ -23,7 +23,7 @@ pub(super) struct Objects {
 
 type Edge = (Entity, RelationKind, Entity);
 
-pub(super) fn run(versions: &[Version], now: EventTime, constants: Constants) -> Objects {
+pub(super) fn run(versions: &[Version], now: EventTime, constants: &Constants) -> Objects {
     let mut by_object: BTreeMap<(Entity, String), Vec<Version>> = BTreeMap::new();
     for version in versions {
         let entity = version.state.entity.clone();

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::catalogue::{Catalogue, Class};
+use schemas::catalogue::Class;
 use schemas::envelope::Severity;
 use schemas::ids::{EpisodeId, IncidentId, Tenant, hash64};
 use schemas::time::EventTime;
 use schemas::view::{AlertRow, AlertStatus, IncidentRow, IncidentStatus, LinkRow, Row};
 
 use crate::operators::incidents::chains::chains;
+use crate::operators::incidents::learned::Learned;
 use crate::operators::incidents::rank::{Ranked, rank};
 use crate::operators::links::ways::Ways;
 use crate::rows::{Episode, Link};
 
-/// The episodes and links of one tenant.
+/// The episodes and links of one tenant, and what it has learned.
 #[derive(Debug, Default)]
 pub(super) struct Neighborhood {
     pub(super) episodes: BTreeMap<EpisodeId, Episode>,
@@ -21,6 +22,8 @@ pub(super) struct Neighborhood {
     pub(super) causes: BTreeMap<EpisodeId, BTreeMap<EpisodeId, Link>>,
     /// Effects by cause, with whether the link is the effect's best.
     pub(super) effects: BTreeMap<EpisodeId, BTreeMap<EpisodeId, bool>>,
+    /// What people have taught.
+    pub(super) learned: Learned,
 }
 
 /// What a group comes to.
@@ -97,7 +100,7 @@ pub(super) fn judge(
     let Some(first) = graves.first() else { return Judgment { rows, wake: None } };
 
     let incident_id = identity(tenant, first);
-    let ranked = rank(hood, members, &episodes);
+    let ranked = rank(hood, ways, members, &episodes);
     let (status, wake) = status(&graves, now, quiet_ms);
     let incident = incident(incident_id, status, &episodes, &graves, &ranked);
     rows.extend(alert(&incident, first, &graves).map(Row::from));
@@ -173,7 +176,7 @@ fn link_rows(hood: &Neighborhood, ways: &Ways, episodes: &[&Episode]) -> Vec<Row
 
 /// The public row of a link. Both ends are there whenever the link is: they come from the same epoch.
 pub(super) fn link_row(hood: &Neighborhood, ways: &Ways, link: &Link) -> Option<LinkRow> {
-    let rule = Catalogue::built_in().rule(link.rule);
+    let rule = ways.rule(link.rule);
     Some(LinkRow {
         cause: hood.episodes.get(&link.cause)?.row(),
         effect: hood.episodes.get(&link.effect)?.row(),

@@ -9,6 +9,7 @@ use schemas::ids::EpisodeId;
 use schemas::view::Hypothesis;
 
 use crate::operators::incidents::group::Neighborhood;
+use crate::operators::links::ways::Ways;
 use crate::rows::Episode;
 
 /// Hypotheses kept per incident.
@@ -34,7 +35,12 @@ struct Candidate<'a> {
 }
 
 /// Ranks the candidates of a group that has at least one member.
-pub(super) fn rank(hood: &Neighborhood, members: &BTreeSet<EpisodeId>, episodes: &[&Episode]) -> Ranked {
+pub(super) fn rank(
+    hood: &Neighborhood,
+    ways: &Ways,
+    members: &BTreeSet<EpisodeId>,
+    episodes: &[&Episode],
+) -> Ranked {
     let root = root(hood, members);
     let total: u64 = episodes.iter().map(|episode| weight(episode.severity)).sum();
     let outside = members.iter().filter_map(|member| hood.causes.get(member)).flat_map(BTreeMap::keys);
@@ -43,7 +49,7 @@ pub(super) fn rank(hood: &Neighborhood, members: &BTreeSet<EpisodeId>, episodes:
     let mut candidates: Vec<Candidate<'_>> = named
         .iter()
         .filter_map(|id| hood.episodes.get(id))
-        .map(|episode| candidate(hood, members, total, episode))
+        .map(|episode| candidate((hood, ways), members, total, episode))
         .collect();
     candidates
         .sort_by_key(|candidate| (Reverse(candidate.score), candidate.episode.onset, candidate.episode.id));
@@ -71,7 +77,7 @@ fn root(hood: &Neighborhood, members: &BTreeSet<EpisodeId>) -> EpisodeId {
 }
 
 fn candidate<'a>(
-    hood: &Neighborhood,
+    (hood, ways): (&Neighborhood, &Ways),
     members: &BTreeSet<EpisodeId>,
     total: u64,
     episode: &'a Episode,
@@ -83,11 +89,12 @@ fn candidate<'a>(
     let out = effects
         .filter(|effect| members.contains(effect))
         .filter_map(|effect| hood.causes.get(effect)?.get(&episode.id))
-        .map(|link| u64::from(link.strength))
+        .map(|link| u64::from(link.strength) * hood.learned.of_rule(&ways.rule(link.rule).id) / 1_000)
         .max()
         .unwrap_or(OUT_DEFAULT);
     let prior = u64::from(episode.kind.spec().prior);
     let score = (prior + 1) * out * support / total.max(1) * strength(episode.magnitude) / 8;
+    let score = score * hood.learned.of_kind(episode.kind) / 1_000;
     Candidate { episode, reach, score }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::catalogue::{Catalogue, Direction, Kind, Path, REPEAT_MAX, RuleIndex, Step};
+use schemas::catalogue::{Direction, Kind, Path, RuleIndex, RuleSpec, Rules, Step};
 use schemas::entity::RelationKind;
+use schemas::ids::Tenant;
 
 /// A node of the trie: the steps walked so far.
 #[derive(Debug)]
@@ -17,9 +18,10 @@ struct Node {
     wanted_by: BTreeSet<Kind>,
 }
 
-/// The trie of all paths of a catalogue.
+/// The rules of the engine, and the trie of all their paths.
 #[derive(Debug)]
 pub(crate) struct Ways {
+    specs: Rules,
     nodes: Vec<Node>,
     depth: usize,
 }
@@ -29,7 +31,7 @@ pub(crate) const START: u16 = 0;
 
 impl Ways {
     /// The ways of every rule.
-    pub(crate) fn of(catalogue: &Catalogue) -> Ways {
+    pub(crate) fn of(rules: &Rules) -> Ways {
         let root = Node {
             hops: 0,
             text: "self".to_owned(),
@@ -37,10 +39,10 @@ impl Ways {
             rules: BTreeSet::new(),
             wanted_by: BTreeSet::new(),
         };
-        let mut ways = Ways { nodes: vec![root], depth: 0 };
-        for (index, rule) in catalogue.rules() {
+        let mut ways = Ways { specs: rules.clone(), nodes: vec![root], depth: 0 };
+        for (index, rule) in rules.iter() {
             for path in &rule.paths {
-                for steps in written_out(path) {
+                for steps in path.written_out() {
                     ways.insert(&steps, index, &rule.effects);
                 }
             }
@@ -75,15 +77,20 @@ impl Ways {
             .map(|(step, child)| (*step, *child))
     }
 
-    /// Rules that look for causes of an effect of a kind at a node.
-    pub(crate) fn rules<'a>(
-        &'a self,
-        catalogue: &'a Catalogue,
+    /// A rule.
+    pub(crate) fn rule(&self, index: RuleIndex) -> &RuleSpec {
+        self.specs.rule(index)
+    }
+
+    /// Rules that look for causes of a tenant's effect of a kind at a node.
+    pub(crate) fn rules(
+        &self,
         node: u16,
+        tenant: Tenant,
         effect: Kind,
-    ) -> impl Iterator<Item = RuleIndex> + 'a {
-        let rules = self.nodes[usize::from(node)].rules.iter().copied();
-        rules.filter(move |rule| catalogue.rule(*rule).effects.contains(&effect))
+    ) -> impl Iterator<Item = (RuleIndex, &RuleSpec)> {
+        let rules = self.nodes[usize::from(node)].rules.iter().map(|index| (*index, self.rule(*index)));
+        rules.filter(move |(_, rule)| rule.effects.contains(&effect) && rule.scope.includes(tenant))
     }
 
     /// Whether any rule explains effects of a kind.
@@ -117,22 +124,4 @@ impl Ways {
         self.nodes[usize::from(parent)].children.insert((step.relation, step.direction), index);
         index
     }
-}
-
-/// The paths that a path with stars stands for.
-fn written_out(path: &Path) -> Vec<Vec<Step>> {
-    let mut all: Vec<Vec<Step>> = vec![Vec::new()];
-    for step in &path.0 {
-        let repeats = if step.repeats { REPEAT_MAX } else { 1 };
-        let mut longer = Vec::new();
-        for prefix in &all {
-            for count in 1..=repeats {
-                let mut steps = prefix.clone();
-                steps.extend(std::iter::repeat_n(Step { repeats: false, ..*step }, usize::from(count)));
-                longer.push(steps);
-            }
-        }
-        all = longer;
-    }
-    all
 }

@@ -192,7 +192,7 @@ impl Run {
         }
         outcome.epochs = epoch;
         let engine = Config::default().engine().map_err(|error| error.to_string())?;
-        Ok(twin::views(&epochs(&sealed, &self.records)?, constants(&engine)))
+        Ok(twin::views(&epochs(&sealed, &self.records)?, &constants(&engine)))
     }
 
     /// Compares the dead letters with what the twin refused.
