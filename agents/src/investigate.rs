@@ -8,24 +8,28 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use schemas::answer::{Answer, Plan, Question, SimilarCase, Step};
+use schemas::audit::{self, AuditRecord, Decision};
 use schemas::read::ViewReader;
-use schemas::state::{Case, Investigated, ProductState, Recording, Repository, StateRequest};
+use schemas::state::{Investigated, ProductState, Recording, Repository, StateRequest};
 use schemas::view::ChainRow;
 use tokio::sync::mpsc;
 
 use crate::agent::{self, Assignment};
+use crate::alike::{self, Embedder};
 use crate::caller::Caller;
 use crate::calls;
 use crate::error::InvestigateError;
 use crate::evidence::{self, Known};
 use crate::memory;
+use crate::purse::Asking;
+use crate::redact;
 use crate::roster::Roster;
 use crate::router;
 use crate::scope::{self, Resolved};
 use crate::slots::Slots;
 use crate::synthesize::{self, Brought};
 use crate::tool::registry::Toolbox;
-use crate::voice::{Asking, Spoken, Voice};
+use crate::voice::{Spoken, Voice};
 
 /// Where the steps of an investigation are told; one that nobody takes in time is left out.
 pub type Steps = mpsc::Sender<Step>;
@@ -38,6 +42,7 @@ pub struct Investigator {
     pub(crate) toolbox: Arc<Toolbox>,
     roster: Arc<Roster>,
     voice: Voice,
+    embedder: Option<Embedder>,
 }
 
 /// What an investigation rests on beside the views.
@@ -51,7 +56,7 @@ impl Investigator {
     /// Answers from the views alone.
     pub fn new(reader: ViewReader) -> Self {
         let (toolbox, roster) = (Arc::new(Toolbox::new()), Arc::new(Roster::built_in()));
-        Investigator { reader, state: None, toolbox, roster, voice: Voice::off() }
+        Investigator { reader, state: None, toolbox, roster, voice: Voice::off(), embedder: None }
     }
 
     /// With what the product keeps: cases, repositories, money.
@@ -70,6 +75,12 @@ impl Investigator {
     #[must_use]
     pub fn with_voice(self, voice: Voice) -> Self {
         Investigator { voice, ..self }
+    }
+
+    /// With a model of vectors, or without.
+    #[must_use]
+    pub fn with_embedder(self, embedder: Option<Embedder>) -> Self {
+        Investigator { embedder, ..self }
     }
 
     /// Answers a question from the views as of one epoch, and from the tools.
@@ -128,6 +139,12 @@ impl Investigator {
                 recording.repositories.extend(state.ask(asked).await.ok().flatten());
             }
         }
+        if let (Some(embedder), Some(incident), false) =
+            (&self.embedder, resolved.incidents.first(), question.no_llm)
+        {
+            let asking = self.asking(question, resolved);
+            recording.likeness = Some(embedder.likeness(&asking, incident, &recording.cases).await);
+        }
         let voice = if question.no_llm { Voice::off() } else { self.voice.clone() };
         Beside { caller: Caller::Live(Arc::clone(&self.toolbox)), voice, recording }
     }
@@ -144,9 +161,8 @@ impl Investigator {
     ) -> Investigated {
         let Beside { caller, voice, mut recording } = beside;
         let mut spoken = Spoken::default();
-        let asking =
-            Asking { tenant: &question.tenant_id, purpose: purpose(resolved), state: self.state.as_ref() };
-        let similar = similar(resolved, known, &mut recording.cases);
+        let asking = self.asking(question, resolved);
+        let similar = similar(resolved, known, &mut recording);
         let names: BTreeSet<&str> = self.roster.iter().map(|agent| agent.name.as_str()).collect();
         let mut plan = router::plan(&question.query, resolved, known, &names);
         if voice.speaks() && router::UNSURE_MILLI <= plan.ambiguity_milli {
@@ -180,11 +196,18 @@ impl Investigator {
             // What is said again costs nothing, and nobody keeps silent: the answer tells of then.
             spoken.usd_micros = recording.usd_micros;
             spoken.silent.clone_from(&recording.silent);
+            spoken.denied.clone_from(&recording.denied);
         }
         spoken.tell(&mut answer, &mut recording);
+        alike::tell(&mut answer, &recording);
         answer.investigation_id = synthesize::identity(question, &answer);
         tell(steps, "answer", || answer.summary.clone());
-        Investigated { question: question.clone(), answer, recording }
+        let decisions = decisions(question, &answer, &recording);
+        Investigated { question: question.clone(), answer, recording, decisions }
+    }
+
+    fn asking<'a>(&'a self, question: &'a Question, resolved: &Resolved) -> Asking<'a> {
+        Asking { tenant: &question.tenant_id, purpose: purpose(resolved), state: self.state.as_ref() }
     }
 
     /// What each selected agent is to do.
@@ -218,16 +241,29 @@ impl Investigator {
 }
 
 /// The cases that the first incident is like; only those are kept with the investigation.
-fn similar(resolved: &Resolved, known: &Known, cases: &mut Vec<Case>) -> Vec<SimilarCase> {
+fn similar(resolved: &Resolved, known: &Known, recording: &mut Recording) -> Vec<SimilarCase> {
+    let Recording { cases, likeness, .. } = recording;
     let Some(incident) = resolved.incidents.first() else {
         cases.clear();
         return Vec::new();
     };
     let chains = known.chains.get(&incident.incident_id).into_iter().flatten();
     let signature = memory::signature(chains.map(Arc::as_ref).map(|chain: &ChainRow| chain));
-    let similar = memory::similar(incident, &signature, cases);
+    let similar = memory::similar(incident, &signature, cases, likeness.as_ref());
     cases.retain(|case| similar.iter().any(|found| found.incident_id == case.incident.incident_id));
     similar
+}
+
+/// What was decided, for the audit stream: what people have written in their questions is redacted as it is for a model.
+fn decisions(question: &Question, answer: &Answer, recording: &Recording) -> Vec<AuditRecord> {
+    let mut records = audit::records(question, answer, recording);
+    for record in &mut records {
+        record.reason = redact::text(&record.reason);
+        if record.decision == Decision::QuestionAsked {
+            record.detail = redact::value(&record.detail);
+        }
+    }
+    records
 }
 
 /// What money is spent on: the first incident, or questions about none.

@@ -7,6 +7,7 @@
 
 mod again;
 mod agent;
+mod alike;
 mod caller;
 mod calls;
 mod desk;
@@ -15,6 +16,7 @@ mod evidence;
 mod investigate;
 pub mod memory;
 pub mod model;
+mod purse;
 pub mod redact;
 pub mod roster;
 mod router;
@@ -34,8 +36,10 @@ use schemas::read::ViewReader;
 
 use crate::error::InvestigateError;
 
+pub use alike::Embedder;
 pub use desk::Desk;
 pub use investigate::{Investigator, Steps};
+pub use router::UNSURE_MILLI;
 pub use voice::Voice;
 
 /// Answers a question from the views alone: without tools, model or memory.

@@ -71,7 +71,7 @@ impl ModelError {
     }
 
     /// Whether the question may have been worked on, and so may have to be paid for.
-    fn billed(&self) -> bool {
+    pub(crate) fn billed(&self) -> bool {
         matches!(self, ModelError::TimedOut | ModelError::Garbage(_))
     }
 }

@@ -10,7 +10,7 @@ use crate::evidence::Known;
 use crate::scope::Resolved;
 
 /// From here on the rules are unsure: a model may plan, if there is one.
-pub(crate) const UNSURE_MILLI: u32 = 700;
+pub const UNSURE_MILLI: u32 = 700;
 /// A cause with this confidence and no rival leaves no doubt, in thousandths.
 const SURE_MILLI: u32 = 300;
 

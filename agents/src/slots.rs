@@ -27,7 +27,7 @@ pub(crate) struct Slots {
 }
 
 /// Names of parameters, and what each is filled with.
-const PARAMETERS: [(&str, &str); 28] = [
+const PARAMETERS: [(&str, &str); 30] = [
     ("service", "service"),
     ("service_name", "service"),
     ("app", "service"),
@@ -46,6 +46,8 @@ const PARAMETERS: [(&str, &str); 28] = [
     ("head", "commit"),
     ("workflow", "workflow"),
     ("name", "workflow"),
+    ("entity", "entity"),
+    ("incident_id", "incident"),
     ("from", "from"),
     ("start", "from"),
     ("start_time", "from"),
@@ -63,7 +65,16 @@ impl Slots {
     pub(crate) fn of(resolved: &Resolved, known: &Known, repositories: &[Repository]) -> Self {
         let mut slots = Slots::default();
         let incident = resolved.incidents.first();
-        for entity in focus(resolved, known, incident) {
+        let around = focus(resolved, known, incident);
+        // What trouble spreads from comes before what was named; without a cause, what was named.
+        let root = incident.and_then(|incident| incident.hypotheses.first()).map(|first| &first.root.entity);
+        if let Some(entity) = root.or(around.first().copied()) {
+            slots.values.insert("entity", entity.to_string());
+        }
+        if let Some(incident) = incident {
+            slots.values.insert("incident", incident.incident_id.to_string());
+        }
+        for entity in around {
             slots.take(entity);
         }
         slots.times(resolved, known, incident);

@@ -4,26 +4,24 @@
 //! The same words about the same statements are paid for once: what was said lately is said again.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use schemas::answer::{Answer, Missing, Plan, Runbook, Statement};
-use schemas::ids::{EventId, TenantId, hash64};
-use schemas::state::{ProductState, Recording, Reservation, Reserved, StateRequest};
+use schemas::ids::EventId;
+use schemas::state::Recording;
 use serde_json::Value;
 
 use crate::model::record::Record;
 use crate::model::roles::{Role, draft, plan, word};
 use crate::model::wire::ChatRequest;
 use crate::model::{Model, ModelError, Unfit};
+use crate::purse::Asking;
 use crate::redact;
 use crate::roster::Roster;
 
 /// A model is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Money that nobody settled is given back after so long.
-const LEASE_MS: i64 = 120_000;
 /// Answers that are remembered.
 const REMEMBERED_MAX: usize = 512;
 
@@ -42,17 +40,27 @@ pub(crate) struct Spoken {
     pub(crate) usd_micros: u64,
     /// Why the model did not help, the first time it did not.
     pub(crate) silent: Option<String>,
+    /// Why it was not to be asked, as a stable code.
+    pub(crate) denied: Option<String>,
 }
 
 impl Spoken {
+    fn keeps_silent(&mut self, why: &ModelError) {
+        self.silent.get_or_insert(why.to_string());
+        if *why == ModelError::Spent {
+            self.denied.get_or_insert(why.code().to_owned());
+        }
+    }
+
     /// Adds to an answer what the model cost and why it was silent, and to its recording what it said.
     pub(crate) fn tell(self, answer: &mut Answer, recording: &mut Recording) {
         // Money is far below what a float counts exactly.
         #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
         let usd = self.usd_micros as f64 / 1e6;
-        answer.cost.llm_usd = usd;
+        answer.cost.llm_usd += usd;
         recording.usd_micros = self.usd_micros;
         recording.silent.clone_from(&self.silent);
+        recording.denied.clone_from(&self.denied);
         let records = self.records.iter().filter_map(|record| serde_json::to_value(record).ok());
         recording.completions = records.collect();
         if let Some(why) = self.silent {
@@ -60,13 +68,6 @@ impl Spoken {
             answer.missing.push(Missing { source: "model".to_owned(), why });
         }
     }
-}
-
-/// For whom a model is asked, and whose money it is.
-pub(crate) struct Asking<'a> {
-    pub(crate) tenant: &'a TenantId,
-    pub(crate) purpose: String,
-    pub(crate) state: Option<&'a ProductState>,
 }
 
 impl Voice {
@@ -192,10 +193,11 @@ impl Voice {
             spoken.records.push(Record { usd_micros: 0, ..record });
             return Some(completion.value);
         }
-        let mut aside = match self.set_aside(asking, self.model.worst_case(request)).await {
+        let aside = asking.set_aside(self.model.worst_case(request), self.usd_micros_per_day).await;
+        let mut aside = match aside {
             Ok(aside) => aside,
             Err(why) => {
-                spoken.silent.get_or_insert(why.to_string());
+                spoken.keeps_silent(&why);
                 return None;
             }
         };
@@ -215,30 +217,9 @@ impl Voice {
                 Some(completion.value)
             }
             Err(failed) => {
-                spoken.silent.get_or_insert(failed.why.to_string());
+                spoken.keeps_silent(&failed.why);
                 None
             }
-        }
-    }
-
-    /// Sets money aside under a name; nothing to set aside when it costs nothing.
-    async fn set_aside(&self, asking: &Asking<'_>, usd_micros: u64) -> Result<Option<Aside>, ModelError> {
-        if usd_micros == 0 {
-            return Ok(None);
-        }
-        let Some(state) = asking.state else { return Ok(None) };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let id = unique(asking.tenant, now);
-        let expires_at = i64::try_from(now.as_millis()).unwrap_or(i64::MAX / 2) + LEASE_MS;
-        let aside = Reservation { id: id.clone(), purpose: asking.purpose.clone(), usd_micros, expires_at };
-        let (tenant, limit) = (asking.tenant.clone(), self.usd_micros_per_day);
-        match state.ask(|reply| StateRequest::Reserve(tenant, Box::new(aside), limit, reply)).await {
-            Ok(Reserved::Granted) => {
-                let (state, tenant) = (state.clone(), asking.tenant.clone());
-                Ok(Some(Aside { state, tenant, id, usd_micros, settled: false }))
-            }
-            Ok(Reserved::Refused { .. }) => Err(ModelError::Spent),
-            Err(error) => Err(ModelError::Unavailable(error.to_string())),
         }
     }
 
@@ -260,43 +241,6 @@ impl Voice {
             lately.pop_front();
         }
     }
-}
-
-/// Money that is set aside. Whoever asked may go away meanwhile: then it counts as spent whole, since the model is paid
-/// all the same.
-struct Aside {
-    state: ProductState,
-    tenant: TenantId,
-    id: String,
-    usd_micros: u64,
-    settled: bool,
-}
-
-impl Aside {
-    /// What it came to. Money that cannot be settled now is given back when it expires: better than to wait for a database.
-    async fn settle(&mut self, usd_micros: u64) {
-        self.settled = true;
-        let (tenant, id) = (self.tenant.clone(), self.id.clone());
-        let _settled = self.state.ask(|reply| StateRequest::Settle(tenant, id, usd_micros, reply)).await;
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        if !self.settled {
-            let (tenant, id, usd_micros) = (self.tenant.clone(), self.id.clone(), self.usd_micros);
-            self.state.tell(|reply| StateRequest::Settle(tenant, id, usd_micros, reply));
-        }
-    }
-}
-
-/// A name that no other reservation has.
-fn unique(tenant: &TenantId, now: Duration) -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let parts =
-        [tenant.as_str().as_bytes(), &now.as_nanos().to_be_bytes(), &std::process::id().to_be_bytes()];
-    format!("res_{:016x}_{count}", hash64(&parts))
 }
 
 /// Names of things in an answer, which a sentence may hold only where its statements do.

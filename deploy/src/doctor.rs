@@ -93,10 +93,13 @@ async fn checks(config: &Config) -> Result<Vec<(&'static str, Found)>> {
         found.push(("agents.tools", tools(config).await));
     }
     if !config.model.url.is_empty() {
-        let read = config.voice().await.map_err(|error| format!("{error:#}"));
+        let read = async { config.voice().await.and(config.embedder().await) };
+        let read = read.await.map_err(|error| format!("{error:#}"));
+        let names = [config.model.name.as_str(), &config.model.embedding];
+        let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
         found.push((
             "model",
-            read.map(|_| format!("{} is configured; it is not asked here", config.model.name)),
+            read.map(|_| format!("{} is configured; it is not asked here", names.join(", "))),
         ));
     }
     Ok(found)

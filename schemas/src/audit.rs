@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, CallOutcome, Question};
 use crate::ids::{TenantId, hash64};
-use crate::state::Approval;
+use crate::state::{Approval, Recording};
 use crate::time::Epoch;
 
 /// Kafka topic of the stream.
@@ -40,7 +40,7 @@ pub enum Decision {
     PlanCreated,
     /// A system outside was asked.
     ToolCalled,
-    /// A tool was not asked: it is not allowed, its arguments are not, or not now.
+    /// A tool or a model was not asked: it is not allowed, its arguments are not, not now, or there is no money for it.
     Denied,
     /// An agent found something, or looked in vain.
     Finding,
@@ -50,6 +50,10 @@ pub enum Decision {
     Answer,
     /// A person approved an action, or that approval was used.
     Approval,
+    /// A live incident goes the way that past ones went.
+    PatternProgress,
+    /// It does so no more.
+    PatternEnded,
 }
 
 impl AuditRecord {
@@ -82,8 +86,8 @@ pub fn approved(tenant: &TenantId, approval: &Approval) -> AuditRecord {
     }
 }
 
-/// The records of an investigation.
-pub fn records(question: &Question, answer: &Answer) -> Vec<AuditRecord> {
+/// The records of an investigation. What people or systems outside have written is in them as it is in the answer.
+pub fn records(question: &Question, answer: &Answer, recording: &Recording) -> Vec<AuditRecord> {
     let mut decisions: Vec<(Decision, String, Value)> = Vec::new();
     decisions.push((Decision::QuestionAsked, question.query.clone(), json!({ "question": question })));
     let plan = &answer.plan;
@@ -107,6 +111,15 @@ pub fn records(question: &Question, answer: &Answer) -> Vec<AuditRecord> {
         let detail = json!({ "number": call.number, "agent": call.agent, "tool": call.tool,
             "arguments": call.arguments, "outcome": call.outcome, "code": call.code, "usd_micros": call.usd_micros });
         decisions.push((decision, format!("{} asks {}", call.agent, call.tool), detail));
+    }
+    let likeness = recording.likeness.as_ref();
+    for (what, code) in
+        [("model", &recording.denied), ("embeddings", &likeness.and_then(|of| of.denied.clone()))]
+    {
+        if let Some(code) = code {
+            let reason = format!("the {what} of the configuration is not asked: {code}");
+            decisions.push((Decision::Denied, reason, json!({ "what": what, "code": code })));
+        }
     }
     for out in &answer.ruled_out {
         let detail = json!({ "candidate": out.candidate, "event_ids": out.event_ids });

@@ -12,13 +12,14 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::{Answer, AnswerStatus, Question};
+use crate::audit::AuditRecord;
 use crate::ids::{IncidentId, TenantId};
 use crate::time::{Epoch, EventTime};
 use crate::view::IncidentRow;
 
 pub use approval::{Approval, Used};
 pub use budget::{Reservation, Reserved, Spending};
-pub use case::{Case, LESSON_BYTES_MAX, Lesson};
+pub use case::{Case, LESSON_BYTES_MAX, Lesson, Likeness};
 
 /// Cases of a tenant that are compared with an incident.
 pub const CASES_MAX: usize = 1_000;
@@ -55,6 +56,12 @@ pub struct Recording {
     pub usd_micros: u64,
     /// Why the model did not help, the first time it did not.
     pub silent: Option<String>,
+    /// Why the model was not to be asked, as a stable code such as `spent`.
+    #[serde(default)]
+    pub denied: Option<String>,
+    /// How alike cases are, by vectors of a model; nothing without one.
+    #[serde(default)]
+    pub likeness: Option<Likeness>,
 }
 
 /// An investigation that was just answered.
@@ -66,6 +73,8 @@ pub struct Investigated {
     pub answer: Answer,
     /// What else it rests on.
     pub recording: Recording,
+    /// What was decided, free of secrets, for the audit stream.
+    pub decisions: Vec<AuditRecord>,
 }
 
 /// An investigation in a list.
@@ -211,6 +220,9 @@ pub enum StateRequest {
     Cases(TenantId, Reply<Vec<Case>>),
     /// Says what people know of a case, in place of a certain lesson if one is named; tells whether there was such a case.
     Teach(TenantId, IncidentId, Box<(Lesson, Option<Lesson>)>, Reply<bool>),
+    /// Keeps a record under the next number of its name, unless the last one of that name decided the same, or it ends what
+    /// never began; tells whether it was kept.
+    Signal(TenantId, Box<AuditRecord>, Reply<bool>),
     /// Sets money aside, if the limit of the day, in millionths of a dollar, allows it.
     Reserve(TenantId, Box<Reservation>, u64, Reply<Reserved>),
     /// What was set aside under this name came to so much.

@@ -8,6 +8,7 @@ mod asking;
 mod audit;
 mod cache;
 mod cluster;
+mod decisions;
 mod demo;
 mod embedded;
 mod event_log;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use schemas::audit::records;
 use schemas::feed::{Change, EpochChanges};
 use schemas::ids::{IncidentId, TenantId};
-use schemas::state::{Investigated, Part, ProductState, Repository, StateError, StateRequest as Ask};
+use schemas::state::{
+    Investigated, Part, ProductState, Recording, Repository, StateError, StateRequest as Ask,
+};
 use schemas::time::EventTime;
 use schemas::view::{IncidentRow, IncidentStatus, Row, ViewName};
 use serde_json::json;
@@ -57,7 +60,9 @@ fn investigation(tenant: &str, id: &str, query: &str) -> Box<Investigated> {
     });
     let (question, answer) =
         (serde_json::from_value(question).unwrap(), serde_json::from_value(answer).unwrap());
-    Box::new(Investigated { question, answer, recording: Default::default() })
+    let recording = Recording::default();
+    let decisions = records(&question, &answer, &recording);
+    Box::new(Investigated { question, answer, recording, decisions })
 }
 
 fn part(after: Option<String>, limit: usize) -> Part {
@@ -77,6 +82,7 @@ async fn contract(state: ProductState, database: Database) {
     money::is_never_overspent(&state).await;
     experience::is_kept_and_taught(&state).await;
     experience::an_approval_is_used_once(&state).await;
+    experience::a_signal_is_kept_once(&state).await;
     history(&state, database).await;
 }
 

@@ -1,6 +1,11 @@
 //! Stores on real servers: `cargo prove sinks`, the queries of docs/graph.md on what that left behind, and
 //! `cargo prove dead-store` for a short time. `KGROOT_TEST_SINKS` says how many kills.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use agents::tool::config::load;
+use agents::tool::vendor::kinds::types;
 use serde_json::{Value, json};
 use tests::prove::{Cases, dead_store, sinks};
 
@@ -26,6 +31,39 @@ async fn ask(statement: &str, parameters: &Value) -> Vec<Value> {
     let answer: Value = request.send().await.unwrap().json().await.unwrap();
     let rows = answer["data"]["values"].as_array();
     rows.unwrap_or_else(|| panic!("{statement}\n{answer}")).clone()
+}
+
+/// The graph tools of the agents, on the same graph: for its tenant, and for another one nothing.
+async fn tools_answer(tenant: &Value, incident: &Value) {
+    let named = |name: &str| variable(name).unwrap_or_default();
+    let text = format!(
+        "connections: [{{name: graph, type: neo4j, url: '{}', allow_private: true, user: '{}', password: '${{env:IT}}'}}]",
+        named("KGROOT_TEST_NEO4J_HTTP"),
+        named("KGROOT_TEST_NEO4J_USER")
+    );
+    let password = |_: &str| variable("KGROOT_TEST_NEO4J_PASSWORD");
+    let loaded = load(&text, &password, std::time::SystemTime::UNIX_EPOCH, &types()).await;
+    let toolbox = loaded.unwrap_or_else(|error| panic!("{error}")).toolbox;
+    let called = async |tenant: &str, name: &str, arguments: Value| {
+        let (tenant, allowed) = (tenant.parse().unwrap(), BTreeSet::from([name.to_owned()]));
+        let called = toolbox.call(&tenant, &allowed, name, arguments, Duration::from_secs(10)).await;
+        called.outcome.unwrap_or_else(|error| panic!("{name}: {error}")).content
+    };
+    let related = "MATCH (a:Entity {tenant_id: $tenant})<-[r:RELATES]-(b:Entity) \
+        WHERE r.live AND r.valid_to IS NULL AND a <> b RETURN a.entity, b.entity LIMIT 1";
+    let found = ask(related, &json!({ "tenant": tenant })).await;
+    let row = found.first().expect("two entities that are related");
+    let (tenant, entity) = (tenant.as_str().unwrap(), json!({ "entity": row[0] }));
+    let reached = called(tenant, "graph.blast_radius", entity.clone()).await;
+    let shown = reached["entities_at_risk"]["shown"].as_array().unwrap();
+    assert!(shown.iter().any(|shown| shown["entity"] == row[1]) || shown.len() == 50, "{reached}");
+    let other = called("nobody", "graph.blast_radius", entity).await;
+    assert_eq!(other["entities_at_risk"]["shown"], json!([]));
+    let incident = json!({ "incident_id": incident });
+    let alike = called(tenant, "graph.similar_chains", incident.clone()).await;
+    assert!(alike["similar_incidents"]["shown"].is_array(), "{alike}");
+    let other = called("nobody", "graph.similar_chains", incident).await;
+    assert_eq!(other["similar_incidents"]["shown"], json!([]));
 }
 
 #[test]
@@ -54,6 +92,7 @@ fn stores_equal_the_twin_and_the_documented_queries_answer() {
             answered += usize::from(!ask(statement, &parameters).await.is_empty());
         }
         assert!(3 <= answered, "only {answered} documented queries found anything");
+        tools_answer(&row[0], &row[1]).await;
     });
     // Not beside the other one, which kills the servers.
     let report = dead_store::exact(Cases { n: AWAY_SECONDS, seed: 4, first: false });

@@ -5,7 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agents::{Desk, Investigator, watch};
 use bench::scenario::{Family, generate};
-use schemas::state::{Asked, Part, ProductState, StateRequest};
+use schemas::audit::{AuditRecord, Decision};
+use schemas::read::{Query, ViewReader};
+use schemas::state::{Asked, Case, Listed, Part, ProductState, StateRequest};
+use schemas::view::{IncidentRow, IncidentStatus, Row, ViewName};
+use serde_json::json;
 use sinks::cache::Cache;
 use sinks::state::{Database, Place, serve};
 use tests::prove::asked::{seen, tenant};
@@ -51,5 +55,91 @@ fn an_alert_is_investigated_once_though_it_is_followed_again() {
         while ended.load(Ordering::Relaxed) < 2 {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+/// The first incident that is open and has a chain, with the signature of that chain.
+async fn live(reader: &ViewReader) -> (IncidentRow, Vec<String>) {
+    let rows = async |view| reader.scan(Query::all(&tenant(), view), 10_000).await.unwrap().0;
+    let chains = rows(ViewName::Chains).await;
+    for row in rows(ViewName::Incidents).await {
+        let Row::Incident(incident) = row else { continue };
+        let of = chains.iter().filter_map(|row| match row {
+            Row::Chain(chain) if chain.incident_id == incident.incident_id => Some(chain.as_ref()),
+            _ => None,
+        });
+        let signature = agents::memory::signature(of);
+        if incident.status == IncidentStatus::Open && 2 <= signature.len() {
+            return (incident.as_ref().clone(), signature);
+        }
+    }
+    panic!("no incident is open");
+}
+
+/// Product state in which incidents of the past went on where a live one stands; it keeps the signals.
+fn remembers(cases: Vec<Case>) -> (ProductState, tokio::sync::mpsc::UnboundedReceiver<AuditRecord>) {
+    let (requests, mut waiting) = tokio::sync::mpsc::channel(8);
+    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
+    tokio::task::spawn_local(async move {
+        while let Some(request) = waiting.recv().await {
+            match request {
+                StateRequest::Cases(_, reply) => drop(reply.send(Ok(cases.clone()))),
+                StateRequest::Signal(_, record, reply) => {
+                    tell.send(*record).unwrap();
+                    let _nobody_left = reply.send(Ok(true));
+                }
+                StateRequest::Investigations(_, _, reply) => {
+                    let _nobody_left = reply.send(Ok(Listed { entries: Vec::new(), next: None }));
+                }
+                StateRequest::Keep(_, reply) | StateRequest::Learn(_, _, reply) => {
+                    let _nobody_left = reply.send(Ok(()));
+                }
+                StateRequest::Repository(_, _, reply) => drop(reply.send(Ok(None))),
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    (ProductState::new(requests), told)
+}
+
+#[test]
+fn a_live_incident_on_the_way_of_past_ones_is_told_of_once_and_taken_back() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let engine = seen(&generate(Family::BadConfig, 7)).await.unwrap();
+        let (incident, signature) = live(&engine.reader()).await;
+        let past = |number: u64, steps: &[&str]| {
+            let mut case = Case { incident: incident.clone(), signature: signature.clone(), lesson: None };
+            case.incident.incident_id = format!("inc_{number:016x}").parse().unwrap();
+            case.signature.extend(steps.iter().map(|step| (*step).to_owned()));
+            case
+        };
+        // Two went on alike, one had ended where this one stands.
+        let cases = vec![past(1, &["next"]), past(2, &["next"]), past(3, &[])];
+        let (state, mut told) = remembers(cases);
+        let desk = Desk::new(Investigator::new(engine.reader()).with_state(state.clone()), 4);
+        tokio::task::spawn_local(watch::follow(desk, engine.reader(), state, tenant()));
+        let begun = told.recv().await.unwrap();
+        let expected = 1_000 * signature.len() / (signature.len() + 1);
+        assert_eq!((begun.decision, &begun.tenant_id), (Decision::PatternProgress, &tenant()), "{begun:?}");
+        assert_eq!(begun.detail["incident_id"], incident.incident_id.to_string());
+        assert_eq!(
+            (&begun.detail["progress_milli"], &begun.detail["next"]),
+            (&json!(expected), &json!("next"))
+        );
+        assert_eq!(
+            (&begun.detail["incidents"], &begun.detail["latest"]),
+            (&json!(2), &json!("inc_0000000000000001"))
+        );
+        assert!(!begun.detail["event_ids"].as_array().unwrap().is_empty(), "no proof: {begun:?}");
+        assert!(begun.reason.contains(&format!("{} % of the way", expected / 10)), "{}", begun.reason);
+        // Long after, all of it is forgotten: nothing is left to go any way.
+        engine.input().seal(Vec::new(), incident.last_at.plus_ms(200 * 86_400_000)).await.unwrap();
+        let ended = told.recv().await.unwrap();
+        assert_eq!(ended.decision, Decision::PatternEnded, "told twice: {ended:?}");
+        assert_eq!(ended.investigation_id, begun.investigation_id);
+        engine.shutdown().unwrap();
+        assert!(told.recv().await.is_none(), "nothing more was told");
     });
 }

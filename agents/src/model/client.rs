@@ -82,6 +82,12 @@ impl Client {
         Ok(Embedded { vectors, usd_micros })
     }
 
+    /// What vectors of texts can cost at most, in millionths of a dollar: no token is shorter than a byte.
+    pub(crate) fn embedding_cost_at_most(&self, texts: &[String]) -> u64 {
+        let bytes: usize = texts.iter().map(String::len).sum();
+        self.settings.price.cost(Usage { input_tokens: bytes as u64, output_tokens: 0 })
+    }
+
     async fn send(&self, path: &[&str], body: &Value, ends: Instant) -> Result<Value, ModelError> {
         let mut pause = PAUSE;
         for retries_left in (0..=RETRIES).rev() {

@@ -20,6 +20,8 @@ mod fields;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use schemas::ids::TenantId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -249,6 +251,14 @@ async fn read(fields: &mut Fields, sources: &Sources<'_>) -> Result<(Connection,
         let token = secret(fields, "token", &token, sources).await?;
         headers.push(("authorization".to_owned(), Secret::new(format!("Bearer {}", token.expose()))));
     }
+    if let Some(basic) = basic(fields, sources).await? {
+        if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+            return Err(
+                fields.error("password", "there is a token or a header authorization as well; one of them")
+            );
+        }
+        headers.push(("authorization".to_owned(), basic));
+    }
     let address = Address { url, headers, allow_private: fields.optional("allow_private")?.unwrap_or(false) };
     let usd: f64 = fields.within("usd_per_call", 0.0, 100.0, 0.0)?;
     let connection = Connection {
@@ -262,6 +272,24 @@ async fn read(fields: &mut Fields, sources: &Sources<'_>) -> Result<(Connection,
         options: fields.rest(),
     };
     Ok((connection, address))
+}
+
+/// A user and its password as a header, for what knows no tokens.
+async fn basic(fields: &mut Fields, sources: &Sources<'_>) -> Result<Option<Secret>, ConfigError> {
+    let (user, password) = (fields.optional::<String>("user")?, fields.optional::<String>("password")?);
+    match (user, password) {
+        (None, None) => Ok(None),
+        (Some(user), Some(password)) => {
+            if user.contains(':') {
+                return Err(fields.error("user", "a name without a colon"));
+            }
+            let password = secret(fields, "password", &password, sources).await?;
+            let both = STANDARD.encode(format!("{user}:{}", password.expose()));
+            Ok(Some(Secret::new(format!("Basic {both}"))))
+        }
+        (Some(_), None) => Err(fields.error("password", "there is none for the user")),
+        (None, Some(_)) => Err(fields.error("user", "there is none for the password")),
+    }
 }
 
 async fn secret(

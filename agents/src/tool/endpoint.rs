@@ -6,7 +6,7 @@
 
 mod dial;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response};
@@ -216,17 +216,31 @@ fn judge_status(response: &Response) -> Result<(), ToolError> {
     match response.status().as_u16() {
         200..=299 => Ok(()),
         status @ (400 | 404 | 410 | 422) => Err(ToolError::Arguments(format!("status {status}"))),
+        403 if exhausted(response) => Err(ToolError::Limited { after: after(response) }),
         status @ (401 | 403) => Err(ToolError::Denied(format!("status {status}"))),
         status @ 300..=399 => Err(ToolError::Denied(format!("status {status}: redirects are not followed"))),
-        429 => {
-            let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-            Err(ToolError::Limited {
-                after: after.and_then(|text| text.parse().ok()).map(Duration::from_secs),
-            })
-        }
+        429 => Err(ToolError::Limited { after: after(response) }),
         status @ (408 | 500..=599) => Err(ToolError::Unavailable(format!("status {status}"))),
         status => Err(ToolError::Garbage(format!("status {status}"))),
     }
+}
+
+/// Whether a refusal is about how often, not about who: the page "Rate limits for the REST API" of the GitHub documentation
+/// says so by these two headers.
+fn exhausted(response: &Response) -> bool {
+    header(response, "x-ratelimit-remaining") == Some("0") || header(response, "retry-after").is_some()
+}
+
+/// When to ask again, if that was said: in so many seconds, or at a second since 1970.
+fn after(response: &Response) -> Option<Duration> {
+    let seconds = |name| header(response, name).and_then(|text| text.parse::<u64>().ok());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let reset = || seconds("x-ratelimit-reset").map(|at| at.saturating_sub(now));
+    seconds("retry-after").or_else(reset).map(Duration::from_secs)
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
 }
 
 /// Why there is no answer, in words of our own.

@@ -10,6 +10,7 @@ pub mod datadog;
 pub mod github;
 pub mod kinds;
 pub mod measure;
+pub mod neo4j;
 pub mod opensearch;
 pub mod prometheus;
 mod promql;

@@ -76,7 +76,8 @@ impl Config {
         let investigator = Investigator::new(reader)
             .with_state(state)
             .with_tools(roster, Arc::new(toolbox))
-            .with_voice(self.voice().await?);
+            .with_voice(self.voice().await?)
+            .with_embedder(self.embedder().await?);
         Ok(Desk::new(investigator, *at_once))
     }
 }

@@ -1,14 +1,15 @@
-//! The model that may plan and word, and what it may cost; none unless a `url` is named.
+//! The model that may plan and word, the one whose vectors compare incidents, and what they may cost; none unless a `url`
+//! is named.
 
 use std::time::SystemTime;
 
-use ::agents::Voice;
 use ::agents::model::Model;
 use ::agents::model::client::{Client, Settings};
 use ::agents::model::price::Prices;
 use ::agents::tool::endpoint::{Egress, Endpoint, RESPONSE_BYTES};
 use ::agents::tool::secret::Secret;
 use ::agents::tool::secret::reference::{Sources, fill};
+use ::agents::{Embedder, Voice};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +24,10 @@ pub struct ModelSection {
     pub url: String,
     /// Its key, as `${env:NAME}` or `${file:PATH}`; empty: none is sent.
     pub key: String,
-    /// Name of the model.
+    /// Name of the model; empty with an `embedding`: none plans and words.
     pub name: String,
+    /// Name of a model of vectors at the same interface, by which past incidents are compared; empty: built-in features.
+    pub embedding: String,
     /// Whether the interface may have an address that is not public.
     pub allow_private: bool,
     /// What a tenant may spend in a day (UTC), in dollars.
@@ -41,6 +44,7 @@ impl Default for ModelSection {
             url: String::new(),
             key: String::new(),
             name: String::new(),
+            embedding: String::new(),
             allow_private: false,
             usd_per_day: 5.0,
             max_tokens: 1_024,
@@ -50,47 +54,70 @@ impl Default for ModelSection {
 }
 
 impl Config {
-    /// The model, or none.
+    /// The model that plans and words, or none.
     pub async fn voice(&self) -> Result<Voice> {
         let section = &self.model;
-        if section.url.is_empty() {
+        if section.url.is_empty() || (section.name.is_empty() && !section.embedding.is_empty()) {
             return Ok(Voice::off());
         }
-        let bad = |key: &str, problem: String| Failure::of(Cause::Config, format!("model.{key}: {problem}"));
         if section.name.is_empty() {
-            return Err(bad("name", "is empty; name the model".to_owned()));
+            return Err(bad("name", "is empty; name the model"));
         }
-        if !(0.0..=1e6).contains(&section.usd_per_day) {
-            return Err(bad("usd_per_day", format!("is {}; use 0 to 1000000", section.usd_per_day)));
+        Ok(Voice::new(Model::Live(section.client(&section.name).await?), section.limit()?))
+    }
+
+    /// The model of vectors, or none.
+    pub async fn embedder(&self) -> Result<Option<Embedder>> {
+        let section = &self.model;
+        if section.embedding.is_empty() {
+            return Ok(None);
         }
+        if section.url.is_empty() {
+            return Err(bad("url", "is empty; name the interface of model.embedding"));
+        }
+        Ok(Some(Embedder::new(section.client(&section.embedding).await?, section.limit()?)))
+    }
+}
+
+impl ModelSection {
+    /// What a tenant may spend in a day, in millionths of a dollar.
+    fn limit(&self) -> Result<u64> {
+        if !(0.0..=1e6).contains(&self.usd_per_day) {
+            return Err(bad("usd_per_day", &format!("is {}; use 0 to 1000000", self.usd_per_day)));
+        }
+        // A millionth of a dollar is the smallest amount.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10^12")]
+        let limit = (self.usd_per_day * 1e6) as u64;
+        Ok(limit)
+    }
+
+    /// A model of the interface, by name.
+    async fn client(&self, name: &str) -> Result<Client> {
         let environment = super::agents::environment;
         let sources = Sources { now: SystemTime::now(), ..Sources::local(&environment) };
         let mut headers = Vec::new();
-        if !section.key.is_empty() {
-            let key = fill(&section.key, &sources).await.map_err(|error| bad("key", error.to_string()))?;
+        if !self.key.is_empty() {
+            let key = fill(&self.key, &sources).await.map_err(|error| bad("key", &error.to_string()))?;
             headers.push(("authorization", Secret::new(format!("Bearer {}", key.expose()))));
         }
-        let egress = Egress { allow_private: section.allow_private, response_bytes: RESPONSE_BYTES };
-        let endpoint =
-            Endpoint::new(&section.url, &headers, &egress).map_err(|problem| bad("url", problem))?;
-        let prices = Prices::builtin().map_err(|problem| bad("name", problem))?;
-        let (price, listed) = prices.of(&section.name);
+        let egress = Egress { allow_private: self.allow_private, response_bytes: RESPONSE_BYTES };
+        let endpoint = Endpoint::new(&self.url, &headers, &egress).map_err(|problem| bad("url", &problem))?;
+        let prices = Prices::builtin().map_err(|problem| bad("name", &problem))?;
+        let (price, listed) = prices.of(name);
         if !listed {
-            tracing::warn!(
-                model = section.name,
-                "no list price of this model: the dearest known one is counted"
-            );
+            tracing::warn!(model = name, "no list price of this model: the dearest known one is counted");
         }
         let settings = Settings {
-            model: section.name.clone(),
+            model: name.to_owned(),
             price,
-            max_tokens: section.max_tokens,
+            max_tokens: self.max_tokens,
             seed: 0,
-            reasoning: section.reasoning,
+            reasoning: self.reasoning,
         };
-        // Checked above; a millionth of a dollar is the smallest amount.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10^12")]
-        let limit = (section.usd_per_day * 1e6) as u64;
-        Ok(Voice::new(Model::Live(Client::new(endpoint, settings)), limit))
+        Ok(Client::new(endpoint, settings))
     }
+}
+
+fn bad(key: &str, problem: &str) -> anyhow::Error {
+    Failure::of(Cause::Config, format!("model.{key}: {problem}"))
 }

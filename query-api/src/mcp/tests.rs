@@ -208,7 +208,7 @@ fn investigated(question: Question) -> Result<Investigated, Problem> {
         "cost": {"llm_usd": 0.0, "api_usd": 0.0}, "latency_ms": 1.5,
     });
     let answer = serde_json::from_value(answer).unwrap();
-    Ok(Investigated { question, answer, recording: Recording::default() })
+    Ok(Investigated { question, answer, recording: Recording::default(), decisions: Vec::new() })
 }
 
 fn searcher() -> Searcher {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::IncidentId;
 use crate::view::IncidentRow;
 
 /// Longest text of a lesson, in bytes.
@@ -32,4 +33,20 @@ pub struct Lesson {
     /// Who approved it; until then it is shown to nobody.
     #[serde(default)]
     pub approved_by: Option<String>,
+}
+
+/// How alike an incident and cases are, by vectors of a model; or why that is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Likeness {
+    /// Name of the model.
+    pub model: String,
+    /// Incident of each case that was compared, and how alike it is, in thousandths.
+    #[schema(value_type = Vec<Object>)]
+    pub cases: Vec<(IncidentId, u32)>,
+    /// What it cost, in millionths of a dollar.
+    pub usd_micros: u64,
+    /// Why the model did not help.
+    pub silent: Option<String>,
+    /// Why it was not to be asked, as a stable code such as `spent`.
+    pub denied: Option<String>,
 }

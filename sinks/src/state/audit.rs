@@ -1,6 +1,6 @@
 //! What was decided, from the moment at which it is kept until the audit stream has it.
 
-use schemas::audit::AuditRecord;
+use schemas::audit::{AuditRecord, Decision};
 use schemas::ids::TenantId;
 use schemas::state::StateError;
 use sqlx::{Any, Row, Transaction};
@@ -17,6 +17,8 @@ const UNMARK: &str = "DELETE FROM audited WHERE tenant = $1 AND marks = $2";
 const UNTOLD: &str = "SELECT record FROM audit WHERE tenant = $1 AND told = 0 \
     ORDER BY at, investigation, number LIMIT $2";
 const TOLD: &str = "UPDATE audit SET told = 1 WHERE tenant = $1 AND investigation = $2 AND number = $3";
+const LAST: &str = "SELECT record FROM audit WHERE tenant = $1 AND investigation = $2 \
+    ORDER BY number DESC LIMIT 1";
 const FORGET: &str = "DELETE FROM audit WHERE tenant = $1 AND at < $2";
 
 /// A tenant with decisions that were not told yet, and how often one was kept.
@@ -45,6 +47,27 @@ impl Database {
         let before = now.saturating_sub(self.keep_ms);
         let forget = sqlx::query(FORGET).bind(tenant.to_string()).bind(before);
         forget.execute(&mut **transaction).await.map(drop).map_err(&failed)
+    }
+
+    /// Keeps a record that says something else than the last one of its name.
+    pub(super) async fn signal(
+        &self,
+        tenant: &TenantId,
+        record: &AuditRecord,
+        now: i64,
+    ) -> Result<bool, StateError> {
+        let mut transaction = self.of(tenant).await?;
+        let last = sqlx::query(LAST).bind(tenant.to_string()).bind(record.investigation_id.clone());
+        let last = last.fetch_optional(&mut *transaction).await.map_err(self.failed())?;
+        let last: Option<AuditRecord> = last.map(|row| self.document(&row, "record")).transpose()?;
+        let before = last.as_ref().map_or(Decision::PatternEnded, |last| last.decision);
+        if before == record.decision {
+            return Ok(false);
+        }
+        let number = last.map_or(0, |last| last.number.saturating_add(1));
+        let record = AuditRecord { number, ..record.clone() };
+        self.decided(&mut transaction, tenant, &[record], now).await?;
+        transaction.commit().await.map(|()| true).map_err(self.failed())
     }
 
     /// Tenants with decisions that were not told yet.

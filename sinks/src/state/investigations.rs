@@ -1,7 +1,6 @@
 //! Investigations, kept as they were answered.
 
 use chrono::Utc;
-use schemas::audit::records;
 use schemas::ids::TenantId;
 use schemas::state::{Asked, Investigated, Investigation, Listed, Part, StateError};
 use schemas::time::EventTime;
@@ -21,7 +20,7 @@ const LATEST: &str = "SELECT asked_at, id, asked FROM investigations \
 impl Database {
     /// Keeps an investigation, and what was decided in it.
     pub(super) async fn keep(&self, investigated: &Investigated) -> Result<(), StateError> {
-        let Investigated { question, answer, recording } = investigated;
+        let Investigated { question, answer, recording, decisions } = investigated;
         let (tenant, id, now) = (&answer.tenant_id, &answer.investigation_id, Utc::now().timestamp_millis());
         let asked = Asked {
             investigation_id: id.clone(),
@@ -38,7 +37,7 @@ impl Database {
             .bind(written(answer)?)
             .bind(written(recording)?);
         keep.execute(&mut *transaction).await.map_err(self.failed())?;
-        self.decided(&mut transaction, tenant, &records(question, answer), now).await?;
+        self.decided(&mut transaction, tenant, decisions, now).await?;
         let before = now.saturating_sub(self.keep_ms);
         let forget = sqlx::query(FORGET).bind(tenant.to_string()).bind(before);
         forget.execute(&mut *transaction).await.map_err(self.failed())?;

@@ -1,6 +1,7 @@
 //! Cases and approvals.
 
-use schemas::ids::IncidentId;
+use schemas::audit::{AuditRecord, Decision};
+use schemas::ids::{IncidentId, TenantId};
 use schemas::state::{Approval, Case, Lesson, ProductState, StateRequest as Ask, Used};
 use schemas::time::EventTime;
 use schemas::view::{IncidentRow, IncidentStatus};
@@ -88,4 +89,29 @@ pub(super) async fn an_approval_is_used_once(state: &ProductState) {
     assert!(matches!(used("shop", "apr_1").await, Used::Now(approval) if approval.digest == "act_1"));
     assert!(matches!(used("shop", "apr_1").await, Used::Already(_)));
     assert_eq!(used("shop", "apr_2").await, Used::Expired(EventTime(MARCH - 86_400_000_000)));
+}
+
+/// A record is kept when it decides something else than the last one of its name, and numbered after it.
+pub(super) async fn a_signal_is_kept_once(state: &ProductState) {
+    let (shop, other) = (tenant("shop"), tenant("other"));
+    let signal = async |tenant: &TenantId, name: &str, decision: Decision| {
+        let record = AuditRecord {
+            tenant_id: tenant.clone(),
+            investigation_id: name.to_owned(),
+            number: 0,
+            decision,
+            as_of: 7,
+            reason: String::new(),
+            detail: json!({}),
+        };
+        state.ask(|reply| Ask::Signal(tenant.clone(), Box::new(record), reply)).await.unwrap()
+    };
+    let (begun, ended) = (Decision::PatternProgress, Decision::PatternEnded);
+    assert!(!signal(&shop, "inc_1/pat_1", ended).await, "what never began does not end");
+    assert!(signal(&shop, "inc_1/pat_1", begun).await);
+    assert!(!signal(&shop, "inc_1/pat_1", begun).await, "told already");
+    assert!(signal(&shop, "inc_1/pat_2", begun).await && signal(&other, "inc_1/pat_1", begun).await);
+    assert!(signal(&shop, "inc_1/pat_1", ended).await);
+    assert!(!signal(&shop, "inc_1/pat_1", ended).await);
+    assert!(signal(&shop, "inc_1/pat_1", begun).await, "it holds again");
 }

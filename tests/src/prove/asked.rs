@@ -7,9 +7,13 @@ use bench::scenario::{Scenario, generate};
 use dataflow::engine::Engine;
 use schemas::answer::{Answer, Question};
 use schemas::ids::TenantId;
+use schemas::time::EventTime;
 
 /// Whose outage it is.
 pub const TENANT: &str = "shop";
+
+/// Records of one tenant before those of another, where two are told of.
+const TURN: usize = 50;
 
 /// The tenant.
 pub fn tenant() -> TenantId {
@@ -21,10 +25,36 @@ pub async fn seen(scenario: &Scenario) -> Result<Engine, String> {
     told(&scenario.recording(TENANT), &tenant()).await
 }
 
+/// A second tenant, whom the troubles of the first do not concern.
+pub fn neighbor() -> TenantId {
+    "neighbor".parse().expect("a plain word is a tenant")
+}
+
+/// An engine in which two tenants have had the same outage at the same time.
+pub async fn seen_by_two(scenario: &Scenario) -> Result<Engine, String> {
+    let both = [tenant(), neighbor()];
+    let mut lists = Vec::new();
+    for of in &both {
+        let (recording, mut records) = (scenario.recording(of.as_str()), Vec::new());
+        deploy::input::split("recording", recording.as_bytes(), None, EventTime(0), &mut records);
+        lists.push(records);
+    }
+    let engine = deploy::engine::start().map_err(|error| error.to_string())?;
+    let most = lists.iter().map(Vec::len).max().unwrap_or(0);
+    for from in (0..most).step_by(TURN) {
+        for (of, records) in both.iter().zip(&lists) {
+            let turn = &records[from.min(records.len())..(from + TURN).min(records.len())];
+            let fed = deploy::engine::feed(&engine, of, turn, async |_, _| Ok(())).await;
+            fed.map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(engine)
+}
+
 /// An engine that has seen a recording.
 pub async fn told(recording: &str, tenant: &TenantId) -> Result<Engine, String> {
     let mut records = Vec::new();
-    deploy::input::split("recording", recording.as_bytes(), None, schemas::time::EventTime(0), &mut records);
+    deploy::input::split("recording", recording.as_bytes(), None, EventTime(0), &mut records);
     let engine = deploy::engine::start().map_err(|error| error.to_string())?;
     let fed = deploy::engine::feed(&engine, tenant, &records, async |_, _| Ok(())).await;
     fed.map_err(|error| error.to_string())?;

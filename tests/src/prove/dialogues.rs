@@ -1,5 +1,5 @@
 //! Dialogues in which tools and the model fail in every way: a partial answer in time that names what is missing, and the same
-//! conclusion.
+//! conclusion. A second tenant, whose tools work, asks at the same time: it notices nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use agents::roster::Roster;
 use agents::{Investigator, Voice};
 use bench::scenario::random::Random;
+use schemas::answer::{CallOutcome, Question};
 use serde_json::json;
 
-use super::asked::tools::{Handle, Manner, five, toolbox};
+use super::asked::tools::{Handle, Manner, five, of_tenant, toolbox};
 use super::asked::{self, model};
 use super::{Cases, Report};
 
@@ -48,13 +49,20 @@ async fn outage(
     manners: &mut BTreeMap<&'static str, u64>,
 ) -> Result<(), String> {
     let scenario = asked::outage(first / PER_OUTAGE);
-    let engine = asked::seen(&scenario).await?;
+    let engine = asked::seen_by_two(&scenario).await?;
     let played = model::Played::start().await?;
     let words = scenario.truth.questions.first().cloned().unwrap_or_default();
     let question = asked::question(&words);
     let plain = Investigator::new(engine.reader());
     let expected = plain.investigate(&question, None).await.map_err(|error| error.to_string())?;
     let expected = asked::conclusion(&expected.answer);
+    let mut theirs = Question::new(asked::neighbor(), words.as_str());
+    theirs.no_llm = true;
+    let alone = plain.investigate(&theirs, None).await.map_err(|error| error.to_string())?;
+    let neighbor = Neighbor { question: theirs, expected: asked::conclusion(&alone.answer) };
+    if neighbor.expected.is_empty() {
+        return Err("the second tenant has had no outage".to_owned());
+    }
     for seed in first..first + n {
         let mut random = Random::new(seed);
         // Breakers remember: each dialogue has tools of its own.
@@ -65,11 +73,17 @@ async fn outage(
         let silent = of_model == model::Manner::Hangs && seed % 50 != 0;
         played.set(of_model);
         let voice = if silent { Voice::off() } else { Voice::new(played.client()?, 1_000_000_000) };
-        let equipped =
-            plain.clone().with_tools(Roster::built_in(), Arc::new(toolbox(tools)?)).with_voice(voice);
-        let started = Instant::now();
-        let investigated = equipped.investigate(&question, None).await;
-        let elapsed = started.elapsed();
+        let mut toolbox = toolbox(tools)?;
+        of_tenant(&mut toolbox, &asked::neighbor(), five(TOOL, "").0)?;
+        let equipped = plain.clone().with_tools(Roster::built_in(), Arc::new(toolbox)).with_voice(voice);
+        let mine = async {
+            let started = Instant::now();
+            (equipped.investigate(&question, None).await, started.elapsed())
+        };
+        let ((investigated, elapsed), beside) = tokio::join!(mine, neighbor.asks(&equipped));
+        failures.extend(beside.err().map(|failure| {
+            format!("seed {seed}: the second tenant, beside {set:?} and {of_model:?}: {failure}")
+        }));
         *manners.entry(if silent { "without_model" } else { "with_model" }).or_default() += 1;
         let answer = match investigated {
             Ok(investigated) => investigated.answer,
@@ -95,6 +109,31 @@ async fn outage(
         }
     }
     engine.shutdown().map_err(|error| error.to_string())
+}
+
+/// Who asks beside the one whose tools fail.
+struct Neighbor {
+    question: Question,
+    expected: Vec<(String, String, u64)>,
+}
+
+impl Neighbor {
+    /// Asks: the answer is the one it gets alone, nothing is missing, and it comes in time.
+    async fn asks(&self, investigator: &Investigator) -> Result<(), String> {
+        let started = Instant::now();
+        let investigated = investigator.investigate(&self.question, None).await;
+        let (elapsed, answer) = (started.elapsed(), investigated.map_err(|error| error.to_string())?.answer);
+        if asked::conclusion(&answer) != self.expected {
+            return Err("another conclusion".to_owned());
+        }
+        let failed = answer.tool_calls.iter().find(|call| call.outcome != CallOutcome::Answered);
+        match failed {
+            Some(call) => Err(format!("{} gave {:?}", call.tool, call.code)),
+            None if answer.tool_calls.is_empty() => Err("no tool was called".to_owned()),
+            None if DEADLINE < elapsed => Err(format!("took {elapsed:?}")),
+            None => Ok(()),
+        }
+    }
 }
 
 fn chosen(handle: &Handle, random: &mut Random) -> Manner {

@@ -1,10 +1,12 @@
 //! Investigations over generated outages: the root named first, who needs a model, every sentence with its proof, the same
 //! answer again; how long they take with and without slow tools, and what they cost with a model.
 
+mod unsure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use agents::{Investigator, Voice};
+use agents::{Investigator, UNSURE_MILLI, Voice};
 use bench::scenario::{Family, generate};
 use schemas::answer::{Answer, Question};
 use schemas::ids::EventId;
@@ -18,9 +20,6 @@ use super::asked::tools::{Manner, five, toolbox};
 use super::asked::{self, model};
 use super::{Cases, Report};
 
-/// The rules decide alone below this; the same figure is in the router.
-const UNSURE_MILLI: u32 = 700;
-
 /// What is counted.
 #[derive(Default)]
 struct Counts {
@@ -30,6 +29,8 @@ struct Counts {
     ms: Vec<f64>,
     slow_ms: Vec<f64>,
     usd: Vec<f64>,
+    unsure: u64,
+    planned: u64,
 }
 
 /// Runs the check: `n` seeds of each family.
@@ -49,9 +50,14 @@ pub fn prove(cases: Cases) -> Report {
     if share(counts.sure) < 0.80 {
         failures.push(format!("the rules decide {} of {}", counts.sure, counts.asked));
     }
+    if counts.planned == 0 {
+        failures.push("no plan of the model was ever taken".to_owned());
+    }
     let figures = vec![
         ("root_first", json!(share(counts.right))),
         ("without_model", json!(share(counts.sure))),
+        ("unsure", json!(counts.unsure)),
+        ("planned_by_model", json!(counts.planned)),
         ("p95_ms", json!(p95(&mut counts.ms))),
         ("p95_ms_slow_tools", json!(p95(&mut counts.slow_ms))),
         ("usd_mean_with_model", json!(counts.usd.iter().sum::<f64>() / counts.usd.len().max(1) as f64)),
@@ -85,6 +91,7 @@ async fn outage(family: Family, seed: u64, counts: &mut Counts) -> Result<(), St
         with_tools(&investigator, &asked::question(words), counts, &mut problems).await?;
         with_model(&investigator, &asked::question(words), counts, &mut problems).await?;
     }
+    unsure::are_planned(&investigator, counts, &mut problems).await?;
     engine.shutdown().map_err(|error| error.to_string())?;
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
 }

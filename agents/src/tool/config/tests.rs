@@ -81,6 +81,22 @@ async fn tenants_have_their_own_connections_of_one_name() {
 }
 
 #[tokio::test]
+async fn a_user_and_a_password_become_a_header() {
+    let stub = Stub::start(|_| stub::json("{}")).await;
+    let keys = "allow_private: true, user: reader, password: '${env:ONE}'";
+    let text = format!("connections: [{{name: v, type: vendor, url: '{}', {keys}}}]", stub.url());
+    let toolbox = loaded(&text).await.unwrap().toolbox;
+    let allowed = BTreeSet::from(["v.ask".to_owned()]);
+    toolbox.call(&tenant("one"), &allowed, "v.ask", json!({}), Duration::from_secs(9)).await;
+    // base64 of reader:canary-one
+    assert!(
+        stub.asked()[0].contains("authorization: Basic cmVhZGVyOmNhbmFyeS1vbmU=\r\n"),
+        "{:?}",
+        stub.asked()
+    );
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_named_and_no_secret_is() {
     let one = |keys: &str| {
         format!("connections:\n  - {{name: v, type: vendor, url: 'https://example.com', {keys}}}")
@@ -90,6 +106,11 @@ async fn what_is_wrong_is_named_and_no_secret_is() {
         (one("token: '${env:NONE}'"), "tools: connection v: token: ${env:NONE}: there is no such secret"),
         (one("headers: {a: '${vault:kv/a#b}'}"), "tools: connection v: headers.a: ${vault:kv/a#b}: vault is not conf"),
         (one("headers: {authorization: canary}, token: canary"), "tools: connection v: token: there is a header"),
+        (one("user: a"), "tools: connection v: password: there is none for the user"),
+        (one("password: canary"), "tools: connection v: user: there is none for the password"),
+        (one("user: 'a:b', password: canary"), "tools: connection v: user: a name without a colon"),
+        (one("user: a, password: canary, token: canary"), "tools: connection v: password: there is a token"),
+        (one("user: a, password: '${env:NONE}'"), "tools: connection v: password: ${env:NONE}: there is no such secret"),
         (one("headers: {host: canary}"), "tools: connection v: header host: may not be set"),
         (one("headers: canary"), "tools: connection v: headers: not texts by name"),
         (one("tenants: []"), "tools: connection v: tenants: an empty list"),

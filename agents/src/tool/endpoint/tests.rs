@@ -185,3 +185,41 @@ async fn a_server_that_takes_its_time_is_given_up() {
     let endpoint = Endpoint::new(&url, &[], &PRIVATE).unwrap();
     assert!(matches!(endpoint.get(&["x"], &[]).await, Err(ToolError::Unavailable(_))));
 }
+
+#[tokio::test]
+async fn a_refusal_for_asking_too_often_is_a_limit_and_not_a_denial() {
+    let soon = |secs: u64| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        format!("x-ratelimit-remaining: 0\r\nx-ratelimit-reset: {}\r\n", now + secs)
+    };
+    let cases = [
+        ("403 Forbidden", "x-ratelimit-remaining: 0\r\n".to_owned(), "limited", None),
+        ("403 Forbidden", "retry-after: 60\r\n".to_owned(), "limited", Some(60..=60)),
+        ("403 Forbidden", soon(600), "limited", Some(590..=600)),
+        (
+            "403 Forbidden",
+            "x-ratelimit-remaining: 0\r\nx-ratelimit-reset: 7\r\n".to_owned(),
+            "limited",
+            Some(0..=0),
+        ),
+        ("429 Too Many Requests", soon(600), "limited", Some(590..=600)),
+        ("429 Too Many Requests", "retry-after: soon\r\n".to_owned(), "limited", None),
+        ("403 Forbidden", "x-ratelimit-remaining: 12\r\n".to_owned(), "denied", None),
+        ("403 Forbidden", String::new(), "denied", None),
+        ("401 Unauthorized", "x-ratelimit-remaining: 0\r\n".to_owned(), "denied", None),
+    ];
+    for (status, headers, code, within) in cases {
+        let said = headers.clone();
+        let stub = Stub::start(move |_| response(status, &said, "{}")).await;
+        let error = Endpoint::new(&stub.url(), &[], &PRIVATE).unwrap().get(&["x"], &[]).await.unwrap_err();
+        assert_eq!(error.code(), code, "{status} {headers}");
+        if let ToolError::Limited { after } = error {
+            let after = after.map(|after| after.as_secs());
+            assert_eq!(after.is_some(), within.is_some(), "{headers}: {after:?}");
+            assert!(
+                after.zip(within).is_none_or(|(after, within)| within.contains(&after)),
+                "{headers}: {after:?}"
+            );
+        }
+    }
+}

@@ -10,6 +10,8 @@ use crate::tool::ToolError;
 
 /// Characters of a name at most: what Kubernetes allows.
 const NAME: usize = 253;
+/// Of a full name: kind, namespace and name.
+const FULL_NAME: usize = 600;
 /// A window is at most so long: 31 days.
 const WINDOW_MS: i64 = 31 * 86_400_000;
 
@@ -121,6 +123,11 @@ pub(super) fn about(required: &[&str], properties: Value) -> Value {
 /// The schema of a name.
 pub(super) fn name(description: &str) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": NAME, "description": description })
+}
+
+/// The schema of the full name of a thing.
+pub(super) fn text(description: &str) -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": FULL_NAME, "description": description })
 }
 
 /// The schema of a time.

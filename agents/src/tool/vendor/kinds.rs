@@ -1,6 +1,6 @@
 //! The built-in types of connections by name, and what a connection sets for the tools of its type.
 
-use super::{argo, datadog, github, opensearch, prometheus, slack};
+use super::{argo, datadog, github, neo4j, opensearch, prometheus, slack};
 use crate::tool::config::{Connection, Types};
 use crate::tool::endpoint::Endpoint;
 use crate::tool::{Call, Executing, Metadata, Tool};
@@ -14,6 +14,9 @@ pub fn types() -> Types {
         }),
         ("github", |connection, endpoint| {
             configured(connection, github::tools(&connection.name, endpoint, &connection.options()?)?)
+        }),
+        ("neo4j", |connection, endpoint| {
+            configured(connection, neo4j::tools(&connection.name, endpoint, &connection.options()?)?)
         }),
         ("opensearch", |connection, endpoint| {
             configured(connection, opensearch::tools(&connection.name, endpoint, &connection.options()?)?)
@@ -79,12 +82,13 @@ connections:
   - {name: chat, type: slack, url: "https://slack.com/api", token: x, channels: {incidents: C0123456789}}
   - {name: dd, type: datadog, url: "https://api.datadoghq.com", headers: {dd-api-key: a, dd-application-key: b}}
   - {name: logs, type: opensearch, url: "https://search.example.com", index: "logs-*"}
+  - {name: graph, type: neo4j, url: "https://graph.example.com", user: reader, password: "${env:GH}", database: kgroot}
 "#;
         let environment = |name: &str| (name == "GH").then(|| "secret".to_owned());
         let loaded = load(text, &environment, UNIX_EPOCH, &types()).await.map_err(|error| error.to_string());
         let loaded = loaded.map(|loaded| loaded.toolbox.list(&"shop".parse().unwrap()));
         let tools = loaded.unwrap();
-        for kind in ["prom.", "gh.", "wf.", "chat.", "dd.", "logs."] {
+        for kind in ["prom.", "gh.", "wf.", "chat.", "dd.", "logs.", "graph."] {
             assert!(tools.iter().any(|tool| tool.name.starts_with(kind)), "{kind}");
         }
         let prom = tools.iter().find(|tool| tool.name == "prom.query_range").unwrap();

@@ -1,11 +1,13 @@
 //! Tools that are played: each behaves as it is told, and counts for whom it was called.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use agents::tool::registry::Toolbox;
 use agents::tool::{Call, Category, Effect, Executing, Metadata, Output, Tool, ToolError};
+use schemas::ids::TenantId;
 use serde_json::{Value, json};
 
 /// How a tool behaves.
@@ -154,6 +156,15 @@ pub fn toolbox(tools: Vec<Box<dyn Tool>>) -> Result<Toolbox, String> {
         toolbox.add(&connection, None, vec![tool])?;
     }
     Ok(toolbox)
+}
+
+/// Adds tools that only one tenant has, in place of those of the same names.
+pub fn of_tenant(toolbox: &mut Toolbox, tenant: &TenantId, tools: Vec<Box<dyn Tool>>) -> Result<(), String> {
+    for tool in tools {
+        let connection = tool.metadata().name.split('.').next().unwrap_or_default().to_owned();
+        toolbox.add(&connection, Some(BTreeSet::from([tenant.clone()])), vec![tool])?;
+    }
+    Ok(())
 }
 
 /// Five tools, one for each agent that is asked outside.

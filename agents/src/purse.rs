@@ -1,0 +1,88 @@
+//! Money of a tenant: set aside before a model is asked, settled when it has answered.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use schemas::ids::{TenantId, hash64};
+use schemas::state::{ProductState, Reservation, Reserved, StateRequest};
+
+use crate::model::ModelError;
+
+/// Money that nobody settled is given back after so long.
+const LEASE_MS: i64 = 120_000;
+
+/// For whom a model is asked, and whose money it is.
+pub(crate) struct Asking<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) purpose: String,
+    pub(crate) state: Option<&'a ProductState>,
+}
+
+impl Asking<'_> {
+    /// Sets money aside under a name, if what the tenant may spend in a day allows it; nothing is set aside for what costs
+    /// nothing, or where nobody keeps accounts.
+    ///
+    /// # Errors
+    /// The day's money is spent, or its accounts are away.
+    pub(crate) async fn set_aside(
+        &self,
+        usd_micros: u64,
+        usd_micros_per_day: u64,
+    ) -> Result<Option<Aside>, ModelError> {
+        if usd_micros == 0 {
+            return Ok(None);
+        }
+        let Some(state) = self.state else { return Ok(None) };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let id = unique(self.tenant, now);
+        let expires_at = i64::try_from(now.as_millis()).unwrap_or(i64::MAX / 2) + LEASE_MS;
+        let aside = Reservation { id: id.clone(), purpose: self.purpose.clone(), usd_micros, expires_at };
+        let tenant = self.tenant.clone();
+        let set = |reply| StateRequest::Reserve(tenant, Box::new(aside), usd_micros_per_day, reply);
+        match state.ask(set).await {
+            Ok(Reserved::Granted) => {
+                let (state, tenant) = (state.clone(), self.tenant.clone());
+                Ok(Some(Aside { state, tenant, id, usd_micros, settled: false }))
+            }
+            Ok(Reserved::Refused { .. }) => Err(ModelError::Spent),
+            Err(error) => Err(ModelError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+/// Money that is set aside. Whoever asked may go away meanwhile: then it counts as spent whole, since the model is paid
+/// all the same.
+pub(crate) struct Aside {
+    state: ProductState,
+    tenant: TenantId,
+    id: String,
+    usd_micros: u64,
+    settled: bool,
+}
+
+impl Aside {
+    /// What it came to. Money that cannot be settled now is given back when it expires: better than to wait for a database.
+    pub(crate) async fn settle(&mut self, usd_micros: u64) {
+        self.settled = true;
+        let (tenant, id) = (self.tenant.clone(), self.id.clone());
+        let _settled = self.state.ask(|reply| StateRequest::Settle(tenant, id, usd_micros, reply)).await;
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if !self.settled {
+            let (tenant, id, usd_micros) = (self.tenant.clone(), self.id.clone(), self.usd_micros);
+            self.state.tell(|reply| StateRequest::Settle(tenant, id, usd_micros, reply));
+        }
+    }
+}
+
+/// A name that no other reservation has.
+fn unique(tenant: &TenantId, now: Duration) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let parts =
+        [tenant.as_str().as_bytes(), &now.as_nanos().to_be_bytes(), &std::process::id().to_be_bytes()];
+    format!("res_{:016x}_{count}", hash64(&parts))
+}
