@@ -6,6 +6,7 @@
 pub mod calibration;
 pub mod importers;
 pub mod load;
+pub mod peers;
 pub mod scenario;
 #[cfg(feature = "stores")]
 pub mod stores;

@@ -34,7 +34,10 @@ fn a_question_is_redacted_and_a_model_without_money_is_denied() {
         let denied: Vec<_> =
             found.decisions.iter().filter(|record| record.decision == Decision::Denied).collect();
         assert_eq!(denied.len(), 1, "{told}");
-        assert_eq!((&denied[0].detail["what"], &denied[0].detail["code"]), (&"model".into(), &"spent".into()));
+        assert_eq!(
+            (&denied[0].detail["what"], &denied[0].detail["code"]),
+            (&"model".into(), &"spent".into())
+        );
         let (answer, recording) = (found.answer, found.recording);
         assert_eq!(answer.missing.iter().filter(|missing| missing.source == "model").count(), 1);
         let then = Investigation { asked_at: EventTime(0), question: asked, answer, recording };

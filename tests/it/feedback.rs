@@ -180,7 +180,11 @@ fn one_incident_has_one_say_and_what_is_withdrawn_has_none() {
         for person in 0..20 {
             labels.push(replay.label(&incident, &format!("person {}", person % 10), &wrong).await);
         }
-        assert_eq!(of_image(replay.incident(0).await.as_ref()), once, "twenty labels of one incident count as one");
+        assert_eq!(
+            of_image(replay.incident(0).await.as_ref()),
+            once,
+            "twenty labels of one incident count as one"
+        );
         for label in labels {
             replay.withdraw(label, incident.last_at).await;
         }

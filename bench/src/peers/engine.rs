@@ -1,0 +1,182 @@
+//! kgroot's own engine, fed with envelopes that are decoded already. It does all that it always does: every rule of the
+//! catalogue, all kept links, ranking, chains, and views that are readable as of every epoch.
+
+use anyhow::{Context, Result};
+use dataflow::arrival::{Arrival, EventArrival};
+use dataflow::config::{Clock, EngineConfig};
+use dataflow::engine::{Engine, EngineInput};
+use schemas::catalogue::Catalogue;
+use schemas::entity::{Entity, EntityKind, Relation, RelationKind};
+use schemas::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
+use schemas::fact::{Fact, Normalized, Sample, Signal};
+use schemas::ids::{EventId, EventKey, TenantId};
+use schemas::position::SourcePosition;
+use schemas::read::{Query, ViewReader};
+use schemas::time::{Epoch, EventTime};
+use schemas::view::{EpisodeRow, Row, ViewName};
+use tokio::runtime::Runtime;
+
+use crate::peers::measure::Peer;
+use crate::peers::workload::{
+    Episode, Event, GAP_MS, HORIZON_MS, Incident, KINDS, Kind, Link, OPEN, Output, Place, Said, Verb, WAYS,
+};
+
+/// The metric that the samples are of: its name says that a rise means failing requests.
+const METRIC: &str = "errors";
+/// Most rows read of a view at the end.
+const ROWS_MAX: usize = 10_000_000;
+
+/// A running engine.
+pub struct Kgroot {
+    engine: Engine,
+    input: EngineInput,
+    reader: ViewReader,
+    runtime: Runtime,
+    tenant: TenantId,
+    kinds: Vec<schemas::catalogue::Kind>,
+    fed: i64,
+    sealed: Epoch,
+}
+
+impl Kgroot {
+    /// Starts an engine with so many workers.
+    pub fn start(workers: usize) -> Result<Kgroot> {
+        let config = EngineConfig {
+            workers,
+            clock: Clock::Event,
+            horizon_ms: HORIZON_MS,
+            lateness_ms: HORIZON_MS,
+            gap_ms: GAP_MS,
+            ..EngineConfig::default()
+        };
+        let engine = Engine::start(config)?;
+        let (input, reader) = (engine.input(), engine.reader());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let catalogue = Catalogue::built_in();
+        let known =
+            |id: &str| catalogue.kind(id).with_context(|| format!("kind {id} is not in the catalogue"));
+        let kinds = KINDS.iter().map(|kind| known(kind.id)).collect::<Result<Vec<_>>>()?;
+        Ok(Kgroot { engine, input, reader, runtime, tenant: "peers".parse()?, kinds, fed: 0, sealed: 0 })
+    }
+
+    fn arrival(&mut self, event: &Event) -> Arrival {
+        self.fed += 1;
+        let id = u128::from(self.fed.unsigned_abs());
+        let at = EventTime(event.at);
+        let (key, revision, fact) = match event.said {
+            Said::Signal(place, kind) => {
+                (None, 0, Fact::Signal(Signal::at(entity(place), self.kinds[kind.number()], at, "")))
+            }
+            Said::Sample(place, value_milli) => {
+                let sample = Sample { entity: entity(place), metric: METRIC.to_owned(), at, value_milli };
+                (None, 0, Fact::Sample(sample))
+            }
+            Said::Edge(edge) => {
+                let relation = Relation {
+                    from: entity(edge.from),
+                    kind: relation(edge.verb),
+                    to: entity(edge.to),
+                    valid_from: EventTime(edge.valid_from),
+                    valid_to: (edge.valid_to != OPEN).then_some(EventTime(edge.valid_to)),
+                };
+                // Apart from the ids of events, which are the keys of the others.
+                let key = EventKey((1 << 100) + u128::from(edge.number));
+                (Some(key), event.at, Fact::Relation(relation))
+            }
+        };
+        let envelope = Envelope {
+            tenant_id: self.tenant.clone(),
+            source: "peers".to_owned(),
+            event_type: "said".to_owned(),
+            ts: at,
+            correlation_ids: CorrelationIds::default(),
+            entity: EnvelopeEntity::default(),
+            severity: Severity::Info,
+            payload: String::new(),
+            ingest_id: EventId(id),
+            schema_version: 1,
+        };
+        let (facts, summary) = (vec![fact], String::new());
+        let normalized = Normalized { key, revision, facts, summary, withdraws: None };
+        let position = SourcePosition { topic: "peers".to_owned(), partition: 0, offset: self.fed, item: 0 };
+        Arrival::Event(Box::new(EventArrival { position, envelope, normalized }))
+    }
+
+    fn rows(&self, view: ViewName) -> Result<Vec<Row>> {
+        let query = Query::all(&self.tenant, view);
+        Ok(self.runtime.block_on(self.reader.scan(query, ROWS_MAX))?.0)
+    }
+
+    /// Ends the engine.
+    pub fn stop(self) -> Result<()> {
+        Ok(self.engine.shutdown()?)
+    }
+}
+
+impl Peer for Kgroot {
+    fn feed(&mut self, events: &[Event], now: i64) -> Result<()> {
+        let arrivals: Vec<Arrival> = events.iter().map(|event| self.arrival(event)).collect();
+        let now = EventTime(now);
+        self.sealed = self.runtime.block_on(self.input.seal(arrivals, now))?;
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.runtime.block_on(self.reader.complete(self.sealed))?;
+        Ok(())
+    }
+
+    fn output(&mut self, _end: i64) -> Result<Output> {
+        let mut output = Output::default();
+        for row in self.rows(ViewName::Links)? {
+            let Row::Link(row) = row else { continue };
+            if !row.best {
+                continue;
+            }
+            let way = WAYS.iter().find(|way| way.rule == row.rule);
+            let rule = way.with_context(|| format!("rule {} is not of the workload", row.rule))?.rule;
+            let (effect, cause) = (episode(&row.effect)?, episode(&row.cause)?);
+            output.links.push(Link { effect, cause, rule, strength: i64::from(row.strength) });
+        }
+        for row in self.rows(ViewName::Incidents)? {
+            let Row::Incident(row) = row else { continue };
+            output.incidents.push(Incident {
+                started_at: row.started_at.0,
+                episodes: u64::from(row.episodes),
+                alerts: u64::from(row.alerts),
+            });
+        }
+        Ok(output)
+    }
+}
+
+fn entity(place: Place) -> Entity {
+    let kind = match place.sort() {
+        1 => EntityKind::Deployment,
+        2 => EntityKind::Pod,
+        3 => EntityKind::Service,
+        _ => EntityKind::Node,
+    };
+    let name = place.0.to_string();
+    if kind == EntityKind::Node {
+        Entity::global(kind, &name)
+    } else {
+        Entity::namespaced(kind, "peers", &name)
+    }
+}
+
+fn relation(verb: Verb) -> RelationKind {
+    match verb {
+        Verb::Owns => RelationKind::Owns,
+        Verb::Selects => RelationKind::Selects,
+        Verb::RunsOn => RelationKind::RunsOn,
+        Verb::Calls => RelationKind::Calls,
+    }
+}
+
+fn episode(row: &EpisodeRow) -> Result<Episode> {
+    let kind = Kind::ALL.into_iter().find(|kind| kind.spec().id == row.kind.id());
+    let kind = kind.with_context(|| format!("kind {} is not of the workload", row.kind))?;
+    let place = Place(row.entity.name.parse().context("the entity's number")?);
+    Ok(Episode { onset: row.onset.0, place, kind })
+}
