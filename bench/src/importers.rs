@@ -14,14 +14,16 @@ use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
 use schemas::read::Query;
 use schemas::time::EventTime;
-use schemas::view::{Row, ViewName};
+use schemas::view::{IncidentRow, Row, ViewName};
 use serde::Serialize;
 
 pub mod changerca;
 pub mod cloudopsbench;
 pub mod measured;
 pub mod metrics;
+pub mod nab;
 pub mod nezha;
+pub mod opensre;
 pub mod stream;
 
 /// One line of a predictions file. Fields that a data set lacks are null.
@@ -114,6 +116,8 @@ pub struct Outcome {
     pub answer: Answer,
     /// Edges known, as (subject, verb, object).
     pub topology: Vec<(Entity, schemas::entity::RelationKind, Entity)>,
+    /// Incidents, resolved ones included.
+    pub incidents: Vec<IncidentRow>,
     /// Why records were refused.
     pub rejects: Vec<String>,
     /// From the last input to the answer, in milliseconds.
@@ -153,6 +157,12 @@ pub async fn ask(question: &Question, records: &[CaseRecord]) -> Result<Outcome>
         _ => None,
     });
     let topology = edges.collect();
+    let (rows, ..) = reader.scan(Query::all(tenant, ViewName::Incidents), 100_000).await?;
+    let incidents = rows.into_iter().filter_map(|row| match row {
+        Row::Incident(row) => Some(row.as_ref().clone()),
+        _ => None,
+    });
+    let incidents = incidents.collect();
     tokio::task::spawn_blocking(move || engine.shutdown()).await.context("stop the engine")??;
-    Ok(Outcome { answer, topology, rejects, ms })
+    Ok(Outcome { answer, topology, incidents, rejects, ms })
 }

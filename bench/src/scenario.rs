@@ -10,11 +10,12 @@ use serde_json::Value;
 
 mod delivery;
 mod objects;
+pub mod planted;
 pub mod random;
 mod story;
 mod telemetry;
 
-pub use story::{Family, generate};
+pub use story::{Family, generate, joint};
 
 /// One record as it arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -38,6 +38,7 @@ use crate::operators::links::links;
 use crate::operators::links::ways::Ways;
 use crate::operators::objects::{ObjectRow, objects};
 use crate::operators::reached::{Reached, reached};
+use crate::operators::recoveries::recoveries;
 use crate::operators::templates::templates;
 use crate::operators::topology::topology;
 use crate::retained::Retained;
@@ -97,7 +98,7 @@ pub(crate) fn build<'scope>(
     let stated = facts::stated(current.clone());
     let compared = canary(stated.clone(), edges.clone(), facts::points(current.clone()), config.gap_ms);
     let occurrences = stated.concat(facts::derived(known)).concat(anomalies).concat(compared);
-    let episodes = episodes(occurrences, config.gap_ms);
+    let episodes = recoveries(episodes(occurrences, config.gap_ms), latest.clone());
 
     let ways = Arc::new(Ways::of(&config.rules));
     let links = links(episodes.clone(), edges.clone(), &ways, config.horizon_ms);

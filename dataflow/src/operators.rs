@@ -13,5 +13,6 @@ pub(crate) mod links;
 pub(crate) mod maintain;
 pub(crate) mod objects;
 pub(crate) mod reached;
+pub(crate) mod recoveries;
 pub(crate) mod templates;
 pub(crate) mod topology;

@@ -11,6 +11,7 @@ mod alertmanager;
 pub mod anomaly;
 mod argo;
 mod change;
+mod cloud;
 mod datadog;
 mod feedback;
 mod flux;
@@ -23,6 +24,8 @@ mod prometheus;
 mod slack;
 mod telemetry;
 pub mod template;
+
+pub(crate) use telemetry::severity;
 
 /// What an envelope says. An unknown source or type is context, not an error: [`generic`] keeps it.
 pub fn normalize(envelope: &Envelope) -> Result<Normalized, DecodeError> {
@@ -41,6 +44,7 @@ pub fn normalize(envelope: &Envelope) -> Result<Normalized, DecodeError> {
         "prometheus" => prometheus::normalize(envelope, &payload),
         "otel" => otlp::normalize(envelope, &payload),
         "kgroot" if envelope.event_type == "feedback" => feedback::normalize(envelope, &payload),
+        "cloudwatch" => cloud::normalize(envelope, &payload),
         "slack" => slack::normalize(envelope, &payload),
         "change" => change::normalize(envelope, &payload),
         _ => generic::normalize(envelope, &payload),

@@ -3,10 +3,11 @@
 //! Both `kubectl get -o json` and `kubectl describe` come to this shape. Sibling files derive from it:
 //! `object::parse` (JSON to state), `object::relations` (edges it asserts), `object::signals` (what one state says),
 //! `object::changes` (what two consecutive states say), `object::checks` (what the objects of a namespace say
-//! together).
+//! together), `object::health` (since when it is well).
 
 pub mod changes;
 pub mod checks;
+pub mod health;
 pub mod parse;
 pub mod relations;
 pub mod signals;

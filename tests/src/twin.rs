@@ -88,7 +88,8 @@ fn tenant_views(
     occurrences.extend(findings.occurrences.iter().cloned());
     occurrences.extend(measures::baselines(&admission.current));
     occurrences.extend(measures::templates(&admission.current));
-    let episodes = episodes::fold(key, &occurrences, constants.gap_ms);
+    let mut episodes = episodes::fold(key, &occurrences, constants.gap_ms);
+    episodes::recover(&mut episodes, &objects.latest);
     let links = links::link(key, &episodes, &edges, constants);
     let mut rows =
         incidents::rows(key, (&episodes, &feedback::factors(&admission.current)), &links, now, constants);

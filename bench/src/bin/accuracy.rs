@@ -7,10 +7,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use bench::importers::{Prediction, cases, changerca, cloudopsbench, measured, nezha};
+use bench::importers::{Prediction, cases, changerca, cloudopsbench, measured, nab, nezha, opensre};
+use serde::Serialize;
 
-const USAGE: &str =
-    "usage: accuracy cloudopsbench|microirc|petshop|sockshop|changerca|nezha FOLDER --predictions FILE";
+const USAGE: &str = "usage: accuracy cloudopsbench|nezha|changerca|microirc|petshop|sockshop|opensre|nab FOLDER --predictions FILE";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -45,6 +45,16 @@ async fn run(dataset: &str, folder: &Path, predictions: PathBuf) -> Result<()> {
                 out.write(measured::predict(dataset, folder, case).await?)?;
             }
         }
+        "opensre" => {
+            for case in opensre::cases(folder)? {
+                out.write(opensre::predict(folder, &case).await?)?;
+            }
+        }
+        "nab" => {
+            for case in nab::cases(folder)? {
+                out.line(&nab::predict(folder, &case).await?)?;
+            }
+        }
         other => bail!("unknown data set {other:?}; {USAGE}"),
     }
     out.finish()
@@ -67,10 +77,13 @@ impl Out {
         for reject in rejects {
             *self.refused.entry(reject).or_default() += 1;
         }
+        self.line(&prediction)
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> Result<()> {
         self.cases += 1;
-        serde_json::to_writer(&mut self.file, &prediction)?;
-        self.file.write_all(b"\n")?;
-        Ok(())
+        serde_json::to_writer(&mut self.file, line)?;
+        Ok(self.file.write_all(b"\n")?)
     }
 
     fn finish(mut self) -> Result<()> {

@@ -68,7 +68,8 @@ impl Kgroot {
                 (None, 0, Fact::Signal(Signal::at(entity(place), self.kinds[kind.number()], at, "")))
             }
             Said::Sample(place, value_milli) => {
-                let sample = Sample { entity: entity(place), metric: METRIC.to_owned(), at, value_milli };
+                let value_micro = value_milli * 1_000;
+                let sample = Sample { entity: entity(place), metric: METRIC.to_owned(), at, value_micro };
                 (None, 0, Fact::Sample(sample))
             }
             Said::Edge(edge) => {

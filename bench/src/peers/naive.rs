@@ -249,14 +249,14 @@ fn kinds_and_rules_are_those_of_the_catalogue() {
         assert_eq!(i64::from(known.prior), spec.prior, "{}", spec.id);
     }
     let kind = |index: usize| catalogue.kind(KINDS[index].id).unwrap();
-    for left in 0..KINDS.len() {
-        for right in 0..KINDS.len() {
+    for (left, of_left) in KINDS.iter().enumerate() {
+        for (right, of_right) in KINDS.iter().enumerate() {
             let found = kind(left).spec().layer.cmp(&kind(right).spec().layer);
-            assert_eq!(found, KINDS[left].layer.cmp(&KINDS[right].layer));
+            assert_eq!(found, of_left.layer.cmp(&of_right.layer));
         }
     }
     let mut expected = BTreeSet::new();
-    for (_, rule) in catalogue.rules() {
+    for (_, rule) in catalogue.rules().iter() {
         for (cause, effect) in (0..7).flat_map(|cause| (0..7).map(move |effect| (cause, effect))) {
             if !rule.causes.contains(&kind(cause)) || !rule.effects.contains(&kind(effect)) {
                 continue;

@@ -69,7 +69,7 @@ impl<'a> Plain<'a> {
         let (mut signals, mut samples, mut edges) =
             (InputSession::new(), InputSession::new(), InputSession::new());
         let views = Rc::new(RefCell::new(Views::default()));
-        let mut probe = ProbeHandle::new();
+        let probe = ProbeHandle::new();
         worker.dataflow(|scope| {
             let stated = signals.to_collection(scope).map(|(place, kind, at)| ((place, kind), (at, at)));
             let derived = anomalies(samples.to_collection(scope));
@@ -80,11 +80,11 @@ impl<'a> Plain<'a> {
             links
                 .consolidate()
                 .inspect(move |(row, _, diff)| change(&mut of_links.borrow_mut().links, *row, *diff))
-                .probe_with(&mut probe);
+                .probe_with(&probe);
             incidents
                 .consolidate()
                 .inspect(move |(row, _, diff)| change(&mut of_incidents.borrow_mut().incidents, *row, *diff))
-                .probe_with(&mut probe);
+                .probe_with(&probe);
         });
         let (told, expiring) = (BTreeMap::new(), VecDeque::new());
         Plain { worker, signals, samples, edges, told, expiring, probe, views }

@@ -1,7 +1,10 @@
 //! What happens in a scenario: a quiet shop, two harmless changes, the fault, its consequences.
 
 mod fault;
+mod joint;
 mod misconfiguration;
+
+pub use joint::joint;
 
 use schemas::codec::Format;
 use schemas::time::EventTime;

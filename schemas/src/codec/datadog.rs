@@ -1,4 +1,4 @@
-//! Datadog: the webhook of a monitor, and metric points as of `/api/v2/series`.
+//! Datadog: the webhook of a monitor, metric points as of `/api/v2/series`, and logs as of `/api/v2/logs`.
 //!
 //! A webhook body is a template of the user's own; these keys are read: `alert_id`, `alert_cycle_key`,
 //! `alert_transition`, `alert_type`, `title`, `tags` (comma-separated), `last_updated` (milliseconds), `event_msg`.
@@ -9,6 +9,7 @@ use super::vendor::{VendorEvent, each, json as parse_json, optional};
 use super::{Decoded, Raw};
 use crate::envelope::{CorrelationIds, EnvelopeEntity, Severity};
 use crate::error::DecodeError;
+use crate::normalize::severity;
 use crate::object::parse::{items, text};
 use crate::time::EventTime;
 
@@ -19,6 +20,9 @@ pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
     };
     if document["series"].is_array() {
         return each(items(&document, &["series"]), |series| points(raw, series).map(Some));
+    }
+    if let Some(lines) = document.as_array() {
+        return each(lines.iter(), |line| log(raw, line).map(Some));
     }
     each(std::iter::once(&document), |monitor| webhook(raw, monitor).map(Some))
 }
@@ -70,6 +74,30 @@ fn webhook(raw: &Raw<'_>, monitor: &Value) -> Result<crate::envelope::Envelope, 
     .envelope(raw))
 }
 
+/// A log as it is sent in: `message`, `status`, `service`, `hostname`, `ddtags`, `timestamp`.
+fn log(raw: &Raw<'_>, line: &Value) -> Result<crate::envelope::Envelope, DecodeError> {
+    let message = text(line, &["message"]);
+    if message.is_empty() {
+        return Err(DecodeError::field("Datadog log without message"));
+    }
+    let at = line["timestamp"].as_i64().and_then(|ms| EventTime::from_ms(ms).ok());
+    let at = at.or_else(|| EventTime::parse(text(line, &["timestamp"])).ok());
+    let mut place = entity(&tags(&line["ddtags"]));
+    place.service = optional(text(line, &["service"])).or(place.service);
+    let content = line.to_string();
+    Ok(VendorEvent {
+        source: "datadog",
+        event_type: "log",
+        ts: at.unwrap_or(raw.arrived),
+        severity: severity(text(line, &["status"])),
+        entity: place,
+        correlation_ids: CorrelationIds::default(),
+        payload: line,
+        identity: &[content.as_str()],
+    }
+    .envelope(raw))
+}
+
 fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -99,4 +127,30 @@ fn points(raw: &Raw<'_>, series: &Value) -> Result<crate::envelope::Envelope, De
         identity: &[content.as_str()],
     }
     .envelope(raw))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::SourcePosition;
+
+    #[test]
+    fn a_log_keeps_its_place_and_level() {
+        let logs = json!([{"message": "cannot reach cart", "status": "error", "service": "web", "timestamp": "2026-05-01T10:00:00Z",
+            "ddtags": "kube_namespace:shop,pod_name:web-1"}, {"status": "info"}]);
+        let (tenant, position, bytes) =
+            ("shop".parse().unwrap(), SourcePosition::default(), logs.to_string());
+        let raw =
+            Raw { tenant: &tenant, position: &position, arrived: EventTime(0), bytes: bytes.as_bytes() };
+        let decoded = decode(&raw);
+        assert_eq!((decoded.envelopes.len(), decoded.errors.len()), (1, 1));
+        let line = &decoded.envelopes[0];
+        assert_eq!((line.event_type.as_str(), line.severity), ("log", Severity::Error));
+        assert_eq!(
+            (line.entity.service.as_deref(), line.entity.pod.as_deref()),
+            (Some("web"), Some("web-1"))
+        );
+        let normalized = crate::normalize::normalize(line).unwrap();
+        assert!(normalized.facts.iter().any(|fact| matches!(fact, crate::fact::Fact::LogLine(_))));
+    }
 }

@@ -33,7 +33,7 @@ const MIXIN: [(&str, &str, i64); 14] = [
 ];
 
 /// Words of an alert's name, and what it is about. The first that fits decides.
-const BY_WORD: [(&[&str], &str); 13] = [
+const BY_WORD: [(&[&str], &str); 14] = [
     (&["crashloop", "restart"], "alert.crash_loop"),
     (&["certificate", "certexp", "tls"], "alert.certificate_expiry"),
     (&["clock", "ntp"], "alert.clock_skew"),
@@ -42,8 +42,9 @@ const BY_WORD: [(&[&str], &str); 13] = [
     (&["node"], "alert.node"),
     (&["cpu", "throttl"], "alert.saturation.cpu"),
     (&["memory", "oom"], "alert.saturation.memory"),
-    (&["disk", "volume", "filesystem"], "alert.saturation.disk"),
-    (&["lag", "queue", "backlog"], "alert.queue_lag"),
+    (&["disk", "volume", "filesystem", "storage"], "alert.saturation.disk"),
+    (&["connections"], "alert.saturation.connections"),
+    (&["lag", "queue", "backlog", "replication", "stale"], "alert.queue_lag"),
     (&["down", "absent", "unreachable"], "alert.target_down"),
     (&["replica"], "alert.replicas_mismatch"),
     (&["notready", "pending"], "alert.pod_not_ready"),

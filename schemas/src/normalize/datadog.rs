@@ -1,8 +1,8 @@
-//! Datadog monitors (`triggered`, `recovered`) and metric points (`series`).
+//! Datadog monitors (`triggered`, `recovered`), metric points (`series`) and logs (`log`).
 
 use serde_json::Value;
 
-use super::{alertmanager, place};
+use super::{alertmanager, place, telemetry};
 use crate::envelope::Envelope;
 use crate::error::DecodeError;
 use crate::fact::{Fact, Normalized, Sample, Signal, clip};
@@ -28,6 +28,16 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
         };
         let facts = items(payload, &["points"]).filter_map(sample).collect();
         return Ok(Normalized { facts, summary, ..Normalized::default() });
+    }
+    if envelope.event_type == "log" {
+        let words = text(payload, &["message"]);
+        let mut normalized = Normalized { summary: clip(words), ..Normalized::default() };
+        if let Some(entity) = entity {
+            let service = place::service_of_envelope(&envelope.entity);
+            let (at, severity) = (envelope.ts, envelope.severity);
+            telemetry::line(&entity, service.as_ref(), at, severity, words, &mut normalized.facts);
+        }
+        return Ok(normalized);
     }
     let title = text(payload, &["title"]);
     let summary = clip(&format!("{title} {}", envelope.event_type));

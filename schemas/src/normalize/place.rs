@@ -44,7 +44,7 @@ pub(super) fn call_of_labels<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Opt
 }
 
 /// Labels of monitoring systems, most specific first.
-const BY_LABEL: [(&str, EntityKind); 13] = [
+const BY_LABEL: [(&str, EntityKind); 14] = [
     ("pod", EntityKind::Pod),
     ("deployment", EntityKind::Deployment),
     ("statefulset", EntityKind::StatefulSet),
@@ -53,6 +53,8 @@ const BY_LABEL: [(&str, EntityKind); 13] = [
     ("cronjob", EntityKind::CronJob),
     ("horizontalpodautoscaler", EntityKind::Autoscaler),
     ("persistentvolumeclaim", EntityKind::Claim),
+    // A managed database as exporters of CloudWatch label it.
+    ("dbinstance_identifier", EntityKind::External),
     ("service", EntityKind::Service),
     ("app", EntityKind::Service),
     ("topic", EntityKind::Topic),
@@ -66,8 +68,9 @@ pub(super) fn of_labels<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<E
     let cluster = label("cluster").unwrap_or_default();
     let found = BY_LABEL.iter().find_map(|(key, kind)| Some((*kind, label(key)?)));
     let entity = match found {
-        Some((EntityKind::Node, name)) => Entity::global(EntityKind::Node, name),
-        Some((EntityKind::Topic, name)) => Entity::global(EntityKind::Topic, name),
+        Some((kind @ (EntityKind::External | EntityKind::Node | EntityKind::Topic), name)) => {
+            Entity::global(kind, name)
+        }
         Some((kind, name)) => Entity::namespaced(kind, namespace, name),
         None if !namespace.is_empty() => Entity::global(EntityKind::Namespace, namespace),
         None => return None,

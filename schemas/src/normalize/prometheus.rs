@@ -11,7 +11,7 @@ use crate::object::parse::{entries, items, text};
 use crate::time::EventTime;
 
 /// Labels that say where a series is from, and so are not part of its name.
-const PLACES: [&str; 21] = [
+const PLACES: [&str; 22] = [
     "__name__",
     "namespace",
     "pod",
@@ -33,6 +33,7 @@ const PLACES: [&str; 21] = [
     "source_workload_namespace",
     "destination_workload",
     "destination_workload_namespace",
+    "dbinstance_identifier",
 ];
 
 pub(crate) fn normalize(_envelope: &Envelope, payload: &Value) -> Result<Normalized, DecodeError> {

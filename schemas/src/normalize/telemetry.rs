@@ -33,7 +33,7 @@ pub(super) fn line(
 }
 
 /// What a word says of severity.
-pub(super) fn severity(word: &str) -> Severity {
+pub(crate) fn severity(word: &str) -> Severity {
     match word.to_ascii_lowercase().as_str() {
         "fatal" | "critical" | "emergency" | "panic" | "alert" => Severity::Critical,
         "error" | "err" => Severity::Error,

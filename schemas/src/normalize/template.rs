@@ -75,6 +75,18 @@ const FAILURES: &[(&[&str], &str)] = &[
     ),
     (&["address already in use", "eaddrinuse"], "log.address_in_use"),
     (&["connection refused", "econnrefused", "connect: refused"], "log.connection_refused"),
+    (
+        &[
+            "required env",
+            "environment variable not set",
+            "missing environment variable",
+            "configuration error",
+            "invalid configuration",
+            "missing configuration",
+            "missing required",
+        ],
+        "log.config_error",
+    ),
     (&["no space left on device", "disk quota exceeded", "enospc"], "log.disk_full"),
     (&["out of memory", "outofmemoryerror", "cannot allocate memory"], "log.out_of_memory"),
     (&["too many requests", "rate limit", "quota exceeded", "http 429", "status 429"], "log.rate_limited"),
@@ -170,6 +182,7 @@ mod tests {
             failure("FATAL: remaining connection slots are reserved"),
             Some("log.too_many_connections")
         );
+        assert_eq!(failure("FATAL: required env CART_URL is not set"), Some("log.config_error"));
         assert_eq!(failure("\"GET /pay HTTP/1.1\" 503 UH via_upstream"), Some("mesh.no_healthy_upstream"));
         assert_eq!(failure("\"GET /pay HTTP/1.1\" 200 - ok"), None);
     }

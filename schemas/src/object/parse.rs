@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::entity::{Entity, EntityKind};
 use crate::error::DecodeError;
 use crate::ids::hash64;
+use crate::object::health::TERMINATING;
 use crate::object::{Autoscaler, Condition, Endpoints, ObjectState, Replicas, ServicePort, Storage};
 use crate::time::EventTime;
 
@@ -106,6 +107,10 @@ fn spec(kind: &str, object: &Value, state: &mut ObjectState) {
             state.pod = Some(pod_spec(&object["spec"], &state.entity.namespace));
             state.containers = container_statuses(&object["status"]);
             text(object, &["status", "phase"]).clone_into(&mut state.phase);
+            // kubectl shows it as a phase, too: the API server asked the pod to end.
+            if time(object, &["metadata", "deletionTimestamp"]).is_some() {
+                TERMINATING.clone_into(&mut state.phase);
+            }
             text(object, &["status", "reason"]).clone_into(&mut state.reason);
             text(object, &["status", "message"]).clone_into(&mut state.message);
         }

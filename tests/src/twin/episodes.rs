@@ -6,6 +6,7 @@ use schemas::catalogue::{Class, Kind};
 use schemas::entity::{Entity, RelationKind};
 use schemas::fact::Fact;
 use schemas::ids::{EpisodeId, EventId, Tenant, hash64};
+use schemas::object::health::well_since;
 use schemas::time::EventTime;
 use schemas::view::{EntityRow, EpisodeRow, RelationRow, Row, ViewName};
 
@@ -85,6 +86,26 @@ fn episode(
         magnitude: group.iter().map(|one| one.magnitude).max().unwrap_or(0),
     };
     Episode { row, standing: group.iter().any(|one| one.standing), seq, anchor }
+}
+
+/// What an Event told of an object is over once the object is seen to be well.
+pub(super) fn recover(episodes: &mut [Episode], latest: &[Version]) {
+    for version in latest {
+        let shows = ["pod", "node", "deployment", "statefulset", "daemonset"];
+        let Some(since) = well_since(&version.state) else { continue };
+        for episode in episodes.iter_mut() {
+            let trouble = matches!(episode.row.class, Class::Symptom | Class::State);
+            let open = trouble && !episode.standing && episode.row.ended.is_none();
+            let entity = &episode.row.entity;
+            if open
+                && *entity == version.state.entity
+                && shows.contains(&entity.kind.as_str())
+                && episode.row.last <= since
+            {
+                episode.row.ended = Some(since);
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use super::{condition_says, says};
 use crate::catalogue::Kind;
 use crate::entity::EntityKind;
 use crate::fact::Signal;
+use crate::object::health::TERMINATING;
 use crate::object::{ContainerState, ContainerStatus, ObjectState};
 
 /// Waiting reasons and what they mean. `ContainerCreating` and `PodInitializing` are ordinary.
@@ -24,8 +25,10 @@ pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
         return Vec::new();
     }
     let of_job = state.owners.iter().any(|owner| owner.kind == EntityKind::Job);
-    let mut found: Vec<Signal> =
-        state.containers.iter().flat_map(|container| container_says(state, container)).collect();
+    // A pod that is being stopped ends its containers on purpose; what made it go is still told.
+    let stopping = state.phase == TERMINATING;
+    let containers = state.containers.iter().filter(|_| !stopping);
+    let mut found: Vec<Signal> = containers.flat_map(|container| container_says(state, container)).collect();
     if state.reason == "Evicted" {
         found.push(says(state, "k8s.pod.Evicted", &state.message));
     }
@@ -39,7 +42,7 @@ pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
                 let why = scheduling_failure(&condition.message);
                 found.extend(why.map(|kind| condition_says(state, condition, kind)));
             }
-            "Ready" if condition.reason != "PodCompleted" && !of_job => {
+            "Ready" if condition.reason != "PodCompleted" && !of_job && !stopping => {
                 found.push(condition_says(state, condition, "k8s.pod.NotReady"));
             }
             _ => {}
