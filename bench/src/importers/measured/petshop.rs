@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use schemas::answer::TimeWindow;
+use schemas::ids::hash128;
 use schemas::time::EventTime;
 use serde_json::json;
 
@@ -66,8 +67,10 @@ fn edges(path: &Path, at: i64) -> Result<Vec<serde_json::Value>> {
     for row in lines {
         for (place, field) in row.iter().enumerate().skip(1) {
             if field.parse::<f64>().is_ok_and(|weight| 0.0 < weight) {
+                let ingest_id = hash128(&[row[0].as_bytes(), &place.to_le_bytes()]);
                 edges.push(json!({"tenant_id": "case", "source": "topology", "event_type": "topology.calls",
-                    "ts": at, "severity": "info", "entity": {"service": row[0]}, "payload": {"calls": callees.get(place)}}));
+                    "ts": EventTime(at).to_string(), "severity": "info", "entity": {"service": row[0]},
+                    "payload": {"calls": callees.get(place)}, "ingest_id": format!("{ingest_id:032x}")}));
             }
         }
     }
