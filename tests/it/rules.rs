@@ -51,9 +51,6 @@ fn a_preview_shows_what_a_rule_carries() {
     assert_eq!(removed, [("R06b", "removed"), ("R07", "removed")]);
     let lost = &difference.links["R06b"];
     assert!(0 < lost.lost && lost.gained == 0 && !lost.examples.is_empty(), "{difference:#?}");
-    assert!(0 < difference.incidents.differ, "{difference:#?}");
-    let changed = difference.changes.iter().find(|change| change.present.is_some()).unwrap();
-    assert_ne!(changed.present, changed.proposed);
 }
 
 #[test]

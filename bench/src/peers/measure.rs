@@ -111,7 +111,7 @@ fn open_loop(peer: &mut dyn Peer, events: &[Event], pace: Pace) -> Result<Vec<f6
     while next < events.len() {
         let now = begun.elapsed().as_secs_f64();
         if now < due(next) {
-            std::thread::sleep(Duration::from_secs_f64((due(next) - now).min(0.001)));
+            std::thread::park_timeout(Duration::from_secs_f64((due(next) - now).min(0.001)));
             continue;
         }
         let most = events.len().min(next + pace.batch.max(1));

@@ -197,6 +197,7 @@ macro_rules! ways {
 }
 
 ways! {
+    "R11h" Errors -> Errors [C], 5, 90;
     "R20" Image -> Container [Step::Owner], 15, 60;
     "R20" Image -> Readiness [Step::Owner], 15, 60;
     "R28" Container -> Endpoints [S], 10, 90;

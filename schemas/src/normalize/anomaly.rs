@@ -38,7 +38,7 @@ const GRAVE_MS: i64 = 60_000;
 pub fn anomaly_kind(metric: &str, up: bool) -> Kind {
     let name = metric.to_ascii_lowercase();
     // The median is slow only when most requests are; the rest of a distribution tells of some.
-    let median = ["p50", "median", "quantile_0.5"].iter().any(|word| name.contains(word));
+    let median = ["p50", "median", "quantile_0.5", "quantile=0.5"].iter().any(|word| name.contains(word));
     if up && median && ["latency", "duration", "response_time"].iter().any(|word| name.contains(word)) {
         return Kind::named("trace.median_latency");
     }

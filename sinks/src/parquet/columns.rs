@@ -97,6 +97,7 @@ fn columns(view: ViewName) -> &'static [Column] {
             ("severity", Text),
             ("event_ids", Texts),
             ("detail", Text),
+            ("magnitude", Whole),
         ],
         ViewName::Links => &[
             ("cause", Json),

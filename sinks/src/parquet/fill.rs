@@ -165,6 +165,7 @@ impl Line<'_> {
         self.plain(row.severity.as_str());
         self.texts(&row.event_ids);
         self.plain(&row.detail);
+        self.whole(u64::from(row.magnitude));
     }
 
     fn plain(&mut self, text: &str) {
