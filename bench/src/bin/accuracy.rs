@@ -26,7 +26,7 @@ async fn run(dataset: &str, folder: &Path, predictions: PathBuf) -> Result<()> {
     let mut out = Out::create(&predictions)?;
     match dataset {
         "cloudopsbench" => {
-            for case in cloudopsbench::cases(folder)? {
+            for case in cases(folder)? {
                 out.write(cloudopsbench::predict(folder, &case).await?)?;
             }
         }
@@ -41,17 +41,17 @@ async fn run(dataset: &str, folder: &Path, predictions: PathBuf) -> Result<()> {
             }
         }
         "microirc" | "petshop" | "sockshop" => {
-            for case in &measured::cases(folder)? {
+            for case in &cases(folder)? {
                 out.write(measured::predict(dataset, folder, case).await?)?;
             }
         }
         "opensre" => {
-            for case in opensre::cases(folder)? {
+            for case in cases(folder)? {
                 out.write(opensre::predict(folder, &case).await?)?;
             }
         }
         "nab" => {
-            for case in nab::cases(folder)? {
+            for case in cases(folder)? {
                 out.line(&nab::predict(folder, &case).await?)?;
             }
         }

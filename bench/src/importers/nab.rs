@@ -44,16 +44,6 @@ pub struct Detections {
     pub ms: f64,
 }
 
-/// The cases of an unpacked folder, in order.
-pub fn cases(folder: &Path) -> Result<Vec<Case>> {
-    let path = folder.join("cases.jsonl");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    lines
-        .map(|line| serde_json::from_str(line).with_context(|| format!("parse {}", path.display())))
-        .collect()
-}
-
 /// Runs one series through an engine of its own.
 pub async fn predict(folder: &Path, case: &Case) -> Result<Detections> {
     let path = folder.join(&case.file);

@@ -25,16 +25,6 @@ pub struct Case {
     case: String,
 }
 
-/// The cases of an unpacked folder, in order.
-pub fn cases(folder: &Path) -> Result<Vec<Case>> {
-    let path = folder.join("cases.jsonl");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    lines
-        .map(|line| serde_json::from_str(line).with_context(|| format!("parse {}", path.display())))
-        .collect()
-}
-
 /// Predicts one case; the second value says why records were refused.
 pub async fn predict(folder: &Path, case: &Case) -> Result<(Prediction, Vec<String>)> {
     let files = Files::read(&folder.join("cases").join(&case.case))?;
