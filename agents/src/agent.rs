@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use schemas::answer::{AgentResult, Artifact, CallOutcome, Cost, Finding, SimilarCase, Skipped, ToolCall};
 use schemas::ids::TenantId;
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::caller::Caller;
 use crate::calls::PlannedCall;
@@ -79,7 +80,8 @@ pub(crate) async fn work(case: &Case<'_>, assignment: Assignment<'_>) -> Report 
     let allowed: BTreeSet<String> = calls.iter().map(|call| call.tool.clone()).collect();
     let asked =
         calls.iter().map(|call| case.caller.call(case.tenant, &spec.name, &allowed, call, spec.timeout));
-    let calls = join_all(asked).await;
+    let span = tracing::info_span!("agent", tenant = %case.tenant, agent = spec.name);
+    let calls = join_all(asked).instrument(span).await;
     let Live { mut findings, artifacts } = live;
     for finding in &mut findings {
         finding.detail = redact::text(&finding.detail);

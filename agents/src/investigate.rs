@@ -13,6 +13,7 @@ use schemas::read::ViewReader;
 use schemas::state::{Investigated, ProductState, Recording, Repository, StateRequest};
 use schemas::view::ChainRow;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use crate::agent::{self, Assignment};
 use crate::alike::{self, Embedder};
@@ -93,15 +94,24 @@ impl Investigator {
         question: &Question,
         steps: Option<&Steps>,
     ) -> Result<Investigated, InvestigateError> {
+        let span = tracing::info_span!("investigation", tenant = %question.tenant_id);
         let started = Instant::now();
+        let mut investigated = self.look_into(question, steps).instrument(span).await?;
+        investigated.answer.latency_ms = started.elapsed().as_secs_f64() * 1_000.0;
+        Ok(investigated)
+    }
+
+    async fn look_into(
+        &self,
+        question: &Question,
+        steps: Option<&Steps>,
+    ) -> Result<Investigated, InvestigateError> {
         let (resolved, known) = self.understand(question).await?;
         tell(steps, "scope", || {
             format!("{} incidents, {} entities", resolved.incidents.len(), resolved.entities.len())
         });
         let beside = self.beside(question, &resolved, &known).await;
-        let mut investigated = self.answer(question, &resolved, &known, beside, None, steps).await;
-        investigated.answer.latency_ms = started.elapsed().as_secs_f64() * 1_000.0;
-        Ok(investigated)
+        Ok(self.answer(question, &resolved, &known, beside, None, steps).await)
     }
 
     pub(crate) fn usd_micros_per_day(&self) -> Option<u64> {

@@ -1,12 +1,13 @@
 //! THE PAGE TO READ: the whole computation, from sealed arrivals to views.
 //!
 //! ```text
-//! arrivals ─ admit ─┬─ current ─┬─ feedback ─────────────────────────────────┐
-//!                   │           ├─ facts ──────────────┬─ episodes ─┬─ links ─ incidents ─► chains, incidents, alerts
-//!                   │           ├─ baselines, templates ┤            │
-//!                   │           ├─ canary ──────────────┘            │
-//!                   │           └─ claims ─┬─ topology ──────────────┘
-//!                   └─ objects ─ checks ───┘
+//! arrivals ─ admit ─┬─ current ─ facts ─┬─ feedback ────────────────────────┐
+//!                   │                   ├─ occurrences ─┬─ episodes ─┬─ links ─ incidents ─► chains, incidents, alerts
+//!                   │                   ├─ baselines ───┤            │
+//!                   │                   ├─ templates ───┤            │
+//!                   │                   ├─ canary ──────┘            │
+//!                   │                   └─ claims ─┬─ topology ──────┘
+//!                   └─ objects ─ checks ───────────┘
 //! ```
 //!
 //! No logic here: every box is an operator with its contract in its own file, and docs/semantics.md says what each
@@ -17,7 +18,8 @@ use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use schemas::catalogue::Class;
-use schemas::ids::{EntityId, EventKey, Tenant};
+use schemas::entity::Entity;
+use schemas::ids::{EventKey, Tenant};
 use schemas::time::{Diff, EventTime};
 use schemas::view::{EntityRow, RelationRow, Row, ViewName};
 
@@ -31,7 +33,7 @@ use crate::operators::canary::canary;
 use crate::operators::checks::findings;
 use crate::operators::current::current;
 use crate::operators::episodes::episodes;
-use crate::operators::facts;
+use crate::operators::facts::{Facts, asserted, derived, facts};
 use crate::operators::feedback::feedback;
 use crate::operators::incidents::incidents;
 use crate::operators::links::links;
@@ -42,7 +44,7 @@ use crate::operators::recoveries::recoveries;
 use crate::operators::templates::templates;
 use crate::operators::topology::topology;
 use crate::retained::Retained;
-use crate::rows::{Edge, Episode};
+use crate::rows::{Edge, Episode, Named};
 use crate::types::{Ticks, Updates};
 
 /// A change of a view of one tenant.
@@ -92,27 +94,26 @@ pub(crate) fn build<'scope>(
     let retained = retained(admitted.clone(), objects.clone(), reached.clone());
     let known = objects.concat(findings(latest.clone()));
 
-    let anomalies =
-        baselines(facts::points(current.clone())).concat(templates(facts::lines(current.clone())));
-    let edges = topology(facts::claimed(current.clone()).concat(facts::asserted(known.clone())));
-    let stated = facts::stated(current.clone());
-    let compared = canary(stated.clone(), edges.clone(), facts::points(current.clone()), config.gap_ms);
-    let occurrences = stated.concat(facts::derived(known)).concat(anomalies).concat(compared);
+    let Facts { shown, stated, claimed, points, lines, said } = facts(current);
+    let (deviations, measured) = baselines(points.clone());
+    let (novelties, heard) = templates(lines);
+    let edges = topology(claimed.concat(asserted(known.clone())));
+    let compared = canary(stated.clone(), edges.clone(), points, config.gap_ms);
+    let occurrences = stated.concat(derived(known)).concat(deviations).concat(novelties).concat(compared);
     let episodes = recoveries(episodes(occurrences, config.gap_ms), latest.clone());
 
     let ways = Arc::new(Ways::of(&config.rules));
     let links = links(episodes.clone(), edges.clone(), &ways, config.horizon_ms);
-    let factors = feedback(current.clone());
+    let factors = feedback(said);
     let incidents = incidents(episodes.clone(), (links, factors), ticks, &ways, config.gap_ms);
 
-    let named = facts::measured(current.clone())
-        .concat(latest.map(|(tenant, (_, state))| (tenant, state.entity.clone())))
-        .concat(
-            episodes.clone().map(|episode| (episode.tenant, schemas::entity::Entity::clone(&episode.entity))),
-        )
+    let named = measured
+        .concat(heard)
+        .concat(latest.map(|(tenant, (_, state))| (tenant, Named::of(tenant, &state.entity))))
+        .concat(episodes.clone().map(of_episode))
         .concat(edges.clone().flat_map(ends));
-    let rows = current
-        .map(|(tenant, event)| row(tenant, ViewName::Events, Row::Event(Arc::clone(&event.body.row))))
+    let rows = shown
+        .map(|(tenant, event)| row(tenant, ViewName::Events, Row::Event(event)))
         .concat(named.distinct_core::<Diff>().map(entity))
         .concat(edges.map(relation))
         .concat(episodes.flat_map(episode))
@@ -165,22 +166,24 @@ fn row(tenant: Tenant, view: ViewName, row: Row) -> Published {
     Published::Row(tenant, view, row)
 }
 
-fn ends(edge: Edge) -> [(Tenant, schemas::entity::Entity); 2] {
-    let end =
-        |entity: &Arc<schemas::entity::Entity>| (edge.key.tenant, schemas::entity::Entity::clone(entity));
-    [end(&edge.key.from), end(&edge.key.to)]
+fn of_episode(episode: Episode) -> (Tenant, Named) {
+    (episode.tenant, Named { id: episode.entity_id, entity: episode.entity })
 }
 
-fn entity((tenant, entity): (Tenant, schemas::entity::Entity)) -> Published {
-    let entity_id: EntityId = entity.id(tenant);
-    row(tenant, ViewName::Entities, EntityRow { entity_id, entity }.into())
+fn ends(edge: Edge) -> [(Tenant, Named); 2] {
+    [(edge.key.tenant, edge.key.from), (edge.key.tenant, edge.key.to)]
+}
+
+fn entity((tenant, Named { id, entity }): (Tenant, Named)) -> Published {
+    let entity = EntityRow { entity_id: id, entity: Entity::clone(&entity) };
+    row(tenant, ViewName::Entities, entity.into())
 }
 
 fn relation(edge: Edge) -> Published {
     let relation = RelationRow {
-        from: schemas::entity::Entity::clone(&edge.key.from),
+        from: Entity::clone(&edge.key.from.entity),
         relation: edge.key.relation,
-        to: schemas::entity::Entity::clone(&edge.key.to),
+        to: Entity::clone(&edge.key.to.entity),
         valid_from: edge.valid_from,
         valid_to: edge.valid_to,
         event_id: edge.event,

@@ -1,5 +1,7 @@
 //! Rows inside the engine: ids for joining, shared text for showing.
 
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use schemas::catalogue::{Kind, RuleIndex};
@@ -25,6 +27,47 @@ pub(crate) struct Cite {
     pub(crate) event: EventId,
 }
 
+/// An entity of a tenant: known by its id, with its name at hand.
+///
+/// Compared and hashed by the id alone, which is a hash of the name: names would be most of the work of every sort.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Named {
+    pub(crate) id: EntityId,
+    pub(crate) entity: Arc<Entity>,
+}
+
+impl Named {
+    pub(crate) fn of(tenant: Tenant, entity: &Entity) -> Named {
+        Named { id: entity.id(tenant), entity: Arc::new(entity.clone()) }
+    }
+}
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Named {}
+
+impl PartialOrd for Named {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Named {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id.cmp(&other.id)
+    }
+}
+
+impl Hash for Named {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
 /// One statement that something was the case on an entity.
 ///
 /// Field order is the order in which occurrences are folded into episodes.
@@ -47,9 +90,8 @@ pub(crate) struct Occurrence {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Subject {
     pub(crate) tenant: Tenant,
-    pub(crate) id: EntityId,
+    pub(crate) on: Named,
     pub(crate) kind: Kind,
-    pub(crate) entity: Arc<Entity>,
 }
 
 /// A run of one kind on one entity.
@@ -109,11 +151,9 @@ pub(crate) struct EdgeClaim {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct EdgeKey {
     pub(crate) tenant: Tenant,
-    pub(crate) from_id: EntityId,
+    pub(crate) from: Named,
     pub(crate) relation: RelationKind,
-    pub(crate) to_id: EntityId,
-    pub(crate) from: Arc<Entity>,
-    pub(crate) to: Arc<Entity>,
+    pub(crate) to: Named,
 }
 
 /// An edge with valid time.

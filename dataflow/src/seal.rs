@@ -211,13 +211,15 @@ impl Sealer {
 /// Everything by which two deliveries of one idempotency key can differ. Not the time: for a re-listed object it is
 /// the time of the listing.
 fn content(envelope: &schemas::envelope::Envelope) -> u128 {
-    let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+    fn optional(text: &Option<String>) -> &[u8] {
+        text.as_deref().unwrap_or_default().as_bytes()
+    }
     let (entity, ids) = (&envelope.entity, &envelope.correlation_ids);
-    let parts = [
-        envelope.source.clone(),
-        envelope.event_type.clone(),
-        envelope.severity.as_str().to_owned(),
-        envelope.payload.clone(),
+    hash128(&[
+        envelope.source.as_bytes(),
+        envelope.event_type.as_bytes(),
+        envelope.severity.as_str().as_bytes(),
+        envelope.payload.as_bytes(),
         optional(&entity.cluster),
         optional(&entity.namespace),
         optional(&entity.service),
@@ -225,9 +227,7 @@ fn content(envelope: &schemas::envelope::Envelope) -> u128 {
         optional(&ids.trace_id),
         optional(&ids.commit),
         optional(&ids.workflow),
-    ];
-    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-    hash128(&parts)
+    ])
 }
 
 fn rejected(seq: u64, reject: Reject) -> Sealed {

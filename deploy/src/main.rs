@@ -12,7 +12,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    telemetry::start();
+    let telemetry = telemetry::start();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::report(&anyhow::Error::new(error).context("start the async runtime")),
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
     });
     // Whatever has not stopped by now, such as a thread that waits for a broker, is not waited for.
     runtime.shutdown_background();
+    drop(telemetry);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error),

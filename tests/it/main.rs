@@ -30,6 +30,7 @@ mod rules;
 mod scenarios;
 mod schema;
 mod search;
+mod spans;
 mod state;
 mod stores;
 mod storm;

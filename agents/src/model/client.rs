@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 
 use super::ModelError;
 use super::price::{Price, estimate};
@@ -61,7 +62,9 @@ impl Client {
 
     /// Answers a question.
     pub(crate) async fn chat(&self, request: &ChatRequest, ends: Instant) -> Result<Reply, ModelError> {
-        wire::reply(&self.send(&["chat", "completions"], &request.body(&self.settings), ends).await?)
+        let span = tracing::info_span!("model", model = self.settings.model, call = "chat");
+        let body = request.body(&self.settings);
+        wire::reply(&self.send(&["chat", "completions"], &body, ends).instrument(span).await?)
     }
 
     /// Vectors of texts, by the model of the settings. Secrets in them are not sent.
@@ -74,7 +77,8 @@ impl Client {
         }
         let texts: Vec<String> = texts.iter().map(|text| redact::text(text)).collect();
         let body = json!({ "model": self.settings.model, "input": texts, "encoding_format": "float" });
-        let answer = self.send(&["embeddings"], &body, Instant::now() + within).await?;
+        let span = tracing::info_span!("model", model = self.settings.model, call = "embeddings");
+        let answer = self.send(&["embeddings"], &body, Instant::now() + within).instrument(span).await?;
         let (vectors, usage) = wire::vectors(&answer, texts.len())?;
         let reported = usage.unwrap_or_default().input_tokens;
         let counted = reported.max(estimate(texts.iter().map(String::len).sum()));

@@ -186,8 +186,9 @@ impl Toolbox {
         };
         let entry = self.entry(tenant, name).filter(|_| allowed.contains(name));
         if let Some(entry) = entry {
-            let span = tracing::info_span!("tool", %tenant, tool = name);
-            self.pass(entry, tenant, &mut called, within).instrument(span).await;
+            let span = tracing::info_span!("tool", %tenant, tool = name, status = tracing::field::Empty);
+            self.pass(entry, tenant, &mut called, within).instrument(span.clone()).await;
+            span.record("status", called.status());
         }
         called.elapsed = started.elapsed();
         // A name that nobody gave a tool is not a label: it would be for whoever asks to say how many there are.

@@ -10,6 +10,7 @@
 //!         entry each; one number per source and outcome. What a snapshot retained comes back as a delivery of its
 //!         own, before any other. See docs/semantics.md, section 1.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -175,14 +176,14 @@ impl Keeper {
         mut emit: impl FnMut(Admitted, Diff),
     ) {
         arrivals.sort();
-        let mut touched = BTreeSet::new();
+        let mut touched = Vec::with_capacity(arrivals.len());
         let mut fresh = Accounts::default();
         for (sealed, _) in arrivals {
             let name = (sealed.tenant, sealed.id);
             match sealed.delivery {
                 Delivery::Retained(kept) => {
                     self.restore(*kept, &mut fresh, &mut emit);
-                    touched.insert(name);
+                    touched.push(name);
                 }
                 Delivery::Reject(reject) => {
                     fresh.of(sealed.tenant, "unknown").count(&Outcome::Rejected(reject.error.code), 1);
@@ -194,7 +195,7 @@ impl Keeper {
                         let until = self.withdrawals.entry(name).or_insert(expiry);
                         *until = expiry.max(*until);
                         self.calendar.insert((*until, name));
-                        touched.insert(name);
+                        touched.push(name);
                     }
                 }
                 Delivery::Event(delivery) => {
@@ -205,14 +206,16 @@ impl Keeper {
                     if outcome == Outcome::Admitted {
                         account.reached = account.reached.max(Some(row.at));
                     }
-                    touched.insert(name);
+                    touched.push(name);
                 }
             }
         }
         self.settle_accounts(&fresh, &mut emit);
         while let Some((_, name)) = self.calendar.pop_first_if_due(now) {
-            touched.insert(name);
+            touched.push(name);
         }
+        touched.sort_unstable();
+        touched.dedup();
         for name in touched {
             self.settle(now, name, &mut emit);
         }
@@ -234,29 +237,29 @@ impl Keeper {
         if let Some(error) = refusal(config, now, delivery.body.row.at, delivery.expiry) {
             return self.refuse(config, now, name.0, &delivery, error, emit);
         }
-        match self.events.get(&name).filter(|known| now < known.delivery.expiry) {
-            Some(known) if known.delivery.content == delivery.content => Outcome::Duplicate,
-            Some(known) => {
-                let error = conflict(&known.delivery.body.row.position, name.1);
-                self.refuse(config, now, name.0, &delivery, error, emit)
-            }
-            None => {
-                self.calendar.insert((delivery.expiry, name));
-                let fresh = Remembered { delivery, seq, live: false, objects_live: false };
-                // An expired predecessor was settled when it expired, or is about to be replaced in this very epoch.
-                if let Some(expired) = self.events.insert(name, fresh) {
-                    retract(name, &expired, emit);
+        let place = match self.events.entry(name) {
+            Entry::Occupied(known) if now < known.get().delivery.expiry => {
+                let known = &known.get().delivery;
+                if known.content == delivery.content {
+                    return Outcome::Duplicate;
                 }
-                if let Some(fresh) = self.events.get_mut(&name) {
-                    let withdrawn = self.withdrawals.get(&name).is_some_and(|until| now < *until);
-                    if !withdrawn {
-                        fresh.objects_live = true;
-                        emit_versions(name, fresh, 1, emit);
-                    }
-                }
-                Outcome::Admitted
+                let error = conflict(&known.body.row.position, name.1);
+                return self.refuse(config, now, name.0, &delivery, error, emit);
             }
+            place => place,
+        };
+        self.calendar.insert((delivery.expiry, name));
+        let withdrawn = self.withdrawals.get(&name).is_some_and(|until| now < *until);
+        let fresh = Remembered { delivery, seq, live: false, objects_live: !withdrawn };
+        if fresh.objects_live {
+            emit_versions(name, &fresh, 1, emit);
         }
+        match place {
+            Entry::Vacant(place) => drop(place.insert(fresh)),
+            // An expired predecessor was settled when it expired, or is about to be replaced in this very epoch.
+            Entry::Occupied(mut expired) => retract(name, &expired.insert(fresh), emit),
+        }
+        Outcome::Admitted
     }
 
     /// Adds an epoch's accounts to those since the beginning.

@@ -1,23 +1,21 @@
 //! Baselines: metric series against their own recent past.
 //!
 //! Input   samples by (tenant, entity, metric).
-//! Output  one occurrence for each run of slots that deviate and last.
+//! Output  one occurrence for each run of slots that deviate and last; the entities that are measured.
 //! Ties    a slot cites its earliest sample, then the earliest arrival.
 //! State   the samples of the horizon in slots, and one summary per slot.
 //! See docs/semantics.md, section 4. Integers only: a view must not depend on the order of additions.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
-use schemas::entity::Entity;
 use schemas::fact::clip;
-use schemas::ids::{EntityId, Tenant};
+use schemas::ids::Tenant;
 use schemas::normalize::anomaly::{anomaly_kind, anomaly_severity, spread_floor_micro};
 use schemas::time::EventTime;
 use serde::{Deserialize, Serialize};
 
-use crate::operators::maintain::maintain;
-use crate::rows::{Cite, Occurrence, Subject};
+use crate::operators::maintain::{maintain, summarize};
+use crate::rows::{Cite, Named, Occurrence, Subject};
 use crate::types::Updates;
 use crate::values::Values;
 
@@ -38,9 +36,8 @@ const MAGNITUDE_MAX: i128 = 100_000;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Series {
     pub(crate) tenant: Tenant,
-    pub(crate) id: EntityId,
+    pub(crate) on: Named,
     pub(crate) metric: String,
-    pub(crate) entity: Arc<Entity>,
 }
 
 /// One sample of a series.
@@ -71,18 +68,20 @@ struct Deviation {
 /// Compares every series with its baseline.
 pub(crate) fn baselines<'scope>(
     points: Updates<'scope, (Series, Point)>,
-) -> Updates<'scope, (Subject, Occurrence)> {
+) -> (Updates<'scope, (Subject, Occurrence)>, Updates<'scope, (Tenant, Named)>) {
     let slotted = points.map(|(series, point)| ((series, point.at.0.div_euclid(SLOT_MS)), point));
-    let slots = maintain(slotted, "BaselineSlots", |(series, number), points| {
-        slot(*number, points).map(|slot| (series.clone(), slot)).into_iter().collect()
+    let slots = summarize(slotted, "BaselineSlots", |(series, number), points| {
+        slot(*number, points).map(|slot| (series.clone(), slot))
     });
-    maintain(slots, "Baselines", |series, slots| {
+    let measured = slots.clone().map(|(series, _)| (series.tenant, series.on));
+    let anomalies = maintain(slots, "Baselines", |series, slots| {
         let slots: Vec<Slot> = slots.distinct().copied().collect();
         anomalies(&slots, spread_floor_micro(&series.metric))
             .into_iter()
             .map(|found| occurrence(series, &slots, &found))
             .collect()
-    })
+    });
+    (anomalies, measured)
 }
 
 fn slot(number: i64, points: &Values<Point>) -> Option<Slot> {
@@ -188,7 +187,7 @@ fn occurrence(series: &Series, slots: &[Slot], found: &Anomaly) -> (Subject, Occ
         units(first.mean_micro),
         magnitude / 10
     );
-    let subject = Subject { tenant: series.tenant, id: series.id, kind, entity: Arc::clone(&series.entity) };
+    let subject = Subject { tenant: series.tenant, on: series.on.clone(), kind };
     let occurrence = Occurrence {
         onset: first.first.at,
         cite: first.first.cite,
@@ -197,7 +196,7 @@ fn occurrence(series: &Series, slots: &[Slot], found: &Anomaly) -> (Subject, Occ
         ended: slots.get(found.to + 1).map(|after| after.first.at),
         standing: false,
         count: u64::try_from(found.to - found.from + 1).unwrap_or(u64::MAX),
-        severity: anomaly_severity(kind, series.entity.kind, magnitude, lasted_ms),
+        severity: anomaly_severity(kind, series.on.entity.kind, magnitude, lasted_ms),
         detail: clip(&detail),
         magnitude,
     };

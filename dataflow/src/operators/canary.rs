@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::operators::baselines::{Point, Series};
 use crate::operators::episodes::SLOT_MS;
-use crate::operators::maintain::maintain;
-use crate::rows::{Cite, Edge, Occurrence, Subject};
+use crate::operators::maintain::{maintain, summarize};
+use crate::rows::{Cite, Edge, Named, Occurrence, Subject};
 use crate::types::Updates;
 use crate::values::Values;
 
@@ -70,7 +70,7 @@ pub(crate) fn canary<'scope>(
     gap_ms: i64,
 ) -> Updates<'scope, (Subject, Occurrence)> {
     let steps = stated.filter(|(subject, _)| released(subject.kind)).map(|(subject, step)| {
-        ((subject.tenant, subject.id), Part::Step(step.onset, step.cite, subject.entity))
+        ((subject.tenant, subject.on.id), Part::Step(step.onset, step.cite, subject.on.entity))
     });
     let changed = steps.clone().map(|(group, _)| group).distinct_core::<Diff>();
     let members = edges.flat_map(member).semijoin(changed);
@@ -89,8 +89,8 @@ fn released(kind: Kind) -> bool {
 fn member(edge: Edge) -> Option<(Group, (EntityId, EventTime))> {
     let key = edge.key;
     let holds = matches!(key.relation, RelationKind::Selects | RelationKind::Owns);
-    (holds && key.to.kind == EntityKind::Pod)
-        .then_some(((key.tenant, key.from_id), (key.to_id, edge.valid_from)))
+    (holds && key.to.entity.kind == EntityKind::Pod)
+        .then_some(((key.tenant, key.from.id), (key.to.id, edge.valid_from)))
 }
 
 fn measure(metric: &str) -> Option<Measure> {
@@ -108,25 +108,25 @@ fn readings<'scope>(
     points: Updates<'scope, (Series, Point)>,
 ) -> Updates<'scope, ((Tenant, EntityId), Reading)> {
     let slotted = points.flat_map(|(series, point)| {
-        let measure = measure(&series.metric).filter(|_| series.entity.kind == EntityKind::Pod)?;
+        let measure = measure(&series.metric).filter(|_| series.on.entity.kind == EntityKind::Pod)?;
         Some(((series, measure, point.at.0.div_euclid(SLOT_MS)), point))
     });
-    maintain(slotted, "CanarySlots", |(series, measure, slot), points: &Values<Point>| {
-        let Some(first) = points.first() else { return Vec::new() };
+    summarize(slotted, "CanarySlots", |(series, measure, slot), points: &Values<Point>| {
+        let first = points.first()?;
         let copies: i128 = points.iter().map(|(_, copies)| i128::from(copies)).sum();
         let sum: i128 =
             points.iter().map(|(point, copies)| i128::from(point.value_micro) * i128::from(copies)).sum();
         let reading = Reading {
             slot: *slot,
-            pod: series.id,
+            pod: series.on.id,
             metric: series.metric.clone(),
             measure: *measure,
             mean_micro: i64::try_from(sum / copies.max(1)).unwrap_or(i64::MAX),
             at: first.at,
             cite: first.cite,
-            name: series.entity.name.clone(),
+            name: series.on.entity.name.clone(),
         };
-        vec![((series.tenant, series.id), reading)]
+        Some(((series.tenant, series.on.id), reading))
     })
 }
 
@@ -267,7 +267,7 @@ fn occurrences(
         ),
         None => kind.spec().title.clone(),
     };
-    let subject = Subject { tenant, id, kind, entity: Arc::clone(&release.entity) };
+    let subject = Subject { tenant, on: Named { id, entity: Arc::clone(&release.entity) }, kind };
     let stated = Occurrence {
         onset: release.onset,
         cite: release.cite,

@@ -8,15 +8,15 @@
 use schemas::ids::{EventKey, Tenant};
 
 use crate::operators::admit::LiveEvent;
-use crate::operators::maintain::maintain;
+use crate::operators::maintain::summarize;
 use crate::types::Updates;
 
 /// The current events of all tenants.
 pub(crate) fn current<'scope>(
     live: Updates<'scope, ((Tenant, EventKey), LiveEvent)>,
 ) -> Updates<'scope, (Tenant, LiveEvent)> {
-    maintain(live, "Current", |(tenant, _), revisions| {
+    summarize(live, "Current", |(tenant, _), revisions| {
         // LiveEvent orders by revision, then arrival.
-        revisions.last().map(|event| (*tenant, event.clone())).into_iter().collect()
+        revisions.last().map(|event| (*tenant, event.clone()))
     })
 }

@@ -8,12 +8,13 @@
 //! See docs/semantics.md, section 6.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemas::ids::{EpisodeId, EventId, hash64};
 use schemas::time::{Diff, EventTime};
 use serde::{Deserialize, Serialize};
 
-use crate::operators::maintain::maintain;
+use crate::operators::maintain::{maintain, summarize};
 use crate::rows::{Cite, Episode, Occurrence, Subject};
 use crate::types::Updates;
 use crate::values::Values;
@@ -50,10 +51,10 @@ pub(crate) fn episodes<'scope>(
 ) -> Updates<'scope, Episode> {
     let slotted = occurrences
         .map(|(subject, occurrence)| ((subject, occurrence.onset.0.div_euclid(SLOT_MS)), occurrence));
-    let partial = maintain(slotted, "EpisodeSlots", |(subject, slot), occurrences| {
+    let partial = summarize(slotted, "EpisodeSlots", |(subject, slot), occurrences| {
         let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, count));
         let first = runs.next().map(|first| runs.fold(first, join));
-        first.map(|run| (subject.clone(), (*slot, run))).into_iter().collect()
+        first.map(|run| (subject.clone(), (*slot, run)))
     });
     maintain(partial, "Episodes", move |subject, slots: &Values<(i64, Run)>| {
         let mut episodes: Vec<Run> = Vec::new();
@@ -116,7 +117,7 @@ fn join(mut open: Run, next: Run) -> Run {
 fn episode(subject: &Subject, run: Run, earlier: u32) -> Episode {
     let id = EpisodeId(hash64(&[
         &subject.tenant.0.to_le_bytes(),
-        &subject.id.0.to_le_bytes(),
+        &subject.on.id.0.to_le_bytes(),
         subject.kind.id().as_bytes(),
         &run.anchor.event.0.to_le_bytes(),
         &earlier.to_le_bytes(),
@@ -124,8 +125,8 @@ fn episode(subject: &Subject, run: Run, earlier: u32) -> Episode {
     Episode {
         tenant: subject.tenant,
         id,
-        entity_id: subject.id,
-        entity: subject.entity.clone(),
+        entity_id: subject.on.id,
+        entity: Arc::clone(&subject.on.entity),
         kind: subject.kind,
         onset: run.onset,
         earliest: run.earliest,

@@ -1,65 +1,124 @@
 //! Facts: what current events state, each on its own stream.
 //!
 //! Input   current events; what objects and checks come to.
-//! Output  occurrences, edge claims, metric points, log lines, and the entities that samples and lines name.
+//! Output  the events as rows, occurrences, edge claims, metric points, log lines, what people say of incidents.
 //! Ties    none. State  none: each row maps to rows.
 
 use std::sync::Arc;
 
-use schemas::catalogue::{Class, Kind};
-use schemas::entity::{Entity, RelationKind};
+use differential_dataflow::AsCollection;
+use schemas::catalogue::Class;
+use schemas::entity::{Entity, Relation, RelationKind};
 use schemas::envelope::Severity;
-use schemas::fact::{Fact, Signal};
+use schemas::fact::{Fact, Feedback, LogLine, Sample, Signal};
 use schemas::ids::Tenant;
+use schemas::view::EventRow;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::progress::operate::FrontierInterest;
 
 use crate::operators::admit::LiveEvent;
 use crate::operators::baselines::{Point, Series};
 use crate::operators::objects::{ObjectRow, occurrence};
 use crate::operators::templates::{Line, Logger};
-use crate::rows::{EdgeClaim, EdgeKey, Occurrence, Subject};
+use crate::rows::{EdgeClaim, EdgeKey, Named, Occurrence, Subject};
 use crate::types::Updates;
 
-/// Current events of all tenants.
-pub(crate) type Current<'scope> = Updates<'scope, (Tenant, LiveEvent)>;
+/// What current events state.
+pub(crate) struct Facts<'scope> {
+    /// The events themselves, as they are shown.
+    pub(crate) shown: Updates<'scope, (Tenant, Arc<EventRow>)>,
+    /// Occurrences.
+    pub(crate) stated: Updates<'scope, (Subject, Occurrence)>,
+    /// Edges.
+    pub(crate) claimed: Updates<'scope, (EdgeKey, EdgeClaim)>,
+    /// Metric points.
+    pub(crate) points: Updates<'scope, (Series, Point)>,
+    /// Log lines. Below error only their time counts, so that templates need not be told apart.
+    pub(crate) lines: Updates<'scope, ((Logger, String), Line)>,
+    /// What people say of incidents.
+    pub(crate) said: Updates<'scope, (Tenant, Feedback)>,
+}
 
-/// Occurrences that events state.
-pub(crate) fn stated<'scope>(current: Current<'scope>) -> Updates<'scope, (Subject, Occurrence)> {
-    current.flat_map(|(tenant, event)| {
-        let signals = event.body.facts.iter().filter_map(|fact| match fact {
-            Fact::Signal(signal) => Some(state(tenant, &event, signal)),
-            _ => None,
-        });
-        signals.collect::<Vec<_>>()
-    })
+/// Takes current events apart: every event is looked at once, whatever it states.
+pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Facts<'scope> {
+    let mut builder = OperatorBuilder::new("Facts".to_owned(), current.inner.scope());
+    let mut input = builder.new_input(current.inner, Pipeline);
+    builder.set_notify_for(0, FrontierInterest::Never);
+    let (to_shown, shown) = builder.new_output();
+    let (to_stated, stated) = builder.new_output();
+    let (to_claimed, claimed) = builder.new_output();
+    let (to_points, points) = builder.new_output();
+    let (to_lines, lines) = builder.new_output();
+    let (to_said, said) = builder.new_output();
+    let (mut to_shown, mut to_stated) = (OutputBuilder::from(to_shown), OutputBuilder::from(to_stated));
+    let (mut to_claimed, mut to_points) = (OutputBuilder::from(to_claimed), OutputBuilder::from(to_points));
+    let (mut to_lines, mut to_said) = (OutputBuilder::from(to_lines), OutputBuilder::from(to_said));
+    builder.build(move |_capabilities| {
+        move |_frontiers| {
+            let (mut to_shown, mut to_stated) = (to_shown.activate(), to_stated.activate());
+            let (mut to_claimed, mut to_points) = (to_claimed.activate(), to_points.activate());
+            let (mut to_lines, mut to_said) = (to_lines.activate(), to_said.activate());
+            input.for_each_stamp(|stamp, batches| {
+                let (mut shown, mut stated) = (to_shown.session(&stamp), to_stated.session(&stamp));
+                let (mut claimed, mut points) = (to_claimed.session(&stamp), to_points.session(&stamp));
+                let (mut lines, mut said) = (to_lines.session(&stamp), to_said.session(&stamp));
+                for ((tenant, event), epoch, diff) in batches.flat_map(|rows| rows.drain(..)) {
+                    shown.give(((tenant, Arc::clone(&event.body.row)), epoch, diff));
+                    for fact in &event.body.facts {
+                        match fact {
+                            Fact::Signal(signal) => stated.give((state(tenant, &event, signal), epoch, diff)),
+                            Fact::Relation(edge) => claimed.give((claim(tenant, &event, edge), epoch, diff)),
+                            Fact::Sample(sample) => points.give((point(tenant, &event, sample), epoch, diff)),
+                            Fact::LogLine(logged) => lines.give((line(tenant, &event, logged), epoch, diff)),
+                            Fact::Feedback(feedback) => said.give(((tenant, feedback.clone()), epoch, diff)),
+                            // Admission takes states of objects out of the facts: they outlive their events.
+                            Fact::Object(_) => {}
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let (shown, stated) = (shown.as_collection(), stated.as_collection());
+    let (claimed, points) = (claimed.as_collection(), points.as_collection());
+    Facts { shown, stated, claimed, points, lines: lines.as_collection(), said: said.as_collection() }
 }
 
 fn state(tenant: Tenant, event: &LiveEvent, signal: &Signal) -> (Subject, Occurrence) {
     let mut row = occurrence(signal, event.cite);
     // A monitoring system takes an alert back explicitly; until then it stands.
     row.standing = signal.kind.spec().class == Class::Alert && row.ended.is_none();
-    (subject(tenant, &signal.entity, signal.kind), row)
+    (Subject { tenant, on: Named::of(tenant, &signal.entity), kind: signal.kind }, row)
+}
+
+fn claim(tenant: Tenant, event: &LiveEvent, edge: &Relation) -> (EdgeKey, EdgeClaim) {
+    let claim = EdgeClaim { valid_from: edge.valid_from, cite: event.cite, valid_to: edge.valid_to };
+    (edge_key(tenant, &edge.from, edge.kind, &edge.to), claim)
+}
+
+fn point(tenant: Tenant, event: &LiveEvent, sample: &Sample) -> (Series, Point) {
+    let on = Named::of(tenant, &sample.entity);
+    let point = Point { at: sample.at, cite: event.cite, value_micro: sample.value_micro };
+    (Series { tenant, on, metric: sample.metric.clone() }, point)
+}
+
+fn line(tenant: Tenant, event: &LiveEvent, line: &LogLine) -> ((Logger, String), Line) {
+    let logger = Logger { tenant, on: Named::of(tenant, &line.entity) };
+    let failed = Severity::Error <= line.severity;
+    let template = if failed { line.template.clone() } else { String::new() };
+    let detail = if failed { line.detail.clone() } else { String::new() };
+    ((logger, template), Line { at: line.at, cite: event.cite, detail })
 }
 
 /// Occurrences that objects come to.
 pub(crate) fn derived<'scope>(objects: Updates<'scope, ObjectRow>) -> Updates<'scope, (Subject, Occurrence)> {
     objects.flat_map(|row| match row {
-        ObjectRow::Occurrence(tenant, entity, kind, row) => Some((subject(tenant, &entity, kind), row)),
+        ObjectRow::Occurrence(tenant, entity, kind, row) => {
+            Some((Subject { tenant, on: Named::of(tenant, &entity), kind }, row))
+        }
         ObjectRow::Edge(..) | ObjectRow::Latest(..) | ObjectRow::Retained(_) => None,
-    })
-}
-
-/// Edges that events claim.
-pub(crate) fn claimed<'scope>(current: Current<'scope>) -> Updates<'scope, (EdgeKey, EdgeClaim)> {
-    current.flat_map(|(tenant, event)| {
-        let edges = event.body.facts.iter().filter_map(|fact| match fact {
-            Fact::Relation(edge) => {
-                let claim =
-                    EdgeClaim { valid_from: edge.valid_from, cite: event.cite, valid_to: edge.valid_to };
-                Some((edge_key(tenant, &edge.from, edge.kind, &edge.to), claim))
-            }
-            _ => None,
-        });
-        edges.collect::<Vec<_>>()
     })
 }
 
@@ -73,63 +132,6 @@ pub(crate) fn asserted<'scope>(objects: Updates<'scope, ObjectRow>) -> Updates<'
     })
 }
 
-/// Metric points.
-pub(crate) fn points<'scope>(current: Current<'scope>) -> Updates<'scope, (Series, Point)> {
-    current.flat_map(|(tenant, event)| {
-        let points = event.body.facts.iter().filter_map(|fact| match fact {
-            Fact::Sample(sample) => {
-                let id = sample.entity.id(tenant);
-                let entity = Arc::new(sample.entity.clone());
-                let series = Series { tenant, id, metric: sample.metric.clone(), entity };
-                Some((series, Point { at: sample.at, cite: event.cite, value_micro: sample.value_micro }))
-            }
-            _ => None,
-        });
-        points.collect::<Vec<_>>()
-    })
-}
-
-/// Log lines. Below error only their time counts, so that templates need not be told apart.
-pub(crate) fn lines<'scope>(current: Current<'scope>) -> Updates<'scope, ((Logger, String), Line)> {
-    current.flat_map(|(tenant, event)| {
-        let lines = event.body.facts.iter().filter_map(|fact| match fact {
-            Fact::LogLine(line) => {
-                let id = line.entity.id(tenant);
-                let logger = Logger { tenant, id, entity: Arc::new(line.entity.clone()) };
-                let failed = Severity::Error <= line.severity;
-                let template = if failed { line.template.clone() } else { String::new() };
-                let detail = if failed { line.detail.clone() } else { String::new() };
-                Some(((logger, template), Line { at: line.at, cite: event.cite, detail }))
-            }
-            _ => None,
-        });
-        lines.collect::<Vec<_>>()
-    })
-}
-
-/// Entities that samples and log lines name.
-pub(crate) fn measured<'scope>(current: Current<'scope>) -> Updates<'scope, (Tenant, Entity)> {
-    current.flat_map(|(tenant, event)| {
-        let entities = event.body.facts.iter().filter_map(|fact| match fact {
-            Fact::Sample(sample) => Some((tenant, sample.entity.clone())),
-            Fact::LogLine(line) => Some((tenant, line.entity.clone())),
-            _ => None,
-        });
-        entities.collect::<Vec<_>>()
-    })
-}
-
-fn subject(tenant: Tenant, entity: &Entity, kind: Kind) -> Subject {
-    Subject { tenant, id: entity.id(tenant), kind, entity: Arc::new(entity.clone()) }
-}
-
 fn edge_key(tenant: Tenant, from: &Entity, relation: RelationKind, to: &Entity) -> EdgeKey {
-    EdgeKey {
-        tenant,
-        from_id: from.id(tenant),
-        relation,
-        to_id: to.id(tenant),
-        from: Arc::new(from.clone()),
-        to: Arc::new(to.clone()),
-    }
+    EdgeKey { tenant, from: Named::of(tenant, from), relation, to: Named::of(tenant, to) }
 }

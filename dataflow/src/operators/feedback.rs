@@ -1,18 +1,17 @@
 //! Feedback: how much more or less than before a kind or a rule is believed, from what people said of incidents.
 //!
-//! Input   current events.
+//! Input   what people said of incidents, as events tell it.
 //! Output  one factor for each (tenant, lesson) whose factor is not a thousand.
 //! Ties    an incident whose people disagree evenly says nothing.
 //! State   what each person said of each incident, while the event lives, and the factors.
 //!
 //! An incident has one say about a lesson, however many people spoke. See docs/semantics.md, section 11.
 
-use schemas::fact::{Fact, Lesson};
+use schemas::fact::{Feedback, Lesson};
 use schemas::ids::{IncidentId, Tenant};
 use serde::{Deserialize, Serialize};
 
-use crate::operators::facts::Current;
-use crate::operators::maintain::maintain;
+use crate::operators::maintain::summarize;
 use crate::types::Updates;
 use crate::values::Values;
 
@@ -30,24 +29,16 @@ pub(crate) struct Factor {
 }
 
 /// What feedback comes to.
-pub(crate) fn feedback<'scope>(current: Current<'scope>) -> Updates<'scope, Factor> {
-    let said = current.flat_map(|(tenant, event)| {
-        let mut said = Vec::new();
-        for fact in &event.body.facts {
-            if let Fact::Feedback(feedback) = fact {
-                let of = |(lesson, right): &(Lesson, bool)| {
-                    ((tenant, feedback.incident, lesson.clone()), (feedback.who.clone(), *right))
-                };
-                said.extend(feedback.lessons.iter().map(of));
-            }
-        }
-        said
+pub(crate) fn feedback<'scope>(said: Updates<'scope, (Tenant, Feedback)>) -> Updates<'scope, Factor> {
+    let said = said.flat_map(|(tenant, Feedback { incident, who, lessons })| {
+        let of = move |(lesson, right)| ((tenant, incident, lesson), (who.clone(), right));
+        lessons.into_iter().map(of)
     });
-    let spoken = maintain(said, "FeedbackIncidents", |(tenant, incident, lesson), said| {
+    let spoken = summarize(said, "FeedbackIncidents", |(tenant, incident, lesson), said| {
         let right = majority(said.distinct().map(|(_, right)| *right));
-        right.map(|right| ((*tenant, lesson.clone()), (*incident, right))).into_iter().collect::<Vec<_>>()
+        right.map(|right| ((*tenant, lesson.clone()), (*incident, right)))
     });
-    maintain(spoken, "Feedback", factor)
+    summarize(spoken, "Feedback", factor)
 }
 
 /// What more said than not; `None` on a tie.
@@ -56,7 +47,7 @@ fn majority(said: impl Iterator<Item = bool>) -> Option<bool> {
     (balance != 0).then_some(0 < balance)
 }
 
-fn factor((tenant, lesson): &(Tenant, Lesson), said: &Values<(IncidentId, bool)>) -> Vec<Factor> {
+fn factor((tenant, lesson): &(Tenant, Lesson), said: &Values<(IncidentId, bool)>) -> Option<Factor> {
     let (mut right, mut wrong) = (0i64, 0i64);
     for (_, holds) in said.distinct() {
         if *holds { right += 1 } else { wrong += 1 }
@@ -64,5 +55,5 @@ fn factor((tenant, lesson): &(Tenant, Lesson), said: &Values<(IncidentId, bool)>
     let milli = 1_000 + REACH * (right - wrong) / (right + wrong + DOUBT);
     let milli = u32::try_from(milli).unwrap_or(1_000);
     let factor = Factor { tenant: *tenant, lesson: lesson.clone(), milli };
-    Some(factor).filter(|factor| factor.milli != 1_000).into_iter().collect()
+    (milli != 1_000).then_some(factor)
 }

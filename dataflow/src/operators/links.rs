@@ -115,8 +115,8 @@ fn walks<'scope>(
         .flat_map(|edge| {
             let valid = (edge.valid_from, edge.valid_to);
             let Edge { key, .. } = edge;
-            let forward = ((key.tenant, key.from_id, key.relation, Direction::Forward), (key.to_id, valid));
-            let backward = ((key.tenant, key.to_id, key.relation, Direction::Backward), (key.from_id, valid));
+            let forward = ((key.tenant, key.from.id, key.relation, Direction::Forward), (key.to.id, valid));
+            let backward = ((key.tenant, key.to.id, key.relation, Direction::Backward), (key.from.id, valid));
             [forward, backward]
         })
         .arrange_by_key_named("ArrangeEdges");

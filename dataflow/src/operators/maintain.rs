@@ -3,7 +3,7 @@
 //! Input   rows (key, value) with multiplicity, and, for the clocked form, the sealed `now` of each epoch.
 //! Output  for each key, the rows that `logic` derives from its values; what changed since the last epoch.
 //! Ties    none: `logic` sees the values in their order.
-//! State   per key its values and its last output. The clocked form forgets values that `logic` removes and looks
+//! State   per key its values and its last output; `summarize` keeps the values alone. The clocked form forgets values that `logic` removes and looks
 //!         at a key again when its wake-up time comes: a calendar queue, so that a row that merely grows old costs
 //!         nothing until it expires. At an epoch that is captured it also gives out what it keeps, once: no output
 //!         row, but what a snapshot retains (docs/adr/0009).
@@ -11,6 +11,7 @@
 //! The same as differential's `reduce` over a total order of epochs that complete one after the other, without its
 //! history: no trace, no batches, one map. `maintain/tests.rs` compares the two on random updates.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 
@@ -86,6 +87,75 @@ where
             }
         })
         .as_collection()
+}
+
+/// Maintains `logic` of each key's values, one row at most, which is cheaper to make again than to keep.
+pub(crate) fn summarize<'scope, K, V, O, L>(
+    input: Updates<'scope, (K, V)>,
+    name: &str,
+    logic: L,
+) -> Updates<'scope, O>
+where
+    K: ExchangeData + Hash,
+    V: ExchangeData,
+    O: ExchangeData,
+    L: Fn(&K, &Values<V>) -> Option<O> + 'static,
+{
+    let route = Exchange::new(|((key, _), _, _): &((K, V), Epoch, Diff)| key.hashed());
+    input
+        .inner
+        .unary_frontier(route, name, move |_capability, _info| {
+            let mut stash: Stash<(K, V)> = BTreeMap::new();
+            let mut groups: BTreeMap<K, Values<V>> = BTreeMap::new();
+            move |(input, frontier), output| {
+                input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
+                while let Some((capability, rows)) =
+                    pop_complete(&mut stash, |epoch| !frontier.less_equal(epoch))
+                {
+                    let epoch = *capability.time();
+                    let mut session = output.session(&capability);
+                    for (key, changes) in by_key(rows) {
+                        let (before, after) = summaries(&mut groups, key, changes, &logic);
+                        if before != after {
+                            session.give_iterator(before.map(|row| (row, epoch, -1)).into_iter());
+                            session.give_iterator(after.map(|row| (row, epoch, 1)).into_iter());
+                        }
+                    }
+                }
+            }
+        })
+        .as_collection()
+}
+
+/// Changes the values of one key; its row before and after.
+fn summaries<K: Ord, V: Ord, O>(
+    groups: &mut BTreeMap<K, Values<V>>,
+    key: K,
+    changes: Vec<(V, Diff)>,
+    logic: &impl Fn(&K, &Values<V>) -> Option<O>,
+) -> (Option<O>, Option<O>) {
+    match groups.entry(key) {
+        Entry::Vacant(place) => {
+            let mut values = Values::default();
+            values.apply(changes);
+            if values.is_empty() {
+                return (None, None);
+            }
+            let after = logic(place.key(), &values);
+            place.insert(values);
+            (None, after)
+        }
+        Entry::Occupied(mut known) => {
+            let before = logic(known.key(), known.get());
+            known.get_mut().apply(changes);
+            if known.get().is_empty() {
+                known.remove();
+                return (before, None);
+            }
+            let after = logic(known.key(), known.get());
+            (before, after)
+        }
+    }
 }
 
 /// Maintains `logic` of each key's values and the sealed `now`. `logic` may remove values that have expired for good;

@@ -1,25 +1,23 @@
 //! Templates: error lines that an entity never logged before.
 //!
 //! Input   log lines by (tenant, entity), every severity.
-//! Output  one occurrence for each template of severity error or above that is new on its entity.
+//! Output  one occurrence for each template of severity error or above that is new on its entity; the entities that log.
 //! Ties    a template cites its earliest line, then the earliest arrival.
 //! State   the lines of the horizon in slots of a minute and one summary per (template, slot); lines below error
 //!         count only by their time.
 //! See docs/semantics.md, section 5.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use schemas::catalogue::Kind;
-use schemas::entity::Entity;
 use schemas::envelope::Severity;
-use schemas::ids::{EntityId, Tenant};
+use schemas::ids::Tenant;
 use schemas::time::EventTime;
 use serde::{Deserialize, Serialize};
 
 use crate::operators::episodes::SLOT_MS;
-use crate::operators::maintain::maintain;
-use crate::rows::{Cite, Occurrence, Subject};
+use crate::operators::maintain::{maintain, summarize};
+use crate::rows::{Cite, Named, Occurrence, Subject};
 use crate::types::Updates;
 use crate::values::Values;
 
@@ -30,8 +28,7 @@ const WARM_UP_MS: i64 = 5 * SLOT_MS;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Logger {
     pub(crate) tenant: Tenant,
-    pub(crate) id: EntityId,
-    pub(crate) entity: Arc<Entity>,
+    pub(crate) on: Named,
 }
 
 /// One line; the template is empty for lines below error.
@@ -53,12 +50,13 @@ struct Summary {
 /// Finds templates that are new.
 pub(crate) fn templates<'scope>(
     lines: Updates<'scope, ((Logger, String), Line)>,
-) -> Updates<'scope, (Subject, Occurrence)> {
+) -> (Updates<'scope, (Subject, Occurrence)>, Updates<'scope, (Tenant, Named)>) {
     let slotted = lines.map(|(key, line)| ((key, line.at.0.div_euclid(SLOT_MS)), line));
-    let summaries = maintain(slotted, "TemplateSlots", |((logger, template), _), lines| {
-        summary(template, lines).map(|summary| (logger.clone(), summary)).into_iter().collect()
+    let summaries = summarize(slotted, "TemplateSlots", |((logger, template), _), lines| {
+        summary(template, lines).map(|summary| (logger.clone(), summary))
     });
-    maintain(summaries, "Templates", novelties)
+    let heard = summaries.clone().map(|(logger, _)| (logger.tenant, logger.on));
+    (maintain(summaries, "Templates", novelties), heard)
 }
 
 fn summary(template: &str, lines: &Values<Line>) -> Option<Summary> {
@@ -89,7 +87,7 @@ fn novelties(logger: &Logger, summaries: &Values<Summary>) -> Vec<(Subject, Occu
 
 fn occurrence(logger: &Logger, summary: Summary) -> (Subject, Occurrence) {
     let kind = Kind::named("log.error_new_template");
-    let subject = Subject { tenant: logger.tenant, id: logger.id, kind, entity: Arc::clone(&logger.entity) };
+    let subject = Subject { tenant: logger.tenant, on: logger.on.clone(), kind };
     let occurrence = Occurrence {
         onset: summary.first.at,
         cite: summary.first.cite,

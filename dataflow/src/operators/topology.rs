@@ -8,7 +8,7 @@
 //! See docs/semantics.md, section 7.
 
 use crate::operators::episodes::SLOT_MS;
-use crate::operators::maintain::maintain;
+use crate::operators::maintain::summarize;
 use crate::rows::{Edge, EdgeClaim, EdgeKey};
 use crate::types::Updates;
 use crate::values::Values;
@@ -16,17 +16,16 @@ use crate::values::Values;
 /// Folds claims into edges.
 pub(crate) fn topology<'scope>(claims: Updates<'scope, (EdgeKey, EdgeClaim)>) -> Updates<'scope, Edge> {
     let slotted = claims.map(|(key, claim)| ((key, claim.valid_from.0.div_euclid(SLOT_MS)), claim));
-    let partial = maintain(slotted, "TopologySlots", |(key, _), claims| {
-        cover(claims).map(|claim| (key.clone(), claim)).into_iter().collect()
+    let partial = summarize(slotted, "TopologySlots", |(key, _), claims| {
+        cover(claims).map(|claim| (key.clone(), claim))
     });
-    maintain(partial, "Topology", |key, claims| {
-        let edge = cover(claims).map(|claim| Edge {
+    summarize(partial, "Topology", |key, claims| {
+        cover(claims).map(|claim| Edge {
             key: key.clone(),
             valid_from: claim.valid_from,
             valid_to: claim.valid_to,
             event: claim.cite.event,
-        });
-        edge.into_iter().collect()
+        })
     })
 }
 

@@ -25,8 +25,9 @@ const NEEDED: [(&str, &str); 13] = [
     ("/usr/include/zlib.h", "zlib1g-dev"),
     ("/usr/bin/pkg-config", "pkg-config"),
 ];
-/// Python packages of the producer, the readers and the client that are not ours, and of an S3-compatible server.
-const PRODUCER: [&str; 7] = [
+/// Python packages of the producer, the readers and the client that are not ours, of a collector of spans, and of an
+/// S3-compatible server.
+const PRODUCER: [&str; 8] = [
     "confluent-kafka==2.11.1",
     "fastavro==1.12.0",
     "duckdb==2.0.1",
@@ -34,6 +35,7 @@ const PRODUCER: [&str; 7] = [
     "fsspec==2026.9.0",
     "moto[s3,server]==5.2.5",
     "mcp==2.3.0",
+    "opentelemetry-proto==1.45.2",
 ];
 
 fn main() -> ExitCode {

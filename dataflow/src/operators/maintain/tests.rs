@@ -1,4 +1,4 @@
-//! `maintain` against differential's own `reduce`: the same changes at the same epochs, on random updates.
+//! `maintain` and `summarize` against differential's own `reduce`: the same changes at the same epochs, on random updates.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, mpsc};
@@ -8,7 +8,7 @@ use differential_dataflow::consolidation::consolidate_updates;
 use differential_dataflow::input::Input;
 use schemas::time::{Diff, Epoch};
 
-use super::maintain;
+use super::{maintain, summarize};
 use crate::values::Values;
 
 const KEYS: u64 = 5;
@@ -18,8 +18,8 @@ const UPDATES: u64 = 9;
 
 /// A key with its greatest value and how many values it has.
 type Derived = (u64, (u64, Diff));
-/// Changes of one worker: true for those of `reduce`.
-type Change = (bool, (Derived, Epoch, Diff));
+/// Changes of one worker: 0 of `maintain`, 1 of `summarize`, 2 of `reduce`.
+type Change = (usize, (Derived, Epoch, Diff));
 
 /// Insertions, and retractions of what is there, by epoch.
 fn updates(seed: u64) -> Vec<((u64, u64), Epoch, Diff)> {
@@ -36,29 +36,30 @@ fn updates(seed: u64) -> Vec<((u64, u64), Epoch, Diff)> {
     updates
 }
 
-/// Net changes by `maintain` and by `reduce`.
-fn changes(seed: u64, workers: usize) -> [Vec<(Derived, Epoch, Diff)>; 2] {
+fn greatest(key: &u64, values: &Values<u64>) -> Option<Derived> {
+    values.last().map(|value| (*key, (*value, values.iter().map(|(_, copies)| copies).sum())))
+}
+
+/// Net changes by each of the three.
+fn changes(seed: u64, workers: usize) -> [Vec<(Derived, Epoch, Diff)>; 3] {
     let (sender, receiver) = mpsc::channel::<Change>();
     let sender = Mutex::new(sender);
     let ended = timely::execute(timely::Config::process(workers), move |worker| {
         let sender = sender.lock().map(|sender| sender.clone()).expect("no worker holds it while it fails");
         let mut input = worker.dataflow::<Epoch, _, _>(|scope| {
             let (input, rows) = scope.new_collection::<(u64, u64), Diff>();
-            let maintained = maintain(rows.clone(), "Maintain", |key: &u64, values: &Values<u64>| {
-                let greatest = values.last().copied();
-                greatest
-                    .map(|value| (*key, (value, values.iter().map(|(_, copies)| copies).sum())))
-                    .into_iter()
-                    .collect()
-            });
+            let maintained =
+                maintain(rows.clone(), "Maintain", |key, values| greatest(key, values).into_iter().collect());
+            let summarized = summarize(rows.clone(), "Summarize", greatest);
             let reduced = rows.reduce(|_key, values, output| {
                 if let Some((value, _)) = values.last() {
                     output.push(((**value, values.iter().map(|(_, count)| *count).sum::<Diff>()), 1));
                 }
             });
-            let other = sender.clone();
-            maintained.inspect(move |change| sender.send((false, *change)).expect("the test listens"));
-            reduced.inspect(move |change| other.send((true, *change)).expect("the test listens"));
+            for (by, rows) in [maintained, summarized, reduced].into_iter().enumerate() {
+                let sender = sender.clone();
+                rows.inspect(move |change| sender.send((by, *change)).expect("the test listens"));
+            }
             input
         });
         if worker.index() == 0 {
@@ -69,21 +70,22 @@ fn changes(seed: u64, workers: usize) -> [Vec<(Derived, Epoch, Diff)>; 2] {
         }
     });
     drop(ended.expect("threads can be started"));
-    let mut found = [Vec::new(), Vec::new()];
-    for (by_reduce, change) in receiver {
-        found[usize::from(by_reduce)].push(change);
+    let mut found = [Vec::new(), Vec::new(), Vec::new()];
+    for (by, change) in receiver {
+        found[by].push(change);
     }
     found.iter_mut().for_each(consolidate_updates);
     found
 }
 
 #[test]
-fn maintain_changes_what_reduce_changes() {
+fn both_change_what_reduce_changes() {
     for seed in 0..60 {
         for workers in [1, 2, 4] {
-            let [maintained, reduced] = changes(seed, workers);
+            let [maintained, summarized, reduced] = changes(seed, workers);
             assert!(!reduced.is_empty(), "seed {seed} changes nothing");
-            assert_eq!(maintained, reduced, "seed {seed}, {workers} workers");
+            assert_eq!(maintained, reduced, "maintain, seed {seed}, {workers} workers");
+            assert_eq!(summarized, reduced, "summarize, seed {seed}, {workers} workers");
         }
     }
 }
