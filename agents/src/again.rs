@@ -8,10 +8,10 @@ use schemas::state::{Investigated, Investigation};
 use serde_json::Value;
 
 use crate::caller::Caller;
-use crate::calls::PlannedCall;
 use crate::error::InvestigateError;
 use crate::investigate::{Beside, Investigator};
-use crate::voice::Voice;
+use crate::model::voice::Voice;
+use crate::plan::calls::PlannedCall;
 
 /// Differences that are told.
 const TOLD_MAX: usize = 10;

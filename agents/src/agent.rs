@@ -17,10 +17,10 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use crate::caller::Caller;
-use crate::calls::PlannedCall;
 use crate::evidence::Known;
+use crate::plan::calls::PlannedCall;
+use crate::plan::roster::AgentSpec;
 use crate::redact;
-use crate::roster::AgentSpec;
 use crate::scope::Resolved;
 
 /// What an agent works with.

@@ -8,7 +8,7 @@ use schemas::answer::{CallOutcome, ToolCall};
 use schemas::ids::TenantId;
 use serde_json::{Value, json};
 
-use crate::calls::PlannedCall;
+use crate::plan::calls::PlannedCall;
 use crate::tool::registry::{Called, Toolbox};
 use crate::tool::{Metadata, ToolError};
 

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::{ActError, InvestigateError};
 use crate::investigate::{Investigator, Steps};
-use crate::runbook;
+use crate::synthesize::runbook;
 
 type Outcome = Result<Arc<Investigated>, InvestigateError>;
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;

@@ -16,21 +16,21 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use crate::agent::{self, Assignment};
-use crate::alike::{self, Embedder};
 use crate::caller::Caller;
-use crate::calls;
 use crate::error::InvestigateError;
 use crate::evidence::{self, Known};
 use crate::memory;
-use crate::purse::Asking;
+use crate::memory::alike::{self, Embedder};
+use crate::model::purse::Asking;
+use crate::model::voice::{Spoken, Voice};
+use crate::plan::calls;
+use crate::plan::roster::Roster;
+use crate::plan::router;
+use crate::plan::slots::Slots;
 use crate::redact;
-use crate::roster::Roster;
-use crate::router;
 use crate::scope::{self, Resolved};
-use crate::slots::Slots;
 use crate::synthesize::{self, Brought};
 use crate::tool::registry::Toolbox;
-use crate::voice::{Spoken, Voice};
 
 /// Where the steps of an investigation are told; one that nobody takes in time is left out.
 pub type Steps = mpsc::Sender<Step>;

@@ -1,34 +1,24 @@
 //! The actors: investigations answered from the live views and from the systems around them.
 //!
 //! An agent may ask the views, and systems outside through tools; it changes nothing. Every claim cites the events that
-//! prove it, and no text from outside decides anything. The path of a question: `scope` (what is meant) → `router` (who is
-//! asked) → `agent` (what each finds; `calls` fixes what it asks outside, `caller` asks) → `synthesize` (one answer).
-//! `again` has an investigation again; `memory` compares it with closed ones; `runbook` says what to do.
+//! prove it, and no text from outside decides anything. The path of a question: `scope` (what is meant) → `plan` (who is
+//! asked what) → `agent` (what each finds; `caller` asks outside) → `synthesize` (one answer). `again` has an investigation
+//! again; `memory` compares it with closed ones; `desk` and `watch` are where questions come from.
 
 mod again;
 mod agent;
-mod alike;
 mod caller;
-mod calls;
 mod desk;
 pub mod error;
 mod evidence;
 mod investigate;
 pub mod memory;
 pub mod model;
-mod purse;
+pub mod plan;
 pub mod redact;
-pub mod roster;
-mod router;
-mod rule_out;
-pub mod runbook;
 mod scope;
-mod slots;
-mod statements;
-mod suspects;
 mod synthesize;
 pub mod tool;
-mod voice;
 pub mod watch;
 
 use schemas::answer::{Answer, Question};
@@ -36,11 +26,11 @@ use schemas::read::ViewReader;
 
 use crate::error::InvestigateError;
 
-pub use alike::Embedder;
 pub use desk::Desk;
 pub use investigate::{Investigator, Steps};
-pub use router::UNSURE_MILLI;
-pub use voice::Voice;
+pub use memory::alike::Embedder;
+pub use model::voice::Voice;
+pub use plan::router::UNSURE_MILLI;
 
 /// Answers a question from the views alone: without tools, model or memory.
 ///

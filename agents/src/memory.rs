@@ -2,6 +2,8 @@
 //!
 //! A signature leaves names out: the same trouble of another service has the same one. Nothing here changes a ranking.
 
+pub(crate) mod alike;
+
 use std::collections::BTreeMap;
 
 use schemas::answer::SimilarCase;

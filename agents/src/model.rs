@@ -7,11 +7,13 @@
 pub mod check;
 pub mod client;
 pub mod price;
+pub(crate) mod purse;
 pub mod record;
 pub mod roles;
 mod strict;
 #[cfg(test)]
 mod tests;
+pub(crate) mod voice;
 pub mod wire;
 
 use std::time::Duration;

@@ -1,5 +1,10 @@
 //! One answer from the findings: hypotheses with proof, what was ruled out, what is missing.
 
+mod rule_out;
+pub(crate) mod runbook;
+pub(crate) mod statements;
+mod suspects;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,11 +17,11 @@ use schemas::ids::{EventId, IncidentId, hash64};
 use schemas::view::{ChainRow, EpisodeRow, Hypothesis, IncidentRow};
 
 use crate::evidence::Known;
-use crate::rule_out::rule_out;
-use crate::runbook;
 use crate::scope::Resolved;
-use crate::statements::{statements, summary};
-use crate::suspects::{Suspect, suspects};
+use crate::synthesize::rule_out::rule_out;
+use crate::synthesize::runbook;
+use crate::synthesize::statements::{statements, summary};
+use crate::synthesize::suspects::{Suspect, suspects};
 
 /// Hypotheses in an answer.
 const HYPOTHESES_MAX: usize = 5;

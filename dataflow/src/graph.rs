@@ -166,8 +166,8 @@ fn row(tenant: Tenant, view: ViewName, row: Row) -> Published {
     Published::Row(tenant, view, row)
 }
 
-fn of_episode(episode: Episode) -> (Tenant, Named) {
-    (episode.tenant, Named { id: episode.entity_id, entity: episode.entity })
+fn of_episode(episode: Arc<Episode>) -> (Tenant, Named) {
+    (episode.tenant, Named { id: episode.entity_id, entity: Arc::clone(&episode.entity) })
 }
 
 fn ends(edge: Edge) -> [(Tenant, Named); 2] {
@@ -192,7 +192,7 @@ fn relation(edge: Edge) -> Published {
 }
 
 /// An episode is in the view of all episodes, and in that of its class where there is one.
-fn episode(episode: Episode) -> Vec<Published> {
+fn episode(episode: Arc<Episode>) -> Vec<Published> {
     let of_class = match episode.kind.spec().class {
         Class::Change => Some(ViewName::Changes),
         Class::Anomaly => Some(ViewName::Anomalies),

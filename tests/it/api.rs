@@ -32,7 +32,7 @@ async fn served(toolbox: Toolbox) -> (String, dataflow::engine::Engine) {
     let desk = agents::Desk::new(
         agents::Investigator::new(reader)
             .with_state(state.clone())
-            .with_tools(agents::roster::Roster::built_in(), Arc::new(toolbox)),
+            .with_tools(agents::plan::roster::Roster::built_in(), Arc::new(toolbox)),
         4,
     );
     let (investigator, views) = (deploy::investigator::of(desk), (engine.reader(), state));

@@ -7,6 +7,7 @@
 //! See docs/semantics.md, section 4. Integers only: a view must not depend on the order of additions.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use schemas::fact::clip;
 use schemas::ids::Tenant;
@@ -68,7 +69,7 @@ struct Deviation {
 /// Compares every series with its baseline.
 pub(crate) fn baselines<'scope>(
     points: Updates<'scope, (Series, Point)>,
-) -> (Updates<'scope, (Subject, Occurrence)>, Updates<'scope, (Tenant, Named)>) {
+) -> (Updates<'scope, (Subject, Arc<Occurrence>)>, Updates<'scope, (Tenant, Named)>) {
     let slotted = points.map(|(series, point)| ((series, point.at.0.div_euclid(SLOT_MS)), point));
     let slots = summarize(slotted, "BaselineSlots", |(series, number), points| {
         slot(*number, points).map(|slot| (series.clone(), slot))
@@ -175,7 +176,7 @@ fn lasted(slots: &[Slot], run: &Anomaly) -> i64 {
     slots[run.to].number.saturating_sub(before.number)
 }
 
-fn occurrence(series: &Series, slots: &[Slot], found: &Anomaly) -> (Subject, Occurrence) {
+fn occurrence(series: &Series, slots: &[Slot], found: &Anomaly) -> (Subject, Arc<Occurrence>) {
     let (first, last) = (&slots[found.from], &slots[found.to]);
     let kind = anomaly_kind(&series.metric, found.deviation.up);
     let magnitude = found.deviation.magnitude;
@@ -200,7 +201,7 @@ fn occurrence(series: &Series, slots: &[Slot], found: &Anomaly) -> (Subject, Occ
         detail: clip(&detail),
         magnitude,
     };
-    (subject, occurrence)
+    (subject, Arc::new(occurrence))
 }
 
 /// Millionths as a decimal number.

@@ -64,11 +64,11 @@ type Group = (Tenant, EntityId);
 
 /// Says of every release how its pods compare.
 pub(crate) fn canary<'scope>(
-    stated: Updates<'scope, (Subject, Occurrence)>,
+    stated: Updates<'scope, (Subject, Arc<Occurrence>)>,
     edges: Updates<'scope, Edge>,
     points: Updates<'scope, (Series, Point)>,
     gap_ms: i64,
-) -> Updates<'scope, (Subject, Occurrence)> {
+) -> Updates<'scope, (Subject, Arc<Occurrence>)> {
     let steps = stated.filter(|(subject, _)| released(subject.kind)).map(|(subject, step)| {
         ((subject.tenant, subject.on.id), Part::Step(step.onset, step.cite, subject.on.entity))
     });
@@ -139,7 +139,7 @@ struct Release {
     entity: Arc<Entity>,
 }
 
-fn judge((tenant, id): Group, parts: &Values<Part>, gap_ms: i64) -> Vec<(Subject, Occurrence)> {
+fn judge((tenant, id): Group, parts: &Values<Part>, gap_ms: i64) -> Vec<(Subject, Arc<Occurrence>)> {
     let mut releases: Vec<Release> = Vec::new();
     let mut since: BTreeMap<EntityId, EventTime> = BTreeMap::new();
     let mut readings: Vec<&Reading> = Vec::new();
@@ -251,7 +251,7 @@ fn occurrences(
     release: &Release,
     present: bool,
     verdict: &Verdict<'_>,
-) -> Vec<(Subject, Occurrence)> {
+) -> Vec<(Subject, Arc<Occurrence>)> {
     let kind = Kind::named(match (present, &verdict.differs, &verdict.slower, verdict.compared) {
         (false, ..) => "rollouts.pods_pending",
         (true, Some(_), ..) => "rollouts.pods_differ",
@@ -286,5 +286,6 @@ fn occurrences(
         count: 1,
         ..stated.clone()
     });
-    [Some(stated), proof].into_iter().flatten().map(|occurrence| (subject.clone(), occurrence)).collect()
+    let occurrences = [Some(stated), proof].into_iter().flatten();
+    occurrences.map(|occurrence| (subject.clone(), Arc::new(occurrence))).collect()
 }

@@ -70,7 +70,7 @@ fn judge(tenant: Tenant, states: &Values<(Cite, Arc<ObjectState>)>) -> Vec<Objec
     for signal in signals {
         let mut row = occurrence(&signal, cited(&signal.entity));
         row.standing = row.ended.is_none();
-        output.push(ObjectRow::Occurrence(tenant, signal.entity, signal.kind, row));
+        output.push(ObjectRow::Occurrence(tenant, signal.entity, signal.kind, Arc::new(row)));
     }
     for edge in relations {
         output.push(ObjectRow::Edge(tenant, edge, EdgeClaim { valid_from, cite: newest, valid_to: None }));

@@ -46,9 +46,9 @@ struct Run {
 
 /// Folds occurrences into episodes.
 pub(crate) fn episodes<'scope>(
-    occurrences: Updates<'scope, (Subject, Occurrence)>,
+    occurrences: Updates<'scope, (Subject, Arc<Occurrence>)>,
     gap_ms: i64,
-) -> Updates<'scope, Episode> {
+) -> Updates<'scope, Arc<Episode>> {
     let slotted = occurrences
         .map(|(subject, occurrence)| ((subject, occurrence.onset.0.div_euclid(SLOT_MS)), occurrence));
     let partial = summarize(slotted, "EpisodeSlots", |(subject, slot), occurrences| {
@@ -72,7 +72,7 @@ pub(crate) fn episodes<'scope>(
             // One event can begin two episodes of one subject; they are told apart by their order.
             let earlier = anchored.entry(run.anchor).or_default();
             *earlier += 1;
-            episode(subject, run, *earlier - 1)
+            Arc::new(episode(subject, run, *earlier - 1))
         };
         episodes.into_iter().map(number).collect()
     })

@@ -30,7 +30,7 @@ pub(crate) struct Facts<'scope> {
     /// The events themselves, as they are shown.
     pub(crate) shown: Updates<'scope, (Tenant, Arc<EventRow>)>,
     /// Occurrences.
-    pub(crate) stated: Updates<'scope, (Subject, Occurrence)>,
+    pub(crate) stated: Updates<'scope, (Subject, Arc<Occurrence>)>,
     /// Edges.
     pub(crate) claimed: Updates<'scope, (EdgeKey, EdgeClaim)>,
     /// Metric points.
@@ -86,11 +86,11 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
     Facts { shown, stated, claimed, points, lines: lines.as_collection(), said: said.as_collection() }
 }
 
-fn state(tenant: Tenant, event: &LiveEvent, signal: &Signal) -> (Subject, Occurrence) {
+fn state(tenant: Tenant, event: &LiveEvent, signal: &Signal) -> (Subject, Arc<Occurrence>) {
     let mut row = occurrence(signal, event.cite);
     // A monitoring system takes an alert back explicitly; until then it stands.
     row.standing = signal.kind.spec().class == Class::Alert && row.ended.is_none();
-    (Subject { tenant, on: Named::of(tenant, &signal.entity), kind: signal.kind }, row)
+    (Subject { tenant, on: Named::of(tenant, &signal.entity), kind: signal.kind }, Arc::new(row))
 }
 
 fn claim(tenant: Tenant, event: &LiveEvent, edge: &Relation) -> (EdgeKey, EdgeClaim) {
@@ -113,7 +113,9 @@ fn line(tenant: Tenant, event: &LiveEvent, line: &LogLine) -> ((Logger, String),
 }
 
 /// Occurrences that objects come to.
-pub(crate) fn derived<'scope>(objects: Updates<'scope, ObjectRow>) -> Updates<'scope, (Subject, Occurrence)> {
+pub(crate) fn derived<'scope>(
+    objects: Updates<'scope, ObjectRow>,
+) -> Updates<'scope, (Subject, Arc<Occurrence>)> {
     objects.flat_map(|row| match row {
         ObjectRow::Occurrence(tenant, entity, kind, row) => {
             Some((Subject { tenant, on: Named::of(tenant, &entity), kind }, row))

@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Part {
-    Episode(Box<Episode>),
+    Episode(Arc<Episode>),
     Link(Link),
     Factor(Factor),
 }
@@ -65,7 +65,7 @@ struct Groups {
 
 /// Groups episodes and ranks what can have caused them.
 pub(crate) fn incidents<'scope>(
-    episodes: Updates<'scope, Episode>,
+    episodes: Updates<'scope, Arc<Episode>>,
     (links, factors): (Updates<'scope, Link>, Updates<'scope, Factor>),
     ticks: Ticks<'scope>,
     ways: &Arc<Ways>,
@@ -73,7 +73,7 @@ pub(crate) fn incidents<'scope>(
 ) -> Updates<'scope, (Tenant, Row)> {
     let episodes = episodes
         .filter(|episode| episode.kind.spec().class != schemas::catalogue::Class::Context)
-        .map(|episode| Part::Episode(Box::new(episode)));
+        .map(Part::Episode);
     let parts = episodes.concat(links.map(Part::Link)).concat(factors.map(Part::Factor));
     let ways = Arc::clone(ways);
     let route = Exchange::new(|(part, _, _): &(Part, Epoch, Diff)| part.tenant().hashed());
@@ -143,7 +143,7 @@ fn apply(
                 touched.insert(episode.id);
                 touched.extend(hood.effects.get(&episode.id).into_iter().flat_map(BTreeMap::keys));
                 if 0 < diff {
-                    hood.episodes.insert(episode.id, *episode);
+                    hood.episodes.insert(episode.id, episode);
                 } else {
                     hood.episodes.remove(&episode.id);
                 }

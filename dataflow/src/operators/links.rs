@@ -72,7 +72,7 @@ struct Candidate {
 
 /// Proposes causes for every effect.
 pub(crate) fn links<'scope>(
-    episodes: Updates<'scope, Episode>,
+    episodes: Updates<'scope, Arc<Episode>>,
     edges: Updates<'scope, Edge>,
     ways: &Arc<Ways>,
     horizon_ms: i64,
@@ -107,7 +107,7 @@ pub(crate) fn links<'scope>(
 
 /// Every place that a rule may look for causes at: (tenant, entity, node of the trie, effect).
 fn walks<'scope>(
-    episodes: Updates<'scope, Episode>,
+    episodes: Updates<'scope, Arc<Episode>>,
     edges: Updates<'scope, Edge>,
     ways: &Arc<Ways>,
 ) -> Updates<'scope, (Tenant, EntityId, u16, Effect)> {

@@ -62,31 +62,14 @@ where
     O: ExchangeData,
     L: Fn(&K, &Values<V>) -> Vec<O> + 'static,
 {
-    let route = Exchange::new(|((key, _), _, _): &((K, V), Epoch, Diff)| key.hashed());
-    input
-        .inner
-        .unary_frontier(route, name, move |_capability, _info| {
-            let mut stash: Stash<(K, V)> = BTreeMap::new();
-            let mut groups: BTreeMap<K, Group<V, O>> = BTreeMap::new();
-            move |(input, frontier), output| {
-                input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
-                while let Some((capability, rows)) =
-                    pop_complete(&mut stash, |epoch| !frontier.less_equal(epoch))
-                {
-                    let epoch = *capability.time();
-                    let mut session = output.session(&capability);
-                    for (key, changes) in by_key(rows) {
-                        change(&mut groups, key, |key, group| {
-                            group.values.apply(changes);
-                            let rows =
-                                if group.values.is_empty() { Vec::new() } else { logic(key, &group.values) };
-                            replace_output(group, rows, |row, diff| session.give((row, epoch, diff)));
-                        });
-                    }
-                }
-            }
-        })
-        .as_collection()
+    let mut groups: BTreeMap<K, Group<V, O>> = BTreeMap::new();
+    each_key(input, name, move |key, changes, emit| {
+        change(&mut groups, key, |key, group| {
+            group.values.apply(changes);
+            let rows = if group.values.is_empty() { Vec::new() } else { logic(key, &group.values) };
+            replace_output(group, rows, emit);
+        });
+    })
 }
 
 /// Maintains `logic` of each key's values, one row at most, which is cheaper to make again than to keep.
@@ -101,12 +84,33 @@ where
     O: ExchangeData,
     L: Fn(&K, &Values<V>) -> Option<O> + 'static,
 {
+    let mut groups: BTreeMap<K, Values<V>> = BTreeMap::new();
+    each_key(input, name, move |key, changes, emit| {
+        let (before, after) = summaries(&mut groups, key, changes, &logic);
+        if before != after {
+            for (row, diff) in before.map(|row| (row, -1)).into_iter().chain(after.map(|row| (row, 1))) {
+                emit(row, diff);
+            }
+        }
+    })
+}
+
+/// Hands the changes of each key to `change` once their epoch is complete, with a way to emit.
+fn each_key<'scope, K, V, O>(
+    input: Updates<'scope, (K, V)>,
+    name: &str,
+    mut change: impl FnMut(K, Vec<(V, Diff)>, &mut dyn FnMut(O, Diff)) + 'static,
+) -> Updates<'scope, O>
+where
+    K: ExchangeData + Hash,
+    V: ExchangeData,
+    O: ExchangeData,
+{
     let route = Exchange::new(|((key, _), _, _): &((K, V), Epoch, Diff)| key.hashed());
     input
         .inner
         .unary_frontier(route, name, move |_capability, _info| {
             let mut stash: Stash<(K, V)> = BTreeMap::new();
-            let mut groups: BTreeMap<K, Values<V>> = BTreeMap::new();
             move |(input, frontier), output| {
                 input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
                 while let Some((capability, rows)) =
@@ -115,11 +119,7 @@ where
                     let epoch = *capability.time();
                     let mut session = output.session(&capability);
                     for (key, changes) in by_key(rows) {
-                        let (before, after) = summaries(&mut groups, key, changes, &logic);
-                        if before != after {
-                            session.give_iterator(before.map(|row| (row, epoch, -1)).into_iter());
-                            session.give_iterator(after.map(|row| (row, epoch, 1)).into_iter());
-                        }
+                        change(key, changes, &mut |row, diff| session.give((row, epoch, diff)));
                     }
                 }
             }
@@ -279,11 +279,13 @@ pub(crate) fn pop_complete<D>(
     if complete(&first) { stash.remove(&first) } else { None }
 }
 
-/// Changes by key, in order of the keys.
-fn by_key<K: Ord, V>(mut rows: Vec<((K, V), Diff)>) -> Vec<(K, Vec<(V, Diff)>)> {
-    rows.sort_by(|((left, _), _), ((right, _), _)| left.cmp(right));
+/// Changes by key, in order of the keys. Rows are wide: their places are sorted, and each is moved once.
+fn by_key<K: Ord, V>(rows: Vec<((K, V), Diff)>) -> Vec<(K, Vec<(V, Diff)>)> {
+    let mut places: Vec<usize> = (0..rows.len()).collect();
+    places.sort_by(|left, right| rows[*left].0.0.cmp(&rows[*right].0.0));
+    let mut rows: Vec<Option<((K, V), Diff)>> = rows.into_iter().map(Some).collect();
     let mut found: Vec<(K, Vec<(V, Diff)>)> = Vec::new();
-    for ((key, value), diff) in rows {
+    for ((key, value), diff) in places.into_iter().filter_map(|place| rows[place].take()) {
         match found.last_mut() {
             Some((last, changes)) if *last == key => changes.push((value, diff)),
             _ => found.push((key, vec![(value, diff)])),

@@ -34,7 +34,7 @@ pub(crate) enum ObjectRow {
     /// An edge holds.
     Edge(Tenant, (Entity, RelationKind, Entity), EdgeClaim),
     /// Something is or was the case.
-    Occurrence(Tenant, Entity, Kind, Occurrence),
+    Occurrence(Tenant, Entity, Kind, Arc<Occurrence>),
     /// The state in which the object is now.
     Latest(Tenant, Cite, Arc<ObjectState>),
     /// Kept as of an epoch that is captured; never retracted.
@@ -146,7 +146,7 @@ fn states(tenant: Tenant, versions: &[&Version], output: &mut Vec<ObjectRow>) {
             if let Some(mut run) = open.remove(&subject) {
                 run.ended = Some(at.max(run.onset));
                 run.standing = false;
-                output.push(ObjectRow::Occurrence(tenant, subject.0, subject.1, run));
+                output.push(ObjectRow::Occurrence(tenant, subject.0, subject.1, Arc::new(run)));
             }
         }
         for (subject, signal) in said {
@@ -162,7 +162,7 @@ fn states(tenant: Tenant, versions: &[&Version], output: &mut Vec<ObjectRow>) {
     }
     for ((entity, kind), mut run) in open {
         run.standing = run.ended.is_none();
-        output.push(ObjectRow::Occurrence(tenant, entity, kind, run));
+        output.push(ObjectRow::Occurrence(tenant, entity, kind, Arc::new(run)));
     }
 }
 
@@ -182,7 +182,7 @@ fn differences(tenant: Tenant, versions: &[&Version], output: &mut Vec<ObjectRow
             continue;
         }
         for signal in changes(previous, next) {
-            let row = occurrence(&signal, after.cite);
+            let row = Arc::new(occurrence(&signal, after.cite));
             output.push(ObjectRow::Occurrence(tenant, signal.entity, signal.kind, row));
         }
     }

@@ -24,17 +24,17 @@ use crate::types::Updates;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Known {
     Well(EventTime),
-    Episode(Episode),
+    Episode(Arc<Episode>),
 }
 
 /// Ends what the states of objects show to be over.
 pub(crate) fn recoveries<'scope>(
-    episodes: Updates<'scope, Episode>,
+    episodes: Updates<'scope, Arc<Episode>>,
     latest: Updates<'scope, (Tenant, (Cite, Arc<ObjectState>))>,
-) -> Updates<'scope, Episode> {
+) -> Updates<'scope, Arc<Episode>> {
     let others = episodes.clone().filter(|episode| !may_recover(episode));
     let episodes = episodes
-        .filter(may_recover)
+        .filter(|episode| may_recover(episode))
         .map(|episode| ((episode.tenant, episode.entity_id), Known::Episode(episode)));
     let well = latest.flat_map(|(tenant, (_, state))| {
         well_since(&state).map(|since| ((tenant, state.entity.id(tenant)), Known::Well(since)))
@@ -45,7 +45,7 @@ pub(crate) fn recoveries<'scope>(
             Known::Episode(_) => None,
         });
         let episode = |known: &Known| match known {
-            Known::Episode(episode) => Some(end(episode.clone(), since)),
+            Known::Episode(episode) => Some(end(episode, since)),
             Known::Well(_) => None,
         };
         known.distinct().filter_map(episode).collect()
@@ -68,7 +68,9 @@ fn may_recover(episode: &Episode) -> bool {
 }
 
 /// Over since the object is well, if nothing was seen of it later.
-fn end(mut episode: Episode, since: Option<EventTime>) -> Episode {
-    episode.ended = since.filter(|since| episode.last <= *since);
-    episode
+fn end(episode: &Arc<Episode>, since: Option<EventTime>) -> Arc<Episode> {
+    match since.filter(|since| episode.last <= *since) {
+        None => Arc::clone(episode),
+        ended => Arc::new(Episode { ended, ..Episode::clone(episode) }),
+    }
 }

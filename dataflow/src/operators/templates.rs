@@ -8,6 +8,7 @@
 //! See docs/semantics.md, section 5.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemas::catalogue::Kind;
 use schemas::envelope::Severity;
@@ -50,7 +51,7 @@ struct Summary {
 /// Finds templates that are new.
 pub(crate) fn templates<'scope>(
     lines: Updates<'scope, ((Logger, String), Line)>,
-) -> (Updates<'scope, (Subject, Occurrence)>, Updates<'scope, (Tenant, Named)>) {
+) -> (Updates<'scope, (Subject, Arc<Occurrence>)>, Updates<'scope, (Tenant, Named)>) {
     let slotted = lines.map(|(key, line)| ((key, line.at.0.div_euclid(SLOT_MS)), line));
     let summaries = summarize(slotted, "TemplateSlots", |((logger, template), _), lines| {
         summary(template, lines).map(|summary| (logger.clone(), summary))
@@ -65,7 +66,7 @@ fn summary(template: &str, lines: &Values<Line>) -> Option<Summary> {
     Some(Summary { first: first.clone(), template: template.to_owned(), last: last.at, count })
 }
 
-fn novelties(logger: &Logger, summaries: &Values<Summary>) -> Vec<(Subject, Occurrence)> {
+fn novelties(logger: &Logger, summaries: &Values<Summary>) -> Vec<(Subject, Arc<Occurrence>)> {
     // Summaries order by their first line, so the first is the earliest line of the entity.
     let Some(earliest) = summaries.first() else { return Vec::new() };
     let mut by_template: BTreeMap<&str, Summary> = BTreeMap::new();
@@ -85,7 +86,7 @@ fn novelties(logger: &Logger, summaries: &Values<Summary>) -> Vec<(Subject, Occu
     new.map(|summary| occurrence(logger, summary)).collect()
 }
 
-fn occurrence(logger: &Logger, summary: Summary) -> (Subject, Occurrence) {
+fn occurrence(logger: &Logger, summary: Summary) -> (Subject, Arc<Occurrence>) {
     let kind = Kind::named("log.error_new_template");
     let subject = Subject { tenant: logger.tenant, on: logger.on.clone(), kind };
     let occurrence = Occurrence {
@@ -100,5 +101,5 @@ fn occurrence(logger: &Logger, summary: Summary) -> (Subject, Occurrence) {
         detail: summary.first.detail,
         magnitude: 0,
     };
-    (subject, occurrence)
+    (subject, Arc::new(occurrence))
 }

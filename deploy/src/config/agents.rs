@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ::agents::roster::Roster;
+use ::agents::plan::roster::Roster;
 use ::agents::tool::config::{Loaded, load};
 use ::agents::tool::registry::Toolbox;
 use ::agents::tool::vendor::kinds::types;

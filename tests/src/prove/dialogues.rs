@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agents::roster::Roster;
+use agents::plan::roster::Roster;
 use agents::{Investigator, Voice};
 use bench::scenario::random::Random;
 use schemas::answer::{CallOutcome, Question};

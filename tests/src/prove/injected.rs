@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agents::roster::Roster;
+use agents::plan::roster::Roster;
 use agents::tool::{Category, Effect};
 use agents::{Investigator, Voice};
 use bench::scenario::{Family, Scenario, generate};

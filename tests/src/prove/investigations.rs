@@ -104,7 +104,7 @@ async fn with_tools(
 ) -> Result<(), String> {
     let (tools, handles) = five(Duration::from_secs(5), "");
     handles.iter().for_each(|handle| handle.set(Manner::Slow));
-    let roster = agents::roster::Roster::built_in();
+    let roster = agents::plan::roster::Roster::built_in();
     let equipped = investigator.clone().with_tools(roster, std::sync::Arc::new(toolbox(tools)?));
     let started = Instant::now();
     let slow = equipped.investigate(question, None).await.map_err(|error| error.to_string())?;

@@ -1,6 +1,7 @@
 //! One group: is it an incident, what does it look like, when must it be looked at again. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemas::catalogue::Class;
 use schemas::envelope::Severity;
@@ -17,7 +18,7 @@ use crate::rows::{Episode, Link};
 /// The episodes and links of one tenant, and what it has learned.
 #[derive(Debug, Default)]
 pub(super) struct Neighborhood {
-    pub(super) episodes: BTreeMap<EpisodeId, Episode>,
+    pub(super) episodes: BTreeMap<EpisodeId, Arc<Episode>>,
     /// Links by effect, then cause.
     pub(super) causes: BTreeMap<EpisodeId, BTreeMap<EpisodeId, Link>>,
     /// Effects by cause, with whether the link is the effect's best.
@@ -93,7 +94,8 @@ pub(super) fn judge(
     now: EventTime,
     quiet_ms: i64,
 ) -> Judgment {
-    let episodes: Vec<&Episode> = members.iter().filter_map(|id| hood.episodes.get(id)).collect();
+    let episodes = members.iter().filter_map(|id| hood.episodes.get(id));
+    let episodes: Vec<&Episode> = episodes.map(AsRef::as_ref).collect();
     let mut rows = link_rows(hood, ways, &episodes);
     let mut graves: Vec<&Episode> = episodes.iter().copied().filter(|episode| grave(episode)).collect();
     graves.sort_by_key(|episode| (episode.anchor.seq, episode.id));

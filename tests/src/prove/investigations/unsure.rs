@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agents::roster::Roster;
+use agents::plan::roster::Roster;
 use agents::{Investigator, UNSURE_MILLI, Voice};
 use schemas::answer::{Answer, TimeWindow};
 use schemas::state::Recording;

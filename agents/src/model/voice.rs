@@ -12,13 +12,13 @@ use schemas::ids::EventId;
 use schemas::state::Recording;
 use serde_json::Value;
 
+use crate::model::purse::Asking;
 use crate::model::record::Record;
 use crate::model::roles::{Role, draft, plan, word};
 use crate::model::wire::ChatRequest;
 use crate::model::{Model, ModelError, Unfit};
-use crate::purse::Asking;
+use crate::plan::roster::Roster;
 use crate::redact;
-use crate::roster::Roster;
 
 /// A model is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -105,7 +105,7 @@ impl Voice {
         mut plan: Plan,
         spoken: &mut Spoken,
     ) -> Plan {
-        let agent = |spec: &crate::roster::AgentSpec| plan::Agent {
+        let agent = |spec: &crate::plan::roster::AgentSpec| plan::Agent {
             name: spec.name.clone(),
             description: spec.description.clone(),
             has_data: plan.agents_selected.contains(&spec.name),
@@ -158,7 +158,7 @@ impl Voice {
             }
         });
         answer.statements = worded.collect();
-        answer.summary = crate::statements::summary(&answer.statements);
+        answer.summary = crate::synthesize::statements::summary(&answer.statements);
     }
 
     /// Words the steps of a runbook; their number, order, commands and proposals stay.

@@ -13,7 +13,7 @@ use schemas::view::IncidentRow;
 use crate::memory;
 use crate::model::ModelError;
 use crate::model::client::Client;
-use crate::purse::Asking;
+use crate::model::purse::Asking;
 
 /// Cases that are compared: those that are nearest without a model.
 const CASES_MAX: usize = 32;

@@ -7,8 +7,8 @@ use schemas::answer::Skipped;
 use serde_json::{Map, Value};
 
 use crate::evidence::Known;
+use crate::plan::slots::Slots;
 use crate::scope::Resolved;
-use crate::slots::Slots;
 use crate::tool::{Effect, Metadata};
 
 /// Calls of one agent in one investigation.

@@ -36,7 +36,8 @@ struct Route {
 }
 
 static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
-    serde_saphyr::from_str(include_str!("../data/routes.yaml")).expect("the routes in the program are valid")
+    serde_saphyr::from_str(include_str!("../../data/routes.yaml"))
+        .expect("the routes in the program are valid")
 });
 
 /// Selects agents out of those there are.

@@ -51,7 +51,7 @@ struct Entry {
 impl Roster {
     /// The agents in the program.
     pub fn built_in() -> Self {
-        Roster::parse(include_str!("../data/agents.yaml")).expect("the agents in the program are valid")
+        Roster::parse(include_str!("../../data/agents.yaml")).expect("the agents in the program are valid")
     }
 
     /// Agents as a file says.

@@ -40,7 +40,7 @@ enum Action {
 }
 
 static RUNBOOKS: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-    serde_saphyr::from_str(include_str!("../data/runbooks.yaml"))
+    serde_saphyr::from_str(include_str!("../../data/runbooks.yaml"))
         .expect("the runbooks in the program are valid")
 });
 
