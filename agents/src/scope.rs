@@ -166,8 +166,9 @@ fn in_scope(entities: &BTreeSet<Entity>, named: &BTreeSet<IncidentId>, known: &K
     }
     incidents.sort_by_key(|(_, incident)| {
         let first = incident.hypotheses.first();
-        let confidence = first.map_or(0, |first| first.confidence_milli);
-        let weight = u64::from(confidence + 1) * (2 + u64::from(incident.episodes.min(20)));
+        // Confidence saturates: of two likely causes the one with more evidence presses more.
+        let evidence = first.map_or(0, |first| first.evidence_milli);
+        let weight = u64::from(evidence + 1) * (2 + u64::from(incident.episodes.min(20)));
         (std::cmp::Reverse(weight), std::cmp::Reverse(incident.last_at), incident.incident_id)
     });
     incidents.into_iter().map(|(_, incident)| incident.clone()).collect()

@@ -12,6 +12,7 @@ use schemas::answer::{
     AgentResult, Answer, AnswerAsOf, AnswerHypothesis, AnswerStatus, ChainEnd, ChainLink, Cost, Missing,
     Plan, Question, RootCause, SimilarCase, TimeWindow, ToolCall,
 };
+use schemas::catalogue::Class;
 use schemas::confidence::Confidence;
 use schemas::ids::{EventId, IncidentId, hash64};
 use schemas::view::{ChainRow, EpisodeRow, Hypothesis, IncidentRow};
@@ -148,13 +149,14 @@ fn hypothesis(rank: u32, incident: &IncidentRow, root: &Hypothesis, known: &Know
 }
 
 /// The stretch of time in which nothing but measurements speaks: that of the question when there is no incident, or
-/// that of the incidents when all their causes are anomalies on metrics.
+/// that of the incidents when all their causes are anomalies on metrics, or nothing but alerts.
 fn measured_window(resolved: &Resolved) -> Option<TimeWindow> {
     if resolved.incidents.is_empty() {
         return resolved.scope.time_window;
     }
     let mut causes = resolved.incidents.iter().flat_map(|incident| &incident.hypotheses);
-    if causes.any(|cause| cause.root.magnitude == 0) {
+    // That an alert is its own cause says that none was found.
+    if causes.any(|cause| cause.root.magnitude == 0 && cause.root.class != Class::Alert) {
         return None;
     }
     let from = resolved.incidents.iter().map(|incident| incident.started_at.plus_ms(-BEFORE_MS)).min()?;

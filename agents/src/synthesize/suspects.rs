@@ -9,13 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::answer::TimeWindow;
 use schemas::entity::{Entity, EntityKind, RelationKind};
+use schemas::time::EventTime;
 use schemas::view::EpisodeRow;
 
 use crate::evidence::Known;
 
-/// Kinds that say that a resource is short.
-const RESOURCES: [&str; 4] =
-    ["metric.cpu_high", "metric.cpu_throttling", "metric.memory_high", "metric.disk_high"];
+/// Kinds that say that the trouble is in a service itself: a resource is short, or traces show its own time or failure.
+const RESOURCES: [&str; 6] = [
+    "metric.cpu_high",
+    "metric.cpu_throttling",
+    "metric.memory_high",
+    "metric.disk_high",
+    "trace.own_errors",
+    "trace.own_time",
+];
 /// Kinds that users feel.
 const SYMPTOMS: [&str; 3] = ["trace.latency", "trace.median_latency", "trace.error_rate"];
 /// The usual window of a rate, in milliseconds: what begins within it begins together.
@@ -91,6 +98,8 @@ struct Scene<'a> {
     measured: BTreeMap<Entity, u64>,
     /// The same for those that are slow or fail.
     slow: BTreeMap<Entity, u64>,
+    /// When the stretch begins.
+    from: EventTime,
 }
 
 impl<'a> Scene<'a> {
@@ -140,7 +149,7 @@ impl<'a> Scene<'a> {
         let measured = count(&mut known.entities.iter().map(|row| &row.entity));
         let unusual: BTreeSet<&Entity> = symptoms.iter().map(|clue| &clue.row.entity).collect();
         let slow = count(&mut unusual.into_iter());
-        Scene { resources: clues(&RESOURCES), symptoms, calls, measured, slow }
+        Scene { resources: clues(&RESOURCES), symptoms, calls, measured, slow, from: window.from }
     }
 
     /// Everything that a service needs, itself included.
@@ -198,9 +207,15 @@ impl<'a> Scene<'a> {
                     explains.push(other.row);
                 }
             }
-            found.push(Scored { entity: entity.clone(), episode: clue.row, explains, score: weight * SCALE });
+            let score = self.fresh(clue.row, weight * SCALE);
+            found.push(Scored { entity: entity.clone(), episode: clue.row, explains, score });
         }
         found
+    }
+
+    /// What was unusual before the stretch began explains what happens in it half as well.
+    fn fresh(&self, row: &EpisodeRow, score: u64) -> u64 {
+        if row.onset < self.from { score / 2 } else { score }
     }
 
     /// A resource that moved while its service had long been in worse trouble is an effect.
@@ -231,7 +246,7 @@ impl<'a> Scene<'a> {
                 None => (1, 1),
             };
             let (weight, explains) = self.explained(entity, None);
-            let score = weight * SCALE * slow / (2 * measured.max(1));
+            let score = self.fresh(strongest.row, weight * SCALE * slow / (2 * measured.max(1)));
             found.push(Scored { entity: entity.clone(), episode: strongest.row, explains, score });
         }
         found

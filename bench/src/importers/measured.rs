@@ -29,6 +29,8 @@ pub struct Case {
     anomalous_from_ts: Option<String>,
     scenario: Option<String>,
     timestamp: Option<i64>,
+    node: Option<String>,
+    metric: Option<String>,
 }
 
 /// What is told to the engine, and the stretch that is asked about.

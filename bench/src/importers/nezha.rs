@@ -1,7 +1,7 @@
 //! Nezha: two days of one shop, with faults in between, as one stream a day.
 //!
-//! Every span is asked as of its end, before anything later is fed. Metrics only: whether traces of a span are there tells
-//! that it holds a fault, so that none are read. The median latency of a call is there as its caller and as its callee
+//! Every stretch is asked as of its end, before anything later is fed. Traces are there for faults only, and are not
+//! evidence by being there: what they show is compared with the traces before. The median latency of a call is there as its caller and as its callee
 //! see it. The success rate of pods is constant, and not read.
 
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ use serde::Deserialize;
 use super::metrics::{Series, Sheet, go_time, number};
 use super::stream::Stream;
 use super::{Prediction, Ranked, parse_entity, service_of};
+
+mod spans;
 
 const NAMESPACE: &str = "shop";
 /// Columns of a pod's file, what they are called, and what they are multiplied with.
@@ -34,6 +36,8 @@ pub struct Case {
     day: String,
     start_ts: String,
     end_ts: String,
+    #[serde(default)]
+    trace_windows: Vec<String>,
 }
 
 /// Predicts all spans; the last value of each says why records were refused.
@@ -49,19 +53,24 @@ pub async fn predict(folder: &Path, cases: &[Case]) -> Result<Vec<(Prediction, V
     let mut predictions = Vec::new();
     for (day, mut spans) in days {
         spans.sort_by_key(|(window, case)| (window.to, &case.case));
-        predictions.extend(predict_day(&folder.join("days").join(day).join("metric"), &spans).await?);
+        predictions.extend(predict_day(&folder.join("days").join(day), &spans).await?);
     }
     Ok(predictions)
 }
 
 async fn predict_day(folder: &Path, spans: &[(TimeWindow, &Case)]) -> Result<Vec<(Prediction, Vec<String>)>> {
-    let series = series(folder)?;
+    let series = series(&folder.join("metric"))?;
     let tenant: TenantId = "case".parse()?;
     let mut stream = Stream::start(&tenant)?;
     let mut fed = EventTime(0);
     let mut predictions = Vec::new();
     for (window, case) in spans {
-        stream.feed(&series.between(fed, window.to)?).await?;
+        let mut records = series.between(fed, window.to)?;
+        for minute in &case.trace_windows {
+            let path = folder.join("trace").join(format!("{minute}_trace.csv"));
+            records.extend(spans::records(&path, window.to)?);
+        }
+        stream.feed(&records).await?;
         fed = window.to;
         let question = Question { time_window: Some(*window), ..Question::new(tenant.clone(), "") };
         let (answer, ms) = stream.ask(&question).await?;
@@ -157,9 +166,9 @@ fn ranking(answer: &Answer, services: &BTreeMap<Entity, Entity>) -> Vec<Ranked> 
 /// The data set's name of a kind.
 fn fault(kind: &str) -> Option<&'static str> {
     match kind {
-        "metric.cpu_high" | "metric.cpu_throttling" => Some("cpu_contention"),
+        "metric.cpu_high" | "metric.cpu_throttling" | "trace.own_time" => Some("cpu_contention"),
         "trace.latency" => Some("network_delay"),
-        "trace.error_rate" => Some("return"),
+        "trace.error_rate" | "trace.own_errors" => Some("return"),
         _ => None,
     }
 }

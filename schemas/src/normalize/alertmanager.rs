@@ -38,7 +38,7 @@ const BY_WORD: [(&[&str], &str); 14] = [
     (&["certificate", "certexp", "tls"], "alert.certificate_expiry"),
     (&["clock", "ntp"], "alert.clock_skew"),
     (&["latency", "slow", "duration", "p99", "p95", "responsetime"], "alert.latency"),
-    (&["error", "5xx", "fail", "unavailab", "slo", "burn"], "alert.error_rate"),
+    (&["error", "5xx", "fail", "availab", "slo", "burn"], "alert.error_rate"),
     (&["node"], "alert.node"),
     (&["cpu", "throttl"], "alert.saturation.cpu"),
     (&["memory", "oom"], "alert.saturation.memory"),

@@ -27,6 +27,10 @@ const FALLS: &[(&[&str], &str)] = &[
     (&["requests", "qps", "rps", "throughput"], "metric.traffic_drop"),
 ];
 
+/// How the series begin that say how long an operation works by itself, in microseconds.
+const OWN_TIME: &str = "span.own_us{";
+/// Spread of a time of spans, in millionths of a microsecond: a millisecond more or less is the scheduler.
+const SPAN_FLOOR_MICRO: i64 = 1_000_000_000;
 /// Marks of percentiles that few requests decide.
 const TAILS: [&str; 3] = ["p99", "0.99", "p95"];
 /// A symptom of users is grave when it is this far from what is usual, in tenths of spreads, …
@@ -36,6 +40,9 @@ const GRAVE_MS: i64 = 60_000;
 
 /// The kind of an anomaly on a metric. Metrics of unknown meaning have level shifts.
 pub fn anomaly_kind(metric: &str, up: bool) -> Kind {
+    if let Some(id) = own(metric) {
+        return Kind::named(if up { id } else { "metric.level_shift" });
+    }
     let name = metric.to_ascii_lowercase();
     // The median is slow only when most requests are; the rest of a distribution tells of some.
     let median = ["p50", "median", "quantile_0.5", "quantile=0.5"].iter().any(|word| name.contains(word));
@@ -47,6 +54,15 @@ pub fn anomaly_kind(metric: &str, up: bool) -> Kind {
     let id = table.iter().find(|(words, _)| fits(words)).map_or("metric.level_shift", |(_, id)| *id);
     let id = if id == "trace.latency" && fits(&TAILS) { "trace.latency_tail" } else { id };
     Kind::named(id)
+}
+
+/// What spans say of a service by itself: the name of an operation behind it means nothing.
+fn own(metric: &str) -> Option<&'static str> {
+    match metric {
+        "span.own_errors_percent" => Some("trace.own_errors"),
+        _ if metric.starts_with(OWN_TIME) => Some("trace.own_time"),
+        _ => None,
+    }
 }
 
 /// How bad an anomaly is: what users feel is grave once it is strong and lasts. Calls are felt through their caller.
@@ -62,6 +78,7 @@ pub fn anomaly_severity(kind: Kind, entity: EntityKind, magnitude: u32, lasted_m
 pub fn spread_floor_micro(metric: &str) -> i64 {
     let name = metric.to_ascii_lowercase();
     match () {
+        () if name.starts_with("span.") && (name.ends_with("_us") || name.starts_with(OWN_TIME)) => SPAN_FLOOR_MICRO,
         () if name.contains("percent") => 1_000_000,
         () if ["error", "5xx", "fail", "success", "availab"].iter().any(|word| name.contains(word)) => 10_000,
         () => 1,

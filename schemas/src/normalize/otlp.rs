@@ -1,20 +1,20 @@
 //! OpenTelemetry: `logs`, `spans`, `metrics` of one resource.
 //!
-//! Spans are folded to one latency and one error sample per service and second. Edges: client spans name whom they call
-//! (`peer.service`, `server.address`); the resource's pod belongs to its service and runs on its node.
-
-use std::collections::BTreeMap;
+//! Spans are folded to samples (`otlp/spans.rs`). Edges: client spans name whom they call (`peer.service`,
+//! `server.address`); the resource's pod belongs to its service and runs on its node.
 
 use serde_json::Value;
 
 use super::{place, telemetry};
-use crate::codec::otlp::{attributes, logs, nanos, spans};
+use crate::codec::otlp::{attributes, logs, nanos};
 use crate::entity::{Entity, EntityKind, Relation, RelationKind};
 use crate::envelope::{Envelope, Severity};
 use crate::error::DecodeError;
 use crate::fact::{Fact, Normalized, Sample, clip};
 use crate::object::parse::{int, items, text};
 use crate::time::EventTime;
+
+mod spans;
 
 pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normalized, DecodeError> {
     let resource = attributes(&payload["resource"]["attributes"]);
@@ -43,9 +43,9 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
             Ok(Normalized { facts, summary: clip(&format!("{name}: {last}")), ..Normalized::default() })
         }
         "spans" => {
-            let count = spans(payload).count();
+            let count = crate::codec::otlp::spans(payload).count();
             if let Some(service) = &service {
-                fold_spans(payload, service, &mut facts);
+                spans::fold(payload, service, &mut facts);
             }
             Ok(Normalized {
                 facts,
@@ -96,83 +96,6 @@ fn placement(envelope: &Envelope, resource: &Value, service: Option<&Entity>, fa
     }
 }
 
-/// The spans of one service and second.
-#[derive(Default)]
-struct Second {
-    count: i64,
-    duration_us: i64,
-    errors: i64,
-}
-
-fn fold_spans(payload: &Value, service: &Entity, facts: &mut Vec<Fact>) {
-    let mut seconds: BTreeMap<i64, Second> = BTreeMap::new();
-    let mut called: BTreeMap<Entity, EventTime> = BTreeMap::new();
-    for span in spans(payload) {
-        let (Some(start), Some(end)) = (nanos(&span["startTimeUnixNano"]), nanos(&span["endTimeUnixNano"]))
-        else {
-            continue;
-        };
-        let second = seconds.entry(end.0.div_euclid(1_000)).or_default();
-        second.count += 1;
-        second.duration_us = second.duration_us.saturating_add(duration_us(span));
-        let failed = matches!(&span["status"]["code"], Value::Number(code) if code.as_i64() == Some(2))
-            || text(span, &["status", "code"]) == "STATUS_CODE_ERROR";
-        second.errors += i64::from(failed);
-        if let Some(callee) = callee(span, service) {
-            let since = called.entry(callee).or_insert(start);
-            *since = start.min(*since);
-        }
-    }
-    for (second, folded) in seconds {
-        let at = EventTime(second.saturating_mul(1_000));
-        let mut sample = |metric: &str, value_micro: i64| {
-            facts.push(Fact::Sample(Sample {
-                entity: service.clone(),
-                metric: metric.to_owned(),
-                at,
-                value_micro,
-            }));
-        };
-        sample("span.duration_us", folded.duration_us.saturating_mul(1_000_000) / folded.count.max(1));
-        sample("span.errors_percent", folded.errors.saturating_mul(100_000_000) / folded.count.max(1));
-    }
-    facts.extend(called.into_iter().map(|(callee, since)| edge(service, RelationKind::Calls, callee, since)));
-}
-
-fn duration_us(span: &Value) -> i64 {
-    let nano = |field: &str| {
-        span[field]
-            .as_str()
-            .and_then(|text| text.parse::<i64>().ok())
-            .or_else(|| span[field].as_i64())
-            .unwrap_or(0)
-    };
-    nano("endTimeUnixNano").saturating_sub(nano("startTimeUnixNano")).max(0) / 1_000
-}
-
-/// Whom a client span calls.
-fn callee(span: &Value, service: &Entity) -> Option<Entity> {
-    let kind = &span["kind"];
-    let client = kind.as_i64() == Some(3) || kind == "SPAN_KIND_CLIENT";
-    if !client {
-        return None;
-    }
-    let attributes = attributes(&span["attributes"]);
-    let named = [text(&attributes, &["peer.service"]), text(&attributes, &["server.address"])];
-    let host = named.into_iter().find(|name| !name.is_empty())?;
-    // `pay`, `pay.shop`, `pay.shop.svc.cluster.local` are services; other names with dots lie outside.
-    let (name, rest) = host.split_once('.').unwrap_or((host, ""));
-    let internal = rest.is_empty()
-        || rest.contains("svc")
-        || !rest.contains('.') && !text(&attributes, &["peer.service"]).is_empty();
-    if !internal {
-        return Some(Entity::global(EntityKind::External, host));
-    }
-    let namespace =
-        rest.split('.').next().filter(|namespace| !namespace.is_empty()).unwrap_or(&service.namespace);
-    Some(Entity::namespaced(EntityKind::Service, namespace, name).in_cluster(&service.cluster))
-}
-
 fn metrics(payload: &Value, entity: &Entity, facts: &mut Vec<Fact>) {
     for metric in items(payload, &["scopeMetrics"]).flat_map(|scope| items(scope, &["metrics"])) {
         let name = text(metric, &["name"]);
@@ -215,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_client_span_is_an_error_sample_and_a_call() {
+    fn a_client_span_is_a_latency_of_a_call_and_an_edge() {
         let found = facts(&json!({"resourceSpans": [{"resource": resource(), "scopeSpans": [{"spans": [{
             "traceId": "t", "kind": 3, "startTimeUnixNano": "1780000000000000000", "endTimeUnixNano": "1780000000250000000",
             "status": {"code": 2}, "attributes": [{"key": "peer.service", "value": {"stringValue": "pay"}}]}]}]}]}));
@@ -227,14 +150,7 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!(
-            shown,
-            [
-                "span.duration_us 250000000000",
-                "span.errors_percent 100000000",
-                "service/shop/cart calls service/shop/pay"
-            ]
-        );
+        assert_eq!(shown, ["span.call_duration_us 250000000000", "service/shop/cart calls service/shop/pay"]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
             .iter()
             .map(|points| points.iter().map(|point| i128::from(point.3)).sum::<i128>() / points.len() as i128)
             .collect();
-        let verdicts = verdicts(&means, i128::from(spread_floor_micro(&metric)));
+        let verdicts = verdicts(&numbers, &means, i128::from(spread_floor_micro(&metric)));
         let mut index = 0;
         while index < slots.len() {
             let Some((up, median, _)) = verdicts[index] else {
@@ -53,7 +53,13 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
                 magnitude = magnitude.max(far);
                 index += 1;
             }
-            let lasted = numbers[index - 1] - numbers[first - 1];
+            let mut lasted = numbers[index - 1] - numbers[first - 1];
+            if index - first == 1 {
+                lasted = numbers.get(index).map_or(lasted, |after| lasted.min(after - numbers[first]));
+                if lasted * SAMPLE_SLOT_MS < 120_000 && magnitude < 120 {
+                    continue;
+                }
+            }
             if lasted < 2 {
                 continue;
             }
@@ -81,25 +87,31 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
 }
 
 /// Of every slot: direction, median and magnitude if it deviates.
-fn verdicts(means: &[i128], floor: i128) -> Vec<Option<(bool, i128, u32)>> {
-    let (mut usual, mut streak) = (Vec::new(), 0);
+fn verdicts(numbers: &[i64], means: &[i128], floor: i128) -> Vec<Option<(bool, i128, u32)>> {
+    let (mut usual, mut streak, mut habit) = (Vec::new(), Vec::new(), Vec::new());
     let mut found = Vec::new();
-    for (index, mean) in means.iter().enumerate() {
-        let recent = &usual[usual.len().saturating_sub(40)..];
-        let verdict = verdict(recent, *mean, floor);
+    for (number, mean) in numbers.iter().zip(means) {
+        let recent = &usual[usual.len().saturating_sub(60)..];
+        let verdict = verdict(recent, *mean, floor).filter(|(up, ..)| news(&habit, *number, *mean, *up));
         found.push(verdict);
+        streak.push((*number, *mean));
         if verdict.is_none() {
             usual.push(*mean);
-            streak = 0;
-        } else {
-            streak += 1;
-            if streak == 40 {
-                usual = means[index - 7..=index].to_vec();
-                streak = 0;
-            }
+            habit.append(&mut streak);
+        } else if streak.len() == 40 {
+            usual = streak[32..].iter().map(|slot| slot.1).collect();
+            habit.append(&mut streak);
         }
     }
     found
+}
+
+/// Whether no slot of the week before went as far; series younger than two days have no habits.
+fn news(habit: &[(i64, i128)], number: i64, mean: i128, up: bool) -> bool {
+    const DAY: i64 = 86_400_000 / SAMPLE_SLOT_MS;
+    let Some((first, _)) = habit.first() else { return true };
+    let mut week = habit.iter().filter(|(at, _)| number <= at + 7 * DAY);
+    number - first < 2 * DAY || !week.any(|(_, value)| if up { mean <= *value } else { *value <= mean })
 }
 
 fn verdict(usual: &[i128], mean: i128, floor: i128) -> Option<(bool, i128, u32)> {

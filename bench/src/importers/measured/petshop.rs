@@ -39,10 +39,21 @@ pub(super) fn read(folder: &Path, case: &Case) -> Result<Told> {
     }
     let last = trouble.rows.last().map_or(first, |row| row.0);
     let alert = case.timestamp.map_or(last, |seconds| seconds.saturating_mul(1_000));
-    // The alert names the end of five minutes.
-    let window = TimeWindow { from: EventTime(alert - 2 * STEP_MS), to: EventTime(last.max(alert) + 1) };
-    let envelopes = edges(&scenarios.join(scenario).join("graph.csv"), first)?;
+    // The five minutes that the alert names.
+    let window = TimeWindow { from: EventTime(alert - STEP_MS), to: EventTime(last.max(alert) + 1) };
+    let mut envelopes = edges(&scenarios.join(scenario).join("graph.csv"), first)?;
+    envelopes.extend(raised(case, alert));
     Ok(Told { series: told, envelopes, window })
+}
+
+/// The alert that the case begins with.
+fn raised(case: &Case, at: i64) -> Option<serde_json::Value> {
+    let (node, metric) = (case.node.as_deref()?, case.metric.as_deref()?);
+    let what = if metric == "availability" { "error_rate" } else { metric };
+    let ingest_id = hash128(&[b"alert", case.case.as_bytes()]);
+    Some(json!({"tenant_id": "case", "source": "alert", "event_type": format!("alert.{what}"),
+        "ts": EventTime(at).to_string(), "severity": "error", "entity": {"service": node},
+        "payload": {"name": format!("{metric} of {node}")}, "ingest_id": format!("{ingest_id:032x}")}))
 }
 
 /// A table with three lines of header: node, metric, statistic; columns become `node|metric_statistic`.
