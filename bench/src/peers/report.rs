@@ -4,7 +4,16 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 /// Every engine there is, in the order in which they take turns.
-pub const ENGINES: [&str; 4] = ["bare", "kgroot", "plain-differential", "duckdb"];
+pub const ENGINES: [&str; 8] = [
+    "bare",
+    "kgroot",
+    "plain-differential",
+    "dbsp",
+    "flink-heap",
+    "flink-rocksdb",
+    "kafka-streams",
+    "duckdb",
+];
 
 /// What to measure.
 #[derive(Clone, Debug)]

@@ -20,11 +20,18 @@ pub const SKEW_MS: i64 = 2_000;
 /// An edge counts this long before it begins and after it ends, in milliseconds.
 pub const SLACK_MS: i64 = 300_000;
 /// Width of a slot of samples, in milliseconds.
-pub const SLOT_MS: i64 = 60_000;
-/// Slots before one that is judged: at least, and at most looked at.
-pub const SLOTS: (usize, usize) = (8, 30);
+pub const SLOT_MS: i64 = 15_000;
+/// Usual slots before one that is judged: at least, and at most looked at. After so many that deviate they are usual.
+pub const SLOTS: (usize, usize) = (8, 40);
+/// Slots that a deviation lasts, from the last good one.
+pub const LASTS_SLOTS: i64 = 2;
+/// The least spread of a series, in millionths.
+pub const FLOOR_MICRO: i64 = 10_000;
 /// Event time that passes after the last event, so that everything is settled, in milliseconds.
-pub const AFTER_MS: i64 = SETTLED_MS + SLOT_MS;
+pub const AFTER_MS: i64 = SETTLED_MS + 60_000;
+/// Incidents that began later than this before the end are not compared, in milliseconds: what is grave only once it has
+/// lasted, as errors are to kgroot, must have had the time.
+pub const YOUNG_MS: i64 = AFTER_MS + 300_000;
 
 /// A thing in production: a number that tells what it is in its first digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -190,7 +197,7 @@ const B: Step = Step::Selector;
 macro_rules! ways {
     ($($rule:literal $cause:ident -> $effect:ident $steps:expr, $minutes:literal, $strength:literal;)*) => {
         /// The rules, a row for each pair of kinds and path.
-        pub const WAYS: &[Way] = &[$(Way {
+        pub static WAYS: &[Way] = &[$(Way {
             rule: $rule, cause: Kind::$cause, effect: Kind::$effect, steps: &$steps, window_ms: $minutes * 60_000, strength: $strength,
         }),*];
     };
@@ -253,10 +260,11 @@ impl Way {
         self.strength * 10 * hop(self.steps.len()) / 1_000 * near / 1_000
     }
 
-    /// Whether an episode that began at `onset` and was over at `over` can have caused one that began at `effect`.
-    pub fn allows(&self, (onset, over): (i64, i64), effect: i64) -> bool {
+    /// Whether what happened can have caused what began at `effect`.
+    pub fn allows(&self, cause: Happened, effect: i64) -> bool {
+        let Happened { onset, earliest, over } = cause;
         let in_order = match self.cause.spec().layer.cmp(&self.effect.spec().layer) {
-            std::cmp::Ordering::Less => onset <= effect + SKEW_MS,
+            std::cmp::Ordering::Less => earliest <= effect + SKEW_MS,
             std::cmp::Ordering::Equal => onset <= effect,
             std::cmp::Ordering::Greater => onset < effect,
         };
@@ -267,6 +275,21 @@ impl Way {
     pub fn score(&self, lag_ms: i64) -> i64 {
         self.strength(lag_ms) + self.cause.spec().prior * 2
     }
+}
+
+/// Episodes of one kind on one place, of what happened in the order of its onset.
+pub fn fold(happened: impl IntoIterator<Item = Happened>) -> Vec<Happened> {
+    let mut episodes: Vec<Happened> = Vec::new();
+    for found in happened {
+        match episodes.last_mut() {
+            Some(known) if found.onset <= known.over + GAP_MS => {
+                known.over = known.over.max(found.over);
+                known.earliest = known.earliest.min(found.earliest);
+            }
+            _ => episodes.push(found),
+        }
+    }
+    episodes
 }
 
 /// An edge between two places.
@@ -289,9 +312,27 @@ pub struct Edge {
 /// Still holds.
 pub const OPEN: i64 = i64::MAX;
 
-/// Whether an edge of an interval counts for an effect.
-pub fn holds((valid_from, valid_to): (i64, i64), effect: i64) -> bool {
-    valid_from <= effect + SLACK_MS && effect <= valid_to.saturating_add(SLACK_MS)
+/// Whether an edge of an interval counts for an effect of this onset that can have begun as early as that.
+pub fn holds((valid_from, valid_to): (i64, i64), (onset, earliest): (i64, i64)) -> bool {
+    valid_from <= onset + SLACK_MS && earliest <= valid_to.saturating_add(SLACK_MS)
+}
+
+/// When something happened, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Happened {
+    /// When it was seen first.
+    pub onset: i64,
+    /// When it can have begun: an anomaly after the last good sample, all else at its onset.
+    pub earliest: i64,
+    /// When it was seen last, or had ended.
+    pub over: i64,
+}
+
+impl Happened {
+    /// Something of one instant.
+    pub fn at(at: i64) -> Happened {
+        Happened { onset: at, earliest: at, over: at }
+    }
 }
 
 /// What an event says.
@@ -299,7 +340,7 @@ pub fn holds((valid_from, valid_to): (i64, i64), effect: i64) -> bool {
 pub enum Said {
     /// Something happened to a place.
     Signal(Place, Kind),
-    /// A number of failed requests of a service, in thousandths.
+    /// A number of failed requests of a service, in millionths.
     Sample(Place, i64),
     /// An edge holds, or held.
     Edge(Edge),
@@ -364,7 +405,7 @@ pub struct Incident {
     pub alerts: u64,
 }
 
-/// What is compared: links and incidents that began within [`COMPARED_MS`] of the end.
+/// What is compared: links and incidents that began within [`COMPARED_MS`] of the end; incidents before [`YOUNG_MS`] of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// Best links.
@@ -378,7 +419,8 @@ impl Output {
     #[must_use]
     pub fn compared(mut self, end: i64) -> Output {
         self.links.retain(|link| end - COMPARED_MS <= link.effect.onset);
-        self.incidents.retain(|incident| end - COMPARED_MS <= incident.started_at);
+        let compared = end - COMPARED_MS..=end - YOUNG_MS;
+        self.incidents.retain(|incident| compared.contains(&incident.started_at));
         self.links.sort_unstable();
         self.incidents.sort_unstable();
         self
