@@ -10,9 +10,10 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use crate::peers::baseline::{Series, slot_of};
 use crate::peers::groups::Groups;
 use crate::peers::trie::Tries;
+use crate::peers::ways::Way;
 use crate::peers::workload::{
     Edge, Episode, Event, GAP_MS, HORIZON_MS, Happened, Kind, Link, Output, Place, SETTLED_MS, SLOT_MS, Said,
-    Step, Way, holds,
+    Step, holds,
 };
 
 /// The other end of an edge.

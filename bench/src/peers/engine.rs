@@ -17,9 +17,10 @@ use schemas::view::{EpisodeRow, Row, ViewName};
 use tokio::runtime::Runtime;
 
 use crate::peers::measure::Peer;
+use crate::peers::ways::WAYS;
 use crate::peers::workload::{
     COMPARED_MS, Episode, Event, GAP_MS, HORIZON_MS, Incident, KINDS, Kind, Link, OPEN, Output, Place, Said,
-    Verb, WAYS,
+    Verb,
 };
 
 /// The metric that the samples are of: its name says that a rise means failing requests.

@@ -8,9 +8,10 @@ use schemas::entity::RelationKind;
 use crate::peers::bare::{Bare, ends};
 use crate::peers::baseline::slot_of;
 use crate::peers::generate::{Size, generate};
+use crate::peers::ways::WAYS;
 use crate::peers::workload::{
     Edge, Episode, Event, FLOOR_MICRO, GAP_MS, Happened, Incident, KINDS, Kind, LASTS_SLOTS, Link, Output,
-    Place, SLOTS, Said, Step, WAYS, end, holds,
+    Place, SLOTS, Said, Step, end, holds,
 };
 
 /// An episode and its times.
@@ -322,7 +323,7 @@ fn kinds_and_rules_are_those_of_the_catalogue() {
             }
         }
     }
-    let row = |way: &crate::peers::workload::Way| {
+    let row = |way: &crate::peers::ways::Way| {
         let steps: Vec<_> = way.steps.iter().map(|step| walked(*step)).collect();
         let (cause, effect) = (way.cause.number(), way.effect.number());
         (way.rule.to_owned(), cause, effect, steps, way.window_ms, way.strength)

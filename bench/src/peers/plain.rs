@@ -17,9 +17,9 @@ use crate::peers::bare::ends;
 use crate::peers::baseline::{Summary, runs, slot_of};
 use crate::peers::measure::Peer;
 use crate::peers::trie::Tries;
+use crate::peers::ways::WAYS;
 use crate::peers::workload::{
-    Edge, Episode, Event, HORIZON_MS, Happened, Incident, Kind, Link, Output, Place, Said, Step, WAYS, fold,
-    holds,
+    Edge, Episode, Event, HORIZON_MS, Happened, Incident, Kind, Link, Output, Place, Said, Step, fold, holds,
 };
 
 /// Retractions are gathered: an event counts until the next whole multiple of this, in milliseconds.
@@ -270,7 +270,7 @@ fn links<'scope>(
         })
 }
 
-fn number(way: &'static crate::peers::workload::Way) -> usize {
+fn number(way: &'static crate::peers::ways::Way) -> usize {
     WAYS.iter().position(|known| std::ptr::eq(known, way)).unwrap_or(0)
 }
 

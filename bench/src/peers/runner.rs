@@ -120,6 +120,7 @@ fn shown(engine: &str, runs: &Runs, digest: &Digest) -> Value {
         "events_per_s_per_core_most": most,
         "spread_percent": if 0.0 < middle { (most - least) / middle * 100.0 } else { 0.0 },
         "events_per_s": median(of(|run| run.events as f64 / run.wall_s.max(1e-9))),
+        "events_per_processor_s": median(of(|run| run.events as f64 / run.cpu_s.max(0.01))),
         "processor_s": median(of(|run| run.cpu_s)),
         "p50_ms": at_80["p50_ms"],
         "p99_ms": at_80["p99_ms"],
@@ -159,7 +160,7 @@ fn built_in(engine: &str) -> String {
 fn batch(engine: &str) -> usize {
     match engine {
         "duckdb" => 20_000,
-        "kgroot" | "plain-differential" | "dbsp" => 2_000,
+        "kgroot" | "plain-differential" | "dbsp" => 10_000,
         _ => 500,
     }
 }

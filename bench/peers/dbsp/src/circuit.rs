@@ -9,7 +9,7 @@ use dbsp::circuit::CircuitConfig;
 use dbsp::operator::{Fold, Max};
 use dbsp::trace::BatchReader;
 use dbsp::typed_batch::{IndexedZSetReader, SpineSnapshot};
-use dbsp::utils::{Tup2, Tup3, Tup4, Tup5, Tup6, Tup7};
+use dbsp::utils::{Tup2, Tup3, Tup4, Tup5, Tup6};
 use dbsp::{
     Circuit, DBSPHandle, IndexedZSetHandle, OrdIndexedZSet, OrdZSet, OutputHandle, RootCircuit, Runtime,
     Stream, ZSetHandle, ZWeight,
@@ -19,14 +19,13 @@ use crate::peers::bare::ends;
 use crate::peers::baseline::{Summary, runs, slot_of};
 use crate::peers::measure::Peer;
 use crate::peers::trie::Tries;
+use crate::peers::ways::WAYS;
 use crate::peers::workload::{
-    Edge, Episode, Event, HORIZON_MS, Happened, Incident, Kind, Link, Output, Place, Said, Step, WAYS, fold,
-    holds,
+    Edge, Episode, Event, HORIZON_MS, Happened, Incident, Kind, Link, Output, Place, Said, Step, fold, holds,
 };
 
 /// As in the peer on plain differential, in milliseconds.
 const COARSE_MS: i64 = 60_000;
-const STEPS: [Step; 5] = [Step::Owner, Step::Selected, Step::Selector, Step::RunsOn, Step::Called];
 
 type Indexed<K, V> = Stream<RootCircuit, OrdIndexedZSet<K, V>>;
 /// Place and kind, or place and step.

@@ -3,21 +3,7 @@
 //! What the workload is, and how it is measured, is the code of the benchmark itself.
 
 mod circuit;
-mod peers {
-    #![allow(dead_code)]
-    #[path = "../../../../src/peers/bare.rs"]
-    pub mod bare;
-    #[path = "../../../../src/peers/baseline.rs"]
-    pub mod baseline;
-    #[path = "../../../../src/peers/groups.rs"]
-    pub mod groups;
-    #[path = "../../../../src/peers/measure.rs"]
-    pub mod measure;
-    #[path = "../../../../src/peers/trie.rs"]
-    pub mod trie;
-    #[path = "../../../../src/peers/workload.rs"]
-    pub mod workload;
-}
+mod peers;
 
 use std::io::Write;
 use std::time::Instant;
