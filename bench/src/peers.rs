@@ -12,4 +12,5 @@ pub mod plain;
 pub mod report;
 pub mod runner;
 pub mod trie;
+pub mod ways;
 pub mod workload;

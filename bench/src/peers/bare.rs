@@ -10,17 +10,11 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use crate::peers::baseline::{Series, slot_of};
 use crate::peers::groups::Groups;
 use crate::peers::trie::Tries;
+use crate::peers::ways::Way;
 use crate::peers::workload::{
-    Edge, Episode, Event, GAP_MS, HORIZON_MS, Kind, Link, Output, Place, SETTLED_MS, SLOT_MS, Said, Step,
-    Way, holds,
+    Edge, Episode, Event, GAP_MS, HORIZON_MS, Happened, Kind, Link, Output, Place, SETTLED_MS, SLOT_MS, Said,
+    Step, holds,
 };
-
-/// An episode as a cause: when it began, and when it was seen last.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    onset: i64,
-    over: i64,
-}
 
 /// The other end of an edge.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +31,11 @@ pub struct Bare {
     edges: HashMap<u32, (i64, Edge)>,
     ends: HashMap<(Place, Step), Vec<End>>,
     told: VecDeque<(i64, u32)>,
-    episodes: HashMap<(Place, Kind), VecDeque<Seen>>,
+    episodes: HashMap<(Place, Kind), VecDeque<Happened>>,
     begun: VecDeque<Episode>,
     series: HashMap<Place, Series>,
     slots: VecDeque<(i64, Place)>,
-    due: BinaryHeap<Reverse<Episode>>,
+    due: BinaryHeap<Reverse<(Episode, i64)>>,
     groups: Groups,
     links: VecDeque<Link>,
 }
@@ -51,7 +45,7 @@ impl Bare {
     pub fn push(&mut self, event: &Event) {
         self.advance(event.at);
         match event.said {
-            Said::Signal(place, kind) => self.see(Episode { onset: event.at, place, kind }, event.at),
+            Said::Signal(place, kind) => self.see(place, kind, Happened::at(event.at)),
             Said::Sample(place, value) => self.sample(event.at, place, value),
             Said::Edge(edge) => self.tell(event.at, edge),
         }
@@ -64,15 +58,15 @@ impl Bare {
         {
             self.slots.pop_front();
             let found = self.series.get_mut(&place).and_then(|series| series.close(slot));
-            if let Some((onset, last)) = found {
-                self.see(Episode { onset, place, kind: Kind::Errors }, last);
+            if let Some(found) = found {
+                self.see(place, Kind::Errors, found);
             }
         }
-        while let Some(Reverse(effect)) =
-            self.due.peek().copied().filter(|next| next.0.onset + SETTLED_MS <= now)
+        while let Some(Reverse((effect, earliest))) =
+            self.due.peek().copied().filter(|next| next.0.0.onset + SETTLED_MS <= now)
         {
             self.due.pop();
-            self.decide(effect);
+            self.decide(effect, earliest);
         }
         self.expire(now - HORIZON_MS);
     }
@@ -82,13 +76,14 @@ impl Bare {
         Output { links: self.links.iter().copied().collect(), incidents: self.groups.incidents() }
     }
 
-    fn see(&mut self, episode: Episode, over: i64) {
-        let seen = self.episodes.entry((episode.place, episode.kind)).or_default();
+    fn see(&mut self, place: Place, kind: Kind, found: Happened) {
+        let seen = self.episodes.entry((place, kind)).or_default();
         match seen.back_mut() {
-            Some(last) if episode.onset <= last.over + GAP_MS => last.over = last.over.max(over),
+            Some(last) if found.onset <= last.over + GAP_MS => last.over = last.over.max(found.over),
             _ => {
-                seen.push_back(Seen { onset: episode.onset, over });
-                self.due.push(Reverse(episode));
+                seen.push_back(found);
+                let episode = Episode { onset: found.onset, place, kind };
+                self.due.push(Reverse((episode, found.earliest)));
                 self.begun.push_back(episode);
             }
         }
@@ -96,11 +91,11 @@ impl Bare {
 
     fn sample(&mut self, at: i64, place: Place, value: i64) {
         let series = self.series.entry(place).or_default();
-        let (new, ended) = series.add(at, value);
+        let (new, lasts) = series.add(at, value);
         if new {
             self.slots.push_back((slot_of(at), place));
         }
-        if ended
+        if lasts
             && let Some(last) = self.episodes.get_mut(&(place, Kind::Errors)).and_then(VecDeque::back_mut)
         {
             last.over = last.over.max(at);
@@ -136,9 +131,9 @@ impl Bare {
         }
     }
 
-    fn decide(&mut self, effect: Episode) {
+    fn decide(&mut self, effect: Episode, earliest: i64) {
         let mut best = None;
-        self.walk(self.tries.roots[effect.kind.number()], effect.place, effect, &mut best);
+        self.walk(self.tries.roots[effect.kind.number()], effect.place, (effect.onset, earliest), &mut best);
         self.groups.add(effect);
         if let Some(Best { score: _, cause, way }) = best {
             self.groups.join(effect, cause);
@@ -147,14 +142,14 @@ impl Bare {
         }
     }
 
-    fn walk(&self, node: usize, place: Place, effect: Episode, best: &mut Option<Best>) {
-        let node = &self.tries.nodes[node];
+    fn walk(&self, node: usize, place: Place, effect: (i64, i64), best: &mut Option<Best>) {
+        let (node, onset) = (&self.tries.nodes[node], effect.0);
         for way in &node.ways {
             for seen in self.episodes.get(&(place, way.cause)).into_iter().flatten() {
-                if seen.onset == effect.onset || !way.allows((seen.onset, seen.over), effect.onset) {
+                if seen.onset == onset || !way.allows(*seen, onset) {
                     continue;
                 }
-                let score = (way.score(effect.onset - seen.onset), seen.onset);
+                let score = (way.score(onset - seen.onset), seen.onset);
                 if best.as_ref().is_none_or(|best| best.score < score) {
                     let cause = Episode { onset: seen.onset, place, kind: way.cause };
                     *best = Some(Best { score, cause, way });
@@ -163,7 +158,7 @@ impl Bare {
         }
         for (step, next) in &node.steps {
             let ends = self.ends.get(&(place, *step)).into_iter().flatten();
-            for end in ends.filter(|end| holds(end.valid, effect.onset)) {
+            for end in ends.filter(|end| holds(end.valid, effect)) {
                 self.walk(*next, end.place, effect, best);
             }
         }

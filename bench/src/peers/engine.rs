@@ -17,8 +17,10 @@ use schemas::view::{EpisodeRow, Row, ViewName};
 use tokio::runtime::Runtime;
 
 use crate::peers::measure::Peer;
+use crate::peers::ways::WAYS;
 use crate::peers::workload::{
-    Episode, Event, GAP_MS, HORIZON_MS, Incident, KINDS, Kind, Link, OPEN, Output, Place, Said, Verb, WAYS,
+    COMPARED_MS, Episode, Event, GAP_MS, HORIZON_MS, Incident, KINDS, Kind, Link, OPEN, Output, Place, Said,
+    Verb,
 };
 
 /// The metric that the samples are of: its name says that a rise means failing requests.
@@ -67,8 +69,7 @@ impl Kgroot {
             Said::Signal(place, kind) => {
                 (None, 0, Fact::Signal(Signal::at(entity(place), self.kinds[kind.number()], at, "")))
             }
-            Said::Sample(place, value_milli) => {
-                let value_micro = value_milli * 1_000;
+            Said::Sample(place, value_micro) => {
                 let sample = Sample { entity: entity(place), metric: METRIC.to_owned(), at, value_micro };
                 (None, 0, Fact::Sample(sample))
             }
@@ -127,11 +128,12 @@ impl Peer for Kgroot {
         Ok(())
     }
 
-    fn output(&mut self, _end: i64) -> Result<Output> {
+    fn output(&mut self, end: i64) -> Result<Output> {
         let mut output = Output::default();
         for row in self.rows(ViewName::Links)? {
             let Row::Link(row) = row else { continue };
-            if !row.best {
+            // Where the horizon cuts into trouble, what is usual is another thing, and kinds that nobody asks for come up.
+            if !row.best || row.effect.onset.0 < end - COMPARED_MS {
                 continue;
             }
             let way = WAYS.iter().find(|way| way.rule == row.rule);

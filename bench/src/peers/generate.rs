@@ -6,9 +6,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::peers::workload::{Edge, Event, Kind, OPEN, Place, SLOT_MS, Said, Verb};
+use crate::peers::workload::{Edge, Event, Kind, OPEN, Place, Said, Verb};
 use crate::scenario::random::Random;
 
+const MINUTE_MS: i64 = 60_000;
 /// Pods that a service selects.
 const PODS: u32 = 4;
 /// Pods that run on a node.
@@ -20,7 +21,7 @@ const SAMPLE_MS: i64 = 20_000;
 /// A service that was in trouble is left alone for so long, in milliseconds: its baseline stays one of good times.
 const SPARED_MS: i64 = 720_000;
 /// Where events begin: a whole number of slots.
-const BEGIN_MS: i64 = 1_000 * SLOT_MS;
+const BEGIN_MS: i64 = 1_000 * MINUTE_MS;
 
 /// How much is generated.
 #[derive(Clone, Copy, Debug)]
@@ -175,8 +176,9 @@ impl Simulation {
             Action::Sample(service) => {
                 let (from, to) = self.trouble[service as usize];
                 let failing = from <= at && at < to;
-                let value = if failing { self.between(60_000, 90_000) } else { self.between(1_000, 4_000) };
-                let at = self.emit(at, Said::Sample(Place::service(service), value));
+                let value_milli =
+                    if failing { self.between(60_000, 90_000) } else { self.between(1_000, 4_000) };
+                let at = self.emit(at, Said::Sample(Place::service(service), value_milli * 1_000));
                 self.later(at + SAMPLE_MS, action);
             }
             Action::Repeat(place, kind, left, every) => {
@@ -221,7 +223,7 @@ impl Simulation {
             return;
         }
         let (repeats, every) = (self.between(1, most), self.between(5_000, 40_000));
-        self.busy.insert((place, kind), at + repeats * (every + 1_000) + 2 * SLOT_MS);
+        self.busy.insert((place, kind), at + repeats * (every + 1_000) + 2 * MINUTE_MS);
         let repeats = u32::try_from(repeats).unwrap_or(1);
         self.later(at, Action::Repeat(place, kind, repeats, every));
     }

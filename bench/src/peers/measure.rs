@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::peers::bare::Bare;
-use crate::peers::workload::{Event, HORIZON_MS, Output, WAYS, end, hop};
+use crate::peers::ways::{WAYS, hop};
+use crate::peers::workload::{Event, HORIZON_MS, Output, end};
 
 /// An engine that is fed in this process.
 pub trait Peer {

@@ -6,23 +6,24 @@ use schemas::catalogue::{Catalogue, Direction};
 use schemas::entity::RelationKind;
 
 use crate::peers::bare::{Bare, ends};
-use crate::peers::baseline::{rises, slot_of};
+use crate::peers::baseline::slot_of;
 use crate::peers::generate::{Size, generate};
+use crate::peers::ways::WAYS;
 use crate::peers::workload::{
-    Edge, Episode, Event, GAP_MS, Incident, KINDS, Kind, Link, Output, Place, SLOTS, Said, Step, WAYS, end,
-    holds,
+    Edge, Episode, Event, FLOOR_MICRO, GAP_MS, Happened, Incident, KINDS, Kind, LASTS_SLOTS, Link, Output,
+    Place, SLOTS, Said, Step, end, holds,
 };
 
-/// An episode and when it was seen last.
-type Seen = (Episode, i64);
+/// An episode and its times.
+type Seen = (Episode, Happened);
 
 fn naive(events: &[Event]) -> Output {
-    let mut seen: Vec<(Place, Kind, i64, i64)> = Vec::new();
+    let mut seen: Vec<(Place, Kind, Happened)> = Vec::new();
     let mut samples: BTreeMap<Place, BTreeMap<i64, Vec<(i64, i64)>>> = BTreeMap::new();
     let mut edges: BTreeMap<u32, Edge> = BTreeMap::new();
     for event in events {
         match event.said {
-            Said::Signal(place, kind) => seen.push((place, kind, event.at, event.at)),
+            Said::Signal(place, kind) => seen.push((place, kind, Happened::at(event.at))),
             Said::Sample(place, value) => {
                 let slots = samples.entry(place).or_default();
                 slots.entry(slot_of(event.at)).or_default().push((event.at, value));
@@ -31,57 +32,93 @@ fn naive(events: &[Event]) -> Output {
         }
     }
     for (place, slots) in &samples {
-        seen.extend(anomalies(slots).into_iter().map(|(onset, over)| (*place, Kind::Errors, onset, over)));
+        seen.extend(anomalies(slots).into_iter().map(|found| (*place, Kind::Errors, found)));
     }
     seen.sort_unstable();
     let mut episodes: Vec<Seen> = Vec::new();
-    for (place, kind, onset, over) in seen {
+    for (place, kind, found) in seen {
         match episodes.last_mut() {
-            Some((last, until)) if (last.place, last.kind) == (place, kind) && onset <= *until + GAP_MS => {
-                *until = over.max(*until);
+            Some((last, known))
+                if (last.place, last.kind) == (place, kind) && found.onset <= known.over + GAP_MS =>
+            {
+                known.over = known.over.max(found.over);
+                known.earliest = known.earliest.min(found.earliest);
             }
-            _ => episodes.push((Episode { onset, place, kind }, over)),
+            _ => episodes.push((Episode { onset: found.onset, place, kind }, found)),
         }
     }
-    let links: Vec<Link> =
-        episodes.iter().filter_map(|(effect, _)| best(*effect, &episodes, &edges)).collect();
+    let links: Vec<Link> = episodes.iter().filter_map(|effect| best(effect, &episodes, &edges)).collect();
     let incidents = incidents(&episodes, &links);
     Output { links, incidents }
 }
 
-/// Runs of deviating slots: first sample, and the last of the run or the first after it.
-fn anomalies(slots: &BTreeMap<i64, Vec<(i64, i64)>>) -> Vec<(i64, i64)> {
-    let slots: Vec<&Vec<(i64, i64)>> = slots.values().collect();
-    let mean = |slot: &&Vec<(i64, i64)>| {
-        slot.iter().map(|(_, value)| value).sum::<i64>() / i64::try_from(slot.len()).unwrap()
+/// Runs of slots that rise: of at least two, counted from the slot before.
+fn anomalies(slots: &BTreeMap<i64, Vec<(i64, i64)>>) -> Vec<Happened> {
+    let slots: Vec<(i64, &Vec<(i64, i64)>)> =
+        slots.iter().map(|(number, samples)| (*number, samples)).collect();
+    let mean = |samples: &Vec<(i64, i64)>| {
+        samples.iter().map(|(_, value)| value).sum::<i64>() / i64::try_from(samples.len()).unwrap()
     };
-    let means: Vec<i64> = slots.iter().map(mean).collect();
-    let deviates =
-        |index: usize| SLOTS.0 <= index && rises(&means[index.saturating_sub(SLOTS.1)..index], means[index]);
-    let mut found = Vec::new();
-    for index in 0..slots.len() {
-        if !deviates(index) || 0 < index && deviates(index - 1) {
+    let (mut usual, mut unusual, mut judged) = (Vec::new(), Vec::new(), Vec::new());
+    for (_, samples) in &slots {
+        let mean = mean(samples);
+        let found = deviates(&usual[usual.len().saturating_sub(SLOTS.1)..], mean);
+        judged.push(found);
+        if found.is_none() {
+            unusual.clear();
+            usual.push(mean);
             continue;
         }
-        let after = (index..slots.len()).find(|later| !deviates(*later));
-        let over = after.map_or_else(|| slots.last().unwrap().last().unwrap().0, |after| slots[after][0].0);
-        found.push((slots[index][0].0, over));
+        unusual.push(mean);
+        if unusual.len() == SLOTS.1 {
+            usual = unusual[SLOTS.1 - SLOTS.0..].to_vec();
+            unusual.clear();
+        }
+    }
+    let mut found = Vec::new();
+    for from in
+        (1..slots.len()).filter(|index| judged[*index] == Some(true) && judged[index - 1] != Some(true))
+    {
+        let after = (from..slots.len()).find(|later| judged[*later] != Some(true)).unwrap_or(slots.len());
+        if slots[after - 1].0 - slots[from - 1].0 < LASTS_SLOTS {
+            continue;
+        }
+        let (onset, earliest) = (slots[from].1[0].0, slots[from - 1].1.last().unwrap().0);
+        let last = slots[after - 1].1.last().unwrap().0;
+        let over = slots.get(after).map_or(last, |(_, samples)| samples[0].0);
+        found.push(Happened { onset, earliest, over });
     }
     found
 }
 
-fn best(effect: Episode, episodes: &[Seen], edges: &BTreeMap<u32, Edge>) -> Option<Link> {
+/// Whether a value deviates from what is usual, and if so, whether it rises.
+fn deviates(usual: &[i64], value: i64) -> Option<bool> {
+    if usual.len() < SLOTS.0 {
+        return None;
+    }
+    let mut sorted = usual.to_vec();
+    sorted.sort_unstable();
+    let median = sorted[(sorted.len() - 1) / 2];
+    let mut distances: Vec<i64> = sorted.iter().map(|mean| (mean - median).abs()).collect();
+    distances.sort_unstable();
+    let (middle, ninth) = (distances[(distances.len() - 1) / 2], distances[distances.len() * 9 / 10]);
+    let spread = (middle * 3 / 2).max(ninth * 3 / 5).max(median.abs() / 10).max(FLOOR_MICRO);
+    (6 * spread < (value - median).abs()).then_some(median < value)
+}
+
+fn best(effect: &Seen, episodes: &[Seen], edges: &BTreeMap<u32, Edge>) -> Option<Link> {
+    let (effect, times) = *effect;
     let mut candidates = Vec::new();
     for way in WAYS.iter().filter(|way| way.effect == effect.kind) {
         let mut places = BTreeSet::from([effect.place]);
         for step in way.steps {
-            places = places.iter().flat_map(|place| next(*place, *step, effect.onset, edges)).collect();
+            places = places.iter().flat_map(|place| next(*place, *step, times, edges)).collect();
         }
-        for (cause, over) in episodes {
+        for (cause, found) in episodes {
             if cause.kind == way.cause
-                && cause != &effect
+                && *cause != effect
                 && places.contains(&cause.place)
-                && way.allows((cause.onset, *over), effect.onset)
+                && way.allows(*found, effect.onset)
             {
                 let lag = effect.onset - cause.onset;
                 candidates.push((way.score(lag), cause.onset, *cause, way.rule, way.strength(lag)));
@@ -92,8 +129,10 @@ fn best(effect: Episode, episodes: &[Seen], edges: &BTreeMap<u32, Edge>) -> Opti
     Some(Link { effect, cause, rule, strength })
 }
 
-fn next(place: Place, step: Step, effect: i64, edges: &BTreeMap<u32, Edge>) -> Vec<Place> {
-    let valid = edges.values().filter(|edge| holds((edge.valid_from, edge.valid_to), effect));
+fn next(place: Place, step: Step, effect: Happened, edges: &BTreeMap<u32, Edge>) -> Vec<Place> {
+    let valid = edges
+        .values()
+        .filter(|edge| holds((edge.valid_from, edge.valid_to), (effect.onset, effect.earliest)));
     let steps = valid.flat_map(|edge| ends(edge).collect::<Vec<_>>());
     steps.filter(|(from, by, _)| (*from, *by) == (place, step)).map(|(.., to)| to).collect()
 }
@@ -187,7 +226,7 @@ fn bare_and_the_definition_agree_on_noise() {
                 3 => Said::Signal(service, Kind::Alert),
                 4 | 5 => Said::Signal(random.pick(&pods), Kind::Readiness),
                 6 => Said::Signal(random.pick(&pods), Kind::Container),
-                _ => Said::Sample(service, random.pick(&[2_000, 2_500, 3_000, 90_000])),
+                _ => Said::Sample(service, random.pick(&[2_000_000, 2_500_000, 3_000_000, 90_000_000])),
             };
             events.push(Event { at, said });
         }
@@ -284,7 +323,7 @@ fn kinds_and_rules_are_those_of_the_catalogue() {
             }
         }
     }
-    let row = |way: &crate::peers::workload::Way| {
+    let row = |way: &crate::peers::ways::Way| {
         let steps: Vec<_> = way.steps.iter().map(|step| walked(*step)).collect();
         let (cause, effect) = (way.cause.number(), way.effect.number());
         (way.rule.to_owned(), cause, effect, steps, way.window_ms, way.strength)

@@ -14,20 +14,22 @@ use timely::dataflow::ProbeHandle;
 use timely::worker::Worker;
 
 use crate::peers::bare::ends;
-use crate::peers::baseline::{rises, slot_of};
+use crate::peers::baseline::{Summary, runs, slot_of};
 use crate::peers::measure::Peer;
 use crate::peers::trie::Tries;
+use crate::peers::ways::WAYS;
 use crate::peers::workload::{
-    Edge, Episode, Event, GAP_MS, HORIZON_MS, Incident, Kind, Link, Output, Place, SLOTS, Said, Step, WAYS,
-    holds,
+    Edge, Episode, Event, HORIZON_MS, Happened, Incident, Kind, Link, Output, Place, Said, Step, fold, holds,
 };
 
 /// Retractions are gathered: an event counts until the next whole multiple of this, in milliseconds.
 const COARSE_MS: i64 = 60_000;
 
 type Rows<'scope, D> = VecCollection<'scope, u64, D, isize>;
-/// What happened when and until when: (place, kind), (onset, over).
-type Occurred = ((Place, Kind), (i64, i64));
+/// What happened where and when.
+type Occurred = ((Place, Kind), Happened);
+/// An effect: itself, and how early it can have begun.
+type Effect = (Episode, i64);
 /// A cause by effect: score, onset of the cause, the cause's place, number of the way.
 type Candidate = (i64, i64, Place, usize);
 /// Onset of the first grave episode, episodes, alerts.
@@ -71,7 +73,8 @@ impl<'a> Plain<'a> {
         let views = Rc::new(RefCell::new(Views::default()));
         let probe = ProbeHandle::new();
         worker.dataflow(|scope| {
-            let stated = signals.to_collection(scope).map(|(place, kind, at)| ((place, kind), (at, at)));
+            let stated =
+                signals.to_collection(scope).map(|(place, kind, at)| ((place, kind), Happened::at(at)));
             let derived = anomalies(samples.to_collection(scope));
             let episodes = episodes(stated.concat(derived));
             let links = links(episodes.clone(), edges.to_collection(scope));
@@ -190,7 +193,7 @@ impl Peer for Plain<'_> {
     }
 }
 
-/// Slots first, then runs of slots that stand out.
+/// Slots first, then runs of slots that rise: all of a series anew whenever one of its slots changes.
 fn anomalies(samples: Rows<'_, (Place, i64, i64)>) -> Rows<'_, Occurred> {
     let slots = samples.map(|(place, at, value)| ((place, slot_of(at)), (at, value))).reduce(
         |_, samples, output: &mut Vec<((i64, i64, i64), isize)>| {
@@ -200,38 +203,27 @@ fn anomalies(samples: Rows<'_, (Place, i64, i64)>) -> Rows<'_, Occurred> {
         },
     );
     slots
-        .map(|((place, _), slot)| (place, slot))
-        .reduce(|_, slots, output: &mut Vec<((i64, i64), isize)>| {
-            let means: Vec<i64> = slots.iter().map(|((.., mean), _)| *mean).collect();
-            let deviates = |index: usize| {
-                SLOTS.0 <= index && rises(&means[index.saturating_sub(SLOTS.1)..index], means[index])
-            };
-            for index in (0..slots.len()).filter(|index| deviates(*index)) {
-                let (first, last, _) = *slots[index].0;
-                let over = slots.get(index + 1).map_or(last, |(after, _)| after.0);
-                output.push(((first, over), 1));
-            }
+        .map(|((place, number), (first, last, mean))| (place, (number, first, last, mean)))
+        .reduce(|_, slots, output: &mut Vec<(Happened, isize)>| {
+            let slots: Vec<Summary> = slots.iter().map(|(slot, _)| **slot).collect();
+            output.extend(runs(&slots).into_iter().map(|run| (run, 1)));
         })
-        .map(|(place, occurred)| ((place, Kind::Errors), occurred))
+        .map(|(place, happened)| ((place, Kind::Errors), happened))
 }
 
-/// Folds repeats: (episode, over).
-fn episodes(occurred: Rows<'_, Occurred>) -> Rows<'_, (Episode, i64)> {
+/// Folds repeats.
+fn episodes(occurred: Rows<'_, Occurred>) -> Rows<'_, (Episode, Happened)> {
     occurred
-        .reduce(|_, occurred, output: &mut Vec<((i64, i64), isize)>| {
-            for ((onset, over), _) in occurred {
-                match output.last_mut() {
-                    Some(((_, until), _)) if *onset <= *until + GAP_MS => *until = *over.max(until),
-                    _ => output.push(((*onset, *over), 1)),
-                }
-            }
+        .reduce(|_, occurred, output: &mut Vec<(Happened, isize)>| {
+            let folded = fold(occurred.iter().map(|(found, _)| **found));
+            output.extend(folded.into_iter().map(|episode| (episode, 1)));
         })
-        .map(|((place, kind), (onset, over))| (Episode { onset, place, kind }, over))
+        .map(|((place, kind), found)| (Episode { onset: found.onset, place, kind }, found))
 }
 
 /// Walks from effects along edges, meets causes, and keeps the best of each effect.
 fn links<'scope>(
-    episodes: Rows<'scope, (Episode, i64)>,
+    episodes: Rows<'scope, (Episode, Happened)>,
     edges: Rows<'scope, Edge>,
 ) -> Rows<'scope, (Episode, Candidate)> {
     let tries = Arc::new(Tries::new());
@@ -242,33 +234,33 @@ fn links<'scope>(
         })
         .arrange_by_key();
     let roots = tries.roots;
-    let mut present =
-        episodes.clone().map(move |(effect, _)| (effect.place, roots[effect.kind.number()], effect));
+    let mut present = episodes
+        .clone()
+        .map(move |(effect, found)| (effect.place, roots[effect.kind.number()], (effect, found.earliest)));
     let mut reached = present.clone();
     for _ in 0..tries.depth() {
         let trie = Arc::clone(&tries);
-        let steps = present.flat_map(move |(place, node, effect)| {
+        let steps = present.flat_map(move |(place, node, effect): (Place, usize, Effect)| {
             let onward = trie.nodes[node].steps.iter();
             onward.map(|(step, next)| ((place, *step), (*next, effect))).collect::<Vec<((Place, Step), _)>>()
         });
         present = steps.arrange_by_key().join_core(edges.clone(), |_, (node, effect), (to, valid)| {
-            holds(*valid, effect.onset).then_some((*to, *node, *effect))
+            holds(*valid, (effect.0.onset, effect.1)).then_some((*to, *node, *effect))
         });
         reached = reached.concat(present.clone());
     }
     let sought = reached
-        .flat_map(move |(place, node, effect)| {
+        .flat_map(move |(place, node, (effect, _))| {
             let ways = tries.nodes[node].ways.iter();
             ways.map(|way| ((place, way.cause), (effect, number(way)))).collect::<Vec<_>>()
         })
         .arrange_by_key();
-    let causes =
-        episodes.map(|(cause, over)| ((cause.place, cause.kind), (cause.onset, over))).arrange_by_key();
+    let causes = episodes.map(|(cause, found)| ((cause.place, cause.kind), found)).arrange_by_key();
     sought
-        .join_core(causes, |(place, _), (effect, number), (onset, over)| {
-            let way = &WAYS[*number];
-            let allowed = *onset != effect.onset && way.allows((*onset, *over), effect.onset);
-            let candidate = (way.score(effect.onset - onset), *onset, *place, *number);
+        .join_core(causes, |(place, _), (effect, number), cause| {
+            let (way, onset) = (&WAYS[*number], cause.onset);
+            let allowed = onset != effect.onset && way.allows(*cause, effect.onset);
+            let candidate = (way.score(effect.onset - onset), onset, *place, *number);
             allowed.then_some((*effect, candidate))
         })
         .reduce(|_, candidates, output| {
@@ -278,13 +270,13 @@ fn links<'scope>(
         })
 }
 
-fn number(way: &'static crate::peers::workload::Way) -> usize {
+fn number(way: &'static crate::peers::ways::Way) -> usize {
     WAYS.iter().position(|known| std::ptr::eq(known, way)).unwrap_or(0)
 }
 
 /// Labels spread along best links, in a loop; then what each group comes to.
 fn incidents<'scope>(
-    episodes: Rows<'scope, (Episode, i64)>,
+    episodes: Rows<'scope, (Episode, Happened)>,
     links: Rows<'scope, (Episode, Candidate)>,
 ) -> Rows<'scope, (i64, Judged)> {
     let links = links.map(|(effect, (_, onset, ..))| (effect.onset, onset));

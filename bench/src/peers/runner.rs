@@ -21,6 +21,9 @@ const REPETITIONS: usize = 5;
 /// Shares of an engine's own capacity at which it is measured, in percent.
 const LOADS: [u32; 3] = [50, 80, 100];
 
+/// What a script ends with when something is not installed; its last line says what.
+const MISSING: i32 = 3;
+
 /// A workload, and where it lies for engines in other languages.
 struct Workload {
     seed: u64,
@@ -117,6 +120,7 @@ fn shown(engine: &str, runs: &Runs, digest: &Digest) -> Value {
         "events_per_s_per_core_most": most,
         "spread_percent": if 0.0 < middle { (most - least) / middle * 100.0 } else { 0.0 },
         "events_per_s": median(of(|run| run.events as f64 / run.wall_s.max(1e-9))),
+        "events_per_processor_s": median(of(|run| run.events as f64 / run.cpu_s.max(0.01))),
         "processor_s": median(of(|run| run.cpu_s)),
         "p50_ms": at_80["p50_ms"],
         "p99_ms": at_80["p99_ms"],
@@ -128,6 +132,16 @@ fn shown(engine: &str, runs: &Runs, digest: &Digest) -> Value {
         "digest": digest.to_string(),
         "version": runs.capacity.first().and_then(|run| run.version.clone()).unwrap_or_else(|| built_in(engine)),
     })
+}
+
+/// Folder of an engine's script, and what else it is told; `None` if it runs in this program.
+fn script(engine: &str) -> Option<(&str, Option<&str>)> {
+    match engine {
+        "flink-heap" => Some(("flink", Some("heap"))),
+        "flink-rocksdb" => Some(("flink", Some("rocksdb"))),
+        "dbsp" | "duckdb" | "kafka-streams" => Some((engine, None)),
+        _ => None,
+    }
 }
 
 /// What an engine takes by one core: neither idle time nor a second core flatters.
@@ -146,7 +160,7 @@ fn built_in(engine: &str) -> String {
 fn batch(engine: &str) -> usize {
     match engine {
         "duckdb" => 20_000,
-        "kgroot" | "plain-differential" => 2_000,
+        "kgroot" | "plain-differential" | "dbsp" => 10_000,
         _ => 500,
     }
 }
@@ -184,14 +198,14 @@ impl Workload {
         let output = self.folder.join("output");
         let (events, ways) = (self.folder.join("events"), self.folder.join("ways"));
         let (batch, rate) = (batch(engine).to_string(), rate.to_string());
-        let mut command = match engine {
-            "duckdb" => {
-                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(engine).join("run.sh");
+        let mut command = match script(engine) {
+            Some((folder, more)) => {
+                let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(folder).join("run.sh");
                 let mut command = Command::new("bash");
-                command.arg(script).args([&events, &ways]).args([&batch, &rate]).arg(&output);
+                command.arg(script).args([&events, &ways]).args([&batch, &rate]).arg(&output).args(more);
                 command
             }
-            _ => {
+            None => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.args(["--child", engine, &self.seed.to_string(), &self.size.services.to_string()]);
                 command.args([&self.size.duration_ms.to_string(), &batch, &rate]).arg(&output);
@@ -200,6 +214,9 @@ impl Workload {
         };
         let ran = command.output().with_context(|| format!("start {engine}"))?;
         let (told, complaint) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        if ran.status.code() == Some(MISSING) {
+            bail!("{}", complaint.lines().last().unwrap_or("something is not installed"));
+        }
         if !ran.status.success() {
             let last: Vec<&str> = complaint.lines().rev().take(6).collect();
             bail!("it ended with {}: {}", ran.status, last.into_iter().rev().collect::<Vec<_>>().join(" | "));

@@ -1,6 +1,7 @@
 //! The ways of the rules as one trie for each kind of effect: rules that share the beginning of a path share its walk.
 
-use crate::peers::workload::{Kind, Step, WAYS, Way};
+use crate::peers::ways::{WAYS, Way};
+use crate::peers::workload::{Kind, Step};
 
 /// A place in the walk: where to go on, and what to look for here.
 #[derive(Debug, Default)]

@@ -20,11 +20,18 @@ pub const SKEW_MS: i64 = 2_000;
 /// An edge counts this long before it begins and after it ends, in milliseconds.
 pub const SLACK_MS: i64 = 300_000;
 /// Width of a slot of samples, in milliseconds.
-pub const SLOT_MS: i64 = 60_000;
-/// Slots before one that is judged: at least, and at most looked at.
-pub const SLOTS: (usize, usize) = (8, 30);
+pub const SLOT_MS: i64 = 15_000;
+/// Usual slots before one that is judged: at least, and at most looked at. After so many that deviate they are usual.
+pub const SLOTS: (usize, usize) = (8, 40);
+/// Slots that a deviation lasts, from the last good one.
+pub const LASTS_SLOTS: i64 = 2;
+/// The least spread of a series, in millionths.
+pub const FLOOR_MICRO: i64 = 10_000;
 /// Event time that passes after the last event, so that everything is settled, in milliseconds.
-pub const AFTER_MS: i64 = SETTLED_MS + SLOT_MS;
+pub const AFTER_MS: i64 = SETTLED_MS + 60_000;
+/// Incidents that began later than this before the end are not compared, in milliseconds: what is grave only once it has
+/// lasted, as errors are to kgroot, must have had the time.
+pub const YOUNG_MS: i64 = AFTER_MS + 300_000;
 
 /// A thing in production: a number that tells what it is in its first digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -166,107 +173,19 @@ impl Verb {
     }
 }
 
-/// One way from an effect to the place of its cause, by one rule.
-#[derive(Clone, Copy, Debug)]
-pub struct Way {
-    /// The rule's id in the catalogue.
-    pub rule: &'static str,
-    /// What the cause is.
-    pub cause: Kind,
-    /// What the effect is.
-    pub effect: Kind,
-    /// From the effect's place to the cause's place.
-    pub steps: &'static [Step],
-    /// How long before the effect's onset the cause may have been seen last, in milliseconds.
-    pub window_ms: i64,
-    /// 0 to 100.
-    pub strength: i64,
-}
-
-const S: Step = Step::Selected;
-const C: Step = Step::Called;
-const B: Step = Step::Selector;
-
-macro_rules! ways {
-    ($($rule:literal $cause:ident -> $effect:ident $steps:expr, $minutes:literal, $strength:literal;)*) => {
-        /// The rules, a row for each pair of kinds and path.
-        pub const WAYS: &[Way] = &[$(Way {
-            rule: $rule, cause: Kind::$cause, effect: Kind::$effect, steps: &$steps, window_ms: $minutes * 60_000, strength: $strength,
-        }),*];
-    };
-}
-
-ways! {
-    "R11h" Errors -> Errors [C], 5, 90;
-    "R20" Image -> Container [Step::Owner], 15, 60;
-    "R20" Image -> Readiness [Step::Owner], 15, 60;
-    "R28" Container -> Endpoints [S], 10, 90;
-    "R29" Readiness -> Endpoints [S], 5, 90;
-    "R31" Endpoints -> Readiness [B, C], 5, 30;
-    "R31" Endpoints -> Readiness [B, C, C], 5, 30;
-    "R31" Endpoints -> Readiness [B, C, C, C], 5, 30;
-    "R31" Errors -> Readiness [B, C], 5, 30;
-    "R31" Errors -> Readiness [B, C, C], 5, 30;
-    "R31" Errors -> Readiness [B, C, C, C], 5, 30;
-    "R32" Endpoints -> Errors [], 5, 90;
-    "R32" Endpoints -> Errors [C], 5, 90;
-    "R32" Endpoints -> Errors [C, C], 5, 90;
-    "R32" Endpoints -> Errors [C, C, C], 5, 90;
-    "R32c" Endpoints -> Alert [], 10, 90;
-    "R32c" Endpoints -> Alert [C], 10, 90;
-    "R32c" Endpoints -> Alert [C, C], 10, 90;
-    "R32c" Endpoints -> Alert [C, C, C], 10, 90;
-    "R32c" Errors -> Alert [], 10, 90;
-    "R32c" Errors -> Alert [C], 10, 90;
-    "R32c" Errors -> Alert [C, C], 10, 90;
-    "R32c" Errors -> Alert [C, C, C], 10, 90;
-    "R32j" Container -> Alert [S], 10, 30;
-    "R32j" Container -> Alert [C, S], 10, 30;
-    "R32j" Container -> Alert [C, C, S], 10, 30;
-    "R32j" Container -> Alert [C, C, C, S], 10, 30;
-    "R32j" Endpoints -> Alert [], 10, 30;
-    "R32k" Errors -> Errors [C], 5, 60;
-    "R32k" Errors -> Errors [C, C], 5, 60;
-    "R32k" Errors -> Errors [C, C, C], 5, 60;
-    "R51" Node -> Container [Step::RunsOn], 10, 90;
-    "R51" Node -> Readiness [Step::RunsOn], 10, 90;
-    "R51c" Node -> Endpoints [S, Step::RunsOn], 10, 90;
-}
-
-/// Weight of a way by its number of steps, in thousandths.
-const HOPS: [i64; 5] = [1_000, 950, 900, 820, 740];
-
-/// Weight of a way of so many steps, in thousandths.
-pub fn hop(steps: usize) -> i64 {
-    HOPS[steps.min(HOPS.len() - 1)]
-}
-
-impl Way {
-    /// Strength of a link over this way whose cause began `lag_ms` before its effect, 0 to 1000.
-    pub fn strength(&self, lag_ms: i64) -> i64 {
-        let quarter = self.window_ms / 4;
-        let near = if lag_ms <= quarter {
-            1_000
-        } else {
-            1_000 - 400 * (lag_ms - quarter).min(self.window_ms) / self.window_ms
-        };
-        self.strength * 10 * hop(self.steps.len()) / 1_000 * near / 1_000
+/// Episodes of one kind on one place, of what happened in the order of its onset.
+pub fn fold(happened: impl IntoIterator<Item = Happened>) -> Vec<Happened> {
+    let mut episodes: Vec<Happened> = Vec::new();
+    for found in happened {
+        match episodes.last_mut() {
+            Some(known) if found.onset <= known.over + GAP_MS => {
+                known.over = known.over.max(found.over);
+                known.earliest = known.earliest.min(found.earliest);
+            }
+            _ => episodes.push(found),
+        }
     }
-
-    /// Whether an episode that began at `onset` and was over at `over` can have caused one that began at `effect`.
-    pub fn allows(&self, (onset, over): (i64, i64), effect: i64) -> bool {
-        let in_order = match self.cause.spec().layer.cmp(&self.effect.spec().layer) {
-            std::cmp::Ordering::Less => onset <= effect + SKEW_MS,
-            std::cmp::Ordering::Equal => onset <= effect,
-            std::cmp::Ordering::Greater => onset < effect,
-        };
-        in_order && effect - over <= self.window_ms && effect - onset <= self.window_ms.max(HORIZON_MS)
-    }
-
-    /// What the best cause has the most of; the later onset decides where two have the same.
-    pub fn score(&self, lag_ms: i64) -> i64 {
-        self.strength(lag_ms) + self.cause.spec().prior * 2
-    }
+    episodes
 }
 
 /// An edge between two places.
@@ -289,9 +208,27 @@ pub struct Edge {
 /// Still holds.
 pub const OPEN: i64 = i64::MAX;
 
-/// Whether an edge of an interval counts for an effect.
-pub fn holds((valid_from, valid_to): (i64, i64), effect: i64) -> bool {
-    valid_from <= effect + SLACK_MS && effect <= valid_to.saturating_add(SLACK_MS)
+/// Whether an edge of an interval counts for an effect of this onset that can have begun as early as that.
+pub fn holds((valid_from, valid_to): (i64, i64), (onset, earliest): (i64, i64)) -> bool {
+    valid_from <= onset + SLACK_MS && earliest <= valid_to.saturating_add(SLACK_MS)
+}
+
+/// When something happened, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Happened {
+    /// When it was seen first.
+    pub onset: i64,
+    /// When it can have begun: an anomaly after the last good sample, all else at its onset.
+    pub earliest: i64,
+    /// When it was seen last, or had ended.
+    pub over: i64,
+}
+
+impl Happened {
+    /// Something of one instant.
+    pub fn at(at: i64) -> Happened {
+        Happened { onset: at, earliest: at, over: at }
+    }
 }
 
 /// What an event says.
@@ -299,7 +236,7 @@ pub fn holds((valid_from, valid_to): (i64, i64), effect: i64) -> bool {
 pub enum Said {
     /// Something happened to a place.
     Signal(Place, Kind),
-    /// A number of failed requests of a service, in thousandths.
+    /// A number of failed requests of a service, in millionths.
     Sample(Place, i64),
     /// An edge holds, or held.
     Edge(Edge),
@@ -364,7 +301,7 @@ pub struct Incident {
     pub alerts: u64,
 }
 
-/// What is compared: links and incidents that began within [`COMPARED_MS`] of the end.
+/// What is compared: links and incidents that began within [`COMPARED_MS`] of the end; incidents before [`YOUNG_MS`] of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// Best links.
@@ -378,7 +315,8 @@ impl Output {
     #[must_use]
     pub fn compared(mut self, end: i64) -> Output {
         self.links.retain(|link| end - COMPARED_MS <= link.effect.onset);
-        self.incidents.retain(|incident| end - COMPARED_MS <= incident.started_at);
+        let compared = end - COMPARED_MS..=end - YOUNG_MS;
+        self.incidents.retain(|incident| compared.contains(&incident.started_at));
         self.links.sort_unstable();
         self.incidents.sort_unstable();
         self
