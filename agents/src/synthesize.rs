@@ -20,7 +20,6 @@ use schemas::view::{ChainRow, EpisodeRow, Hypothesis, IncidentRow};
 use crate::evidence::Known;
 use crate::scope::Resolved;
 use crate::synthesize::rule_out::rule_out;
-use crate::synthesize::runbook;
 use crate::synthesize::statements::{statements, summary};
 use crate::synthesize::suspects::{Suspect, suspects};
 

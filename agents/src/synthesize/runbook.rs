@@ -161,7 +161,7 @@ fn propose(
 }
 
 /// Names an action with its arguments, so that an approval of it is worth nothing for another.
-pub fn digest(tenant: &TenantId, action: &str, arguments: &Value) -> String {
+pub(crate) fn digest(tenant: &TenantId, action: &str, arguments: &Value) -> String {
     // Keys of a `Value` are in order: the same arguments have the same text.
     let arguments = arguments.to_string();
     format!("act_{:032x}", hash128(&[tenant.as_str().as_bytes(), action.as_bytes(), arguments.as_bytes()]))

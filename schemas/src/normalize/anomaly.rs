@@ -78,7 +78,9 @@ pub fn anomaly_severity(kind: Kind, entity: EntityKind, magnitude: u32, lasted_m
 pub fn spread_floor_micro(metric: &str) -> i64 {
     let name = metric.to_ascii_lowercase();
     match () {
-        () if name.starts_with("span.") && (name.ends_with("_us") || name.starts_with(OWN_TIME)) => SPAN_FLOOR_MICRO,
+        () if name.starts_with("span.") && (name.ends_with("_us") || name.starts_with(OWN_TIME)) => {
+            SPAN_FLOOR_MICRO
+        }
         () if name.contains("percent") => 1_000_000,
         () if ["error", "5xx", "fail", "success", "availab"].iter().any(|word| name.contains(word)) => 10_000,
         () => 1,
