@@ -5,6 +5,7 @@ pub mod baseline;
 pub mod engine;
 pub mod generate;
 pub mod groups;
+pub mod guard;
 pub mod measure;
 #[cfg(test)]
 mod naive;

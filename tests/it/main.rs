@@ -15,6 +15,7 @@ mod event_log;
 mod export;
 mod faults;
 mod feedback;
+mod guard;
 mod histories;
 mod hostile;
 mod kafka;

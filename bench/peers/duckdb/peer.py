@@ -47,7 +47,7 @@ CREATE MACRO deviates(usual, m, x) AS CASE WHEN 6 * spread(distances(usual, m), 
 CREATE MACRO verdict(usual, x) AS CASE WHEN len(usual) < 8 THEN 0
   ELSE list_transform([middle(list_sort(usual))], lambda m: deviates(usual, m, x))[1] END;
 CREATE MACRO told(known, x, v) AS {'mean': x,
-  'usual': CASE WHEN v = 0 THEN list_append(known.usual, x)[-40:] WHEN len(known.unusual) = 39
+  'usual': CASE WHEN v = 0 THEN list_append(known.usual, x)[-60:] WHEN len(known.unusual) = 39
     THEN list_append(known.unusual, x)[-8:] ELSE known.usual END,
   'unusual': CASE WHEN v = 0 OR len(known.unusual) = 39 THEN []::BIGINT[] ELSE list_append(known.unusual, x) END,
   'verdicts': list_append(known.verdicts, v)};

@@ -6,7 +6,8 @@ import java.util.Arrays;
 public class Series {
     private static final long SLOT_MS = 15_000;
     private static final int LEAST = 8;
-    private static final int MOST = 40;
+    private static final int MOST = 60;
+    private static final int STAYS = 40;
     private static final long FLOOR_MICRO = 10_000;
 
     public long slot;
@@ -114,11 +115,11 @@ public class Series {
         if (rises == 0) {
             unusual = new long[0];
             usual = with(usual, mean, MOST);
-        } else if (unusual.length == MOST - 1) {
+        } else if (unusual.length == STAYS - 1) {
             usual = with(unusual, mean, LEAST);
             unusual = new long[0];
         } else {
-            unusual = with(unusual, mean, MOST);
+            unusual = with(unusual, mean, STAYS);
         }
     }
 

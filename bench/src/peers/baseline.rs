@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::peers::workload::{FLOOR_MICRO, Happened, LASTS_SLOTS, SLOT_MS, SLOTS};
+use crate::peers::workload::{FLOOR_MICRO, Happened, LASTS_SLOTS, SLOT_MS, SLOTS, STAYS_SLOTS};
 
 /// The slot of an instant.
 pub fn slot_of(at: i64) -> i64 {
@@ -30,8 +30,8 @@ impl Usual {
             return None;
         }
         self.unusual.push(mean);
-        if self.unusual.len() == SLOTS.1 {
-            let level = self.unusual.split_off(SLOTS.1 - SLOTS.0);
+        if self.unusual.len() == STAYS_SLOTS {
+            let level = self.unusual.split_off(STAYS_SLOTS - SLOTS.0);
             self.unusual.clear();
             self.values.clear();
             self.sorted.clear();

@@ -16,8 +16,8 @@ const PODS: u32 = 4;
 const PODS_OF_NODE: u32 = 20;
 /// How often an edge is told again, in milliseconds: less than the horizon.
 const TOLD_MS: i64 = 2_400_000;
-/// Between two samples of a service, in milliseconds.
-const SAMPLE_MS: i64 = 20_000;
+/// Between two samples of a service, in milliseconds: no slot is without one.
+const SAMPLE_MS: i64 = 10_000;
 /// A service that was in trouble is left alone for so long, in milliseconds: its baseline stays one of good times.
 const SPARED_MS: i64 = 720_000;
 /// Where events begin: a whole number of slots.

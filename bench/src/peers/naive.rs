@@ -11,7 +11,7 @@ use crate::peers::generate::{Size, generate};
 use crate::peers::ways::WAYS;
 use crate::peers::workload::{
     Edge, Episode, Event, FLOOR_MICRO, GAP_MS, Happened, Incident, KINDS, Kind, LASTS_SLOTS, Link, Output,
-    Place, SLOTS, Said, Step, end, holds,
+    Place, SLOTS, STAYS_SLOTS, Said, Step, end, holds,
 };
 
 /// An episode and its times.
@@ -70,8 +70,8 @@ fn anomalies(slots: &BTreeMap<i64, Vec<(i64, i64)>>) -> Vec<Happened> {
             continue;
         }
         unusual.push(mean);
-        if unusual.len() == SLOTS.1 {
-            usual = unusual[SLOTS.1 - SLOTS.0..].to_vec();
+        if unusual.len() == STAYS_SLOTS {
+            usual = unusual[STAYS_SLOTS - SLOTS.0..].to_vec();
             unusual.clear();
         }
     }

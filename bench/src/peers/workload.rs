@@ -21,8 +21,10 @@ pub const SKEW_MS: i64 = 2_000;
 pub const SLACK_MS: i64 = 300_000;
 /// Width of a slot of samples, in milliseconds.
 pub const SLOT_MS: i64 = 15_000;
-/// Usual slots before one that is judged: at least, and at most looked at. After so many that deviate they are usual.
-pub const SLOTS: (usize, usize) = (8, 40);
+/// Usual slots before one that is judged: at least, and at most looked at.
+pub const SLOTS: (usize, usize) = (8, 60);
+/// After so many slots that deviate, the last of them are usual.
+pub const STAYS_SLOTS: usize = 40;
 /// Slots that a deviation lasts, from the last good one.
 pub const LASTS_SLOTS: i64 = 2;
 /// The least spread of a series, in millionths.

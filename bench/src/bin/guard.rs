@@ -1,0 +1,35 @@
+//! `guard [--record FILE]`: the engine's throughput per core in thousandths of plain differential's and of the bare program's.
+//!
+//! Prints one JSON document. With `--record` it adds a line `commit,to_plain_milli,to_bare_milli` to a file; that of the
+//! repository is `bench/peers/ratios.csv`.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use bench::peers::guard::ratios;
+
+/// As in `kgroot`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Services of the cluster, and repetitions.
+const SIZE: (u32, usize) = (100, 5);
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let record = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => None,
+        ["--record", file] => Some((*file).to_owned()),
+        _ => bail!("usage: guard [--record FILE]"),
+    };
+    let found = ratios(SIZE.0, SIZE.1)?;
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&found)?)?;
+    let Some(file) = record else { return Ok(()) };
+    let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().context("run git")?;
+    let commit = String::from_utf8_lossy(&commit.stdout).trim().to_owned();
+    let mut lines = OpenOptions::new().append(true).create(true).open(&file).with_context(|| format!("open {file}"))?;
+    writeln!(lines, "{commit},{},{}", found.to_plain_milli, found.to_bare_milli)?;
+    Ok(())
+}
