@@ -29,7 +29,8 @@ fn main() -> Result<()> {
     let Some(file) = record else { return Ok(()) };
     let commit = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().context("run git")?;
     let commit = String::from_utf8_lossy(&commit.stdout).trim().to_owned();
-    let mut lines = OpenOptions::new().append(true).create(true).open(&file).with_context(|| format!("open {file}"))?;
+    let mut lines =
+        OpenOptions::new().append(true).create(true).open(&file).with_context(|| format!("open {file}"))?;
     writeln!(lines, "{commit},{},{}", found.to_plain_milli, found.to_bare_milli)?;
     Ok(())
 }

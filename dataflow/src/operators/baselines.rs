@@ -160,13 +160,15 @@ impl Baseline {
             return None;
         }
         let median = self.sorted[(count - 1) / 2];
+        let distance = i128::from(mean) - i128::from(median);
+        // No spread is less than this: what lies within it needs no look at all values.
+        let least = (i128::from(median).abs() / 10).max(i128::from(floor));
+        if distance.abs() <= DEVIATION * least {
+            return None;
+        }
         // The middle and the ninth tenth of the distances: a series of rare bursts is wide although its middle is calm.
         let (middle, ninth) = self.distances((count - 1) / 2, count * 9 / 10);
-        let spread = (i128::from(middle) * 3 / 2)
-            .max(i128::from(ninth) * 3 / 5)
-            .max(i128::from(median).abs() / 10)
-            .max(i128::from(floor));
-        let distance = i128::from(mean) - i128::from(median);
+        let spread = least.max(i128::from(middle) * 3 / 2).max(i128::from(ninth) * 3 / 5);
         let magnitude = (distance.abs() * 10 / spread).min(MAGNITUDE_MAX);
         let magnitude = u32::try_from(magnitude).unwrap_or(u32::MAX);
         (DEVIATION * spread < distance.abs()).then_some(Deviation { up: 0 < distance, median, magnitude })

@@ -12,11 +12,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
             file: "operators/episodes.rs",
             old: "let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, count));
         let first = runs.next().map(|first| runs.fold(first, join));
-        first.map(|run| (subject.clone(), (*slot, run))).into_iter().collect()",
-            new: "let hashed: std::collections::HashMap<&Occurrence, Diff> = occurrences.iter().collect();
+        first.map(|run| (subject.clone(), (*slot, run)))",
+            new: "let hashed: std::collections::HashMap<&Arc<Occurrence>, Diff> = occurrences.iter().collect();
         let mut runs = hashed.into_iter().map(|(occurrence, count)| run(occurrence, count));
         let first = runs.next().map(|first| runs.fold(first, join));
-        first.map(|run| (subject.clone(), (*slot, run))).into_iter().collect()",
+        first.map(|run| (subject.clone(), (*slot, run)))",
         }],
     },
     Mutant {
@@ -41,9 +41,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("histories", 300),
         edits: &[Edit {
             file: "operators/current.rs",
-            old: "revisions.last().map(|event| (*tenant, event.clone())).into_iter().collect()",
+            old: "revisions.last().map(|event| (*tenant, event.clone()))",
             new: "let latest = revisions.distinct().max_by_key(|event| event.cite.seq);
-        latest.map(|event| (*tenant, event.clone())).into_iter().collect()",
+        latest.map(|event| (*tenant, event.clone()))",
         }],
     },
     Mutant {
@@ -98,8 +98,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("histories", 300),
         edits: &[Edit {
             file: "operators/admit.rs",
-            old: "known.delivery.content == delivery.content",
-            new: "known.delivery.key == delivery.key",
+            old: "known.content == delivery.content",
+            new: "known.key == delivery.key",
         }],
     },
     Mutant {
