@@ -23,6 +23,8 @@ const RESOURCES: [&str; 6] = [
     "trace.own_errors",
     "trace.own_time",
 ];
+/// Those of them that leave out what callees did.
+const BY_ITSELF: [&str; 2] = ["trace.own_errors", "trace.own_time"];
 /// Kinds that users feel.
 const SYMPTOMS: [&str; 3] = ["trace.latency", "trace.median_latency", "trace.error_rate"];
 /// The usual window of a rate, in milliseconds: what begins within it begins together.
@@ -166,13 +168,16 @@ impl<'a> Scene<'a> {
         found
     }
 
-    /// Symptoms that trouble at an entity explains, twice as much where they touch it as where they only need it.
-    fn explained(&self, entity: &Entity, since: Option<i64>) -> (u64, Vec<&'a EpisodeRow>) {
+    /// Symptoms that trouble at an entity explains, twice as much where they touch it as where they only need it. What
+    /// traces say of an entity by itself leaves out its callees: it does not explain the calls that it makes.
+    fn explained(&self, entity: &Entity, since: Option<i64>, by_itself: bool) -> (u64, Vec<&'a EpisodeRow>) {
         let (mut weight, mut explains) = (0, Vec::new());
         for clue in &self.symptoms {
             let last = clue.ends.last().map(|end| self.needs(end)).unwrap_or_default();
+            let touched =
+                if by_itself { clue.ends.last() == Some(entity) } else { clue.ends.contains(entity) };
             let share = match () {
-                () if clue.ends.contains(entity) => 2,
+                () if touched => 2,
                 () if last.contains(entity) => 1,
                 () => continue,
             };
@@ -193,7 +198,8 @@ impl<'a> Scene<'a> {
                 continue;
             }
             let onset = clue.row.onset.0;
-            let (mut weight, mut explains) = self.explained(entity, Some(onset));
+            let (mut weight, mut explains) =
+                self.explained(entity, Some(onset), BY_ITSELF.contains(&clue.row.kind.id()));
             weight += 2 * strength(clue.row.magnitude);
             if clue.row.kind.id() == "metric.memory_high" {
                 // Memory that grows costs processor time: to fill it, to collect it, to reclaim it.
@@ -245,7 +251,7 @@ impl<'a> Scene<'a> {
                 Some(measured) => (slow.copied().unwrap_or(0), *measured),
                 None => (1, 1),
             };
-            let (weight, explains) = self.explained(entity, None);
+            let (weight, explains) = self.explained(entity, None, false);
             let score = self.fresh(strongest.row, weight * SCALE * slow / (2 * measured.max(1)));
             found.push(Scored { entity: entity.clone(), episode: strongest.row, explains, score });
         }
@@ -289,4 +295,76 @@ fn call(entity: &Entity) -> Option<(Entity, Entity)> {
 fn strength(magnitude: u32) -> u64 {
     let quarters = |value: u32| u64::from(u128::from(value.max(1)).pow(4).ilog2());
     (quarters(magnitude) + 4).saturating_sub(quarters(THRESHOLD))
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::catalogue::Kind;
+    use schemas::ids::EpisodeId;
+
+    use super::*;
+
+    fn service(name: &str) -> Entity {
+        Entity::namespaced(EntityKind::Service, "shop", name)
+    }
+
+    fn row(entity: Entity, kind: &str, onset: i64, magnitude: u32) -> EpisodeRow {
+        let kind = Kind::named(kind);
+        let onset = EventTime(onset);
+        EpisodeRow {
+            episode_id: EpisodeId(u64::from(magnitude)),
+            entity,
+            kind,
+            class: kind.spec().class,
+            onset,
+            earliest: onset,
+            last: onset.plus_ms(60_000),
+            ended: None,
+            count: 1,
+            severity: kind.spec().severity,
+            event_ids: Vec::new(),
+            detail: String::new(),
+            magnitude,
+        }
+    }
+
+    /// Web calls pay, and that call is slow.
+    fn scene<'a>(call: &'a EpisodeRow, resource: &'a EpisodeRow, from: i64) -> Scene<'a> {
+        let clue = |row: &'a EpisodeRow, ends: &[&str]| Clue {
+            row,
+            ends: ends.iter().map(|name| service(name)).collect(),
+        };
+        let counted = || ["web", "pay"].into_iter().map(|name| (service(name), 1)).collect();
+        Scene {
+            resources: vec![clue(resource, &[&resource.entity.name])],
+            symptoms: vec![clue(call, &["web", "pay"])],
+            calls: BTreeMap::from([(service("web"), BTreeSet::from([service("pay")]))]),
+            measured: counted(),
+            slow: counted(),
+            from: EventTime(from),
+        }
+    }
+
+    fn slow_call() -> EpisodeRow {
+        row(Entity::namespaced(EntityKind::Call, "shop", "web->pay"), "trace.latency", 600_000, 900)
+    }
+
+    #[test]
+    fn own_time_explains_the_calls_that_are_answered_and_not_those_that_are_made() {
+        let call = slow_call();
+        let explains = |name: &str, kind: &str| {
+            let resource = row(service(name), kind, 600_000, 100);
+            scene(&call, &resource, 0).resources()[0].explains.len()
+        };
+        assert_eq!(explains("pay", "trace.own_time"), 1);
+        assert_eq!(explains("web", "trace.own_time"), 0);
+        assert_eq!(explains("web", "metric.cpu_high"), 1, "a starved caller waits longer for its answers");
+    }
+
+    #[test]
+    fn what_began_before_the_stretch_counts_half() {
+        let (call, resource) = (slow_call(), row(service("pay"), "metric.cpu_high", 590_000, 100));
+        let score = |from: i64| scene(&call, &resource, from).resources()[0].score;
+        assert_eq!(score(590_001), score(590_000) / 2);
+    }
 }
