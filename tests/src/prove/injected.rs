@@ -133,8 +133,11 @@ async fn case(
         let answer = equipped.investigate(&question, None).await.map_err(|error| error.to_string())?.answer;
         let alone = plain.investigate(&question, None).await.map_err(|error| error.to_string())?.answer;
         judge(&answer, &alone, order)?;
-        if words != "flurbel quux?" && asked::conclusion(&answer) != twin {
-            return Err("another ranking than where nothing is ordered".to_owned());
+        let concluded = asked::conclusion(&answer);
+        if words != "flurbel quux?" && concluded != twin {
+            return Err(format!(
+                "another ranking than where nothing is ordered: {concluded:?}, not {twin:?}"
+            ));
         }
     }
     if written.calls() != 0 {

@@ -13,7 +13,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
             old: "let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, count));
         let first = runs.next().map(|first| runs.fold(first, join));
         first.map(|run| (subject.clone(), (*slot, run)))",
-            new: "let hashed: std::collections::HashMap<&Arc<Occurrence>, Diff> = occurrences.iter().collect();
+            new:
+                "let hashed: std::collections::HashMap<&Arc<Occurrence>, Diff> = occurrences.iter().collect();
         let mut runs = hashed.into_iter().map(|(occurrence, count)| run(occurrence, count));
         let first = runs.next().map(|first| runs.fold(first, join));
         first.map(|run| (subject.clone(), (*slot, run)))",
