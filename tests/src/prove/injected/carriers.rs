@@ -16,6 +16,8 @@ pub(super) struct Carrier {
 enum Way {
     /// It is added to what is said under these keys.
     Appended(&'static [&'static str]),
+    /// It is added to the bodies of log lines, and not to names of services: those are who somebody is, not what is said.
+    Line,
     /// It becomes a field of objects under this key, or of the document itself.
     Field(&'static str, &'static str),
     /// It is an attribute of OpenTelemetry under this name.
@@ -26,7 +28,7 @@ enum Way {
 
 /// The carriers.
 pub(super) const CARRIERS: [Carrier; 12] = [
-    Carrier { name: "log line", family: "otel", way: Way::Appended(&["stringValue"]) },
+    Carrier { name: "log line", family: "otel", way: Way::Line },
     Carrier { name: "event message", family: "k8s-events", way: Way::Appended(&["message"]) },
     Carrier { name: "span attribute", family: "otel", way: Way::Attribute("db.statement") },
     Carrier { name: "user agent", family: "otel", way: Way::Attribute("user_agent.original") },
@@ -60,12 +62,25 @@ pub(super) fn recording(scenario: &Scenario, carrier: &Carrier, text: &str) -> S
 fn carry(document: &mut Value, way: &Way, text: &str) {
     match way {
         Way::Appended(keys) => append(document, keys, text),
+        Way::Line => line(document, text),
         Way::Field(within, name) => {
             let noted = if *name == "annotations" { json!({ "note": text }) } else { json!(text) };
             field(document, within, name, &noted);
         }
         Way::Attribute(name) => attribute(document, name, text),
         Way::Unreadable => {}
+    }
+}
+
+fn line(value: &mut Value, text: &str) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if key == "body" { append(value, &["stringValue"], text) } else { line(value, text) }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| line(item, text)),
+        _ => {}
     }
 }
 
