@@ -308,7 +308,7 @@ mod tests {
         Entity::namespaced(EntityKind::Service, "shop", name)
     }
 
-    fn row(entity: Entity, kind: &str, onset: i64, magnitude: u32) -> EpisodeRow {
+    fn row(entity: Entity, kind: &'static str, onset: i64, magnitude: u32) -> EpisodeRow {
         let kind = Kind::named(kind);
         let onset = EventTime(onset);
         EpisodeRow {
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn own_time_explains_the_calls_that_are_answered_and_not_those_that_are_made() {
         let call = slow_call();
-        let explains = |name: &str, kind: &str| {
+        let explains = |name: &str, kind: &'static str| {
             let resource = row(service(name), kind, 600_000, 100);
             scene(&call, &resource, 0).resources()[0].explains.len()
         };
