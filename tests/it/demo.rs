@@ -89,12 +89,8 @@ fn the_committed_recording_is_what_the_generator_makes() {
 
 #[test]
 fn the_binary_prints_one_json_document_and_exits_with_zero() {
-    let cargo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "-q", "-p", "deploy", "--bin", "kgroot", "--", "demo", "--once", "--output", "json"])
-        .current_dir(cargo)
-        .output()
-        .unwrap();
+    let mut demo = Command::new(tests::binary::binary().unwrap());
+    let output = demo.args(["demo", "--once", "--output", "json"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["alerts"].as_array().unwrap().len(), 1);

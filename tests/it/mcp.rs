@@ -10,7 +10,6 @@ use crate::parquet::python;
 use crate::program::{root, until};
 
 const LISTEN: &str = "127.0.0.1:18767";
-const KGROOT: [&str; 7] = ["run", "-q", "-p", "deploy", "--bin", "kgroot", "--"];
 
 /// `kgroot demo`, which serves its outage; ended when dropped.
 struct Demo(Child);
@@ -58,8 +57,9 @@ fn minutes(at: &Value, minutes: i64) -> String {
 fn the_official_client_explains_the_demo_over_http_and_over_the_bridge() {
     let Some(python) = python() else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut demo = Command::new(env!("CARGO"));
-    demo.args(KGROOT).args(["demo", "--listen", LISTEN]).current_dir(root());
+    let kgroot = tests::binary::binary().unwrap();
+    let mut demo = Command::new(&kgroot);
+    demo.args(["demo", "--listen", LISTEN]);
     let _demo = Demo(demo.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     let incidents = async || get("/api/v1/incidents?tenant_id=shop").await;
     let incidents = runtime.block_on(until("the demo serves", incidents));
@@ -84,9 +84,8 @@ fn the_official_client_explains_the_demo_over_http_and_over_the_bridge() {
     ]);
     let url = format!("http://{LISTEN}/mcp");
     let (by_query, base) = (format!("{url}?tenant_id=shop"), format!("http://{LISTEN}"));
-    let mut bridge = vec!["stdio", env!("CARGO")];
-    bridge.extend(KGROOT);
-    bridge.extend(["mcp", "--server", &base, "--tenant", "shop"]);
+    let kgroot = kgroot.display().to_string();
+    let bridge = vec!["stdio", &kgroot, "mcp", "--server", &base, "--tenant", "shop"];
     let ways: [(&str, Vec<&str>, &str); 4] = [
         ("legacy", vec!["http", &url, "x-tenant-id=shop"], "2025-11-25"),
         ("auto", vec!["http", &by_query], "2026-07-28"),
@@ -141,10 +140,8 @@ fn the_official_client_explains_the_demo_over_http_and_over_the_bridge() {
 #[test]
 fn the_bridge_says_that_nobody_is_there() {
     let request = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-    let mut bridge = Command::new(env!("CARGO"))
-        .args(KGROOT)
+    let mut bridge = Command::new(tests::binary::binary().unwrap())
         .args(["mcp", "--server", "http://127.0.0.1:9", "--tenant", "shop"])
-        .current_dir(root())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

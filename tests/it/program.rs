@@ -33,15 +33,15 @@ impl Drop for Program {
 impl Program {
     /// `kgroot run` with keys set.
     pub(crate) fn run(listen: &str, set: &[String]) -> Self {
-        let mut command = Command::new(env!("CARGO"));
-        command.args(["run", "-q", "-p", "deploy", "--bin", "kgroot", "--", "run"]).current_dir(root());
+        let mut command = Command::new(tests::binary::binary().unwrap());
+        command.arg("run").current_dir(root());
         Self::start(command, listen, set)
     }
 
     /// One process of a cluster.
     pub(crate) fn run_process(process: usize, hosts: &Path, listen: &str, set: &[String]) -> Self {
-        let mut command = Command::new(env!("CARGO"));
-        command.args(["run", "-q", "-p", "deploy", "--bin", "kgroot", "--", "run"]).current_dir(root());
+        let mut command = Command::new(tests::binary::binary().unwrap());
+        command.arg("run").current_dir(root());
         command.args(["--process", &process.to_string(), "--hosts"]).arg(hosts);
         Self::start(command, listen, set)
     }

@@ -5,9 +5,7 @@ use std::process::{Command, Output};
 use crate::program::{root, variable};
 
 fn kgroot(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "-q", "-p", "deploy", "--bin", "kgroot", "--"]).current_dir(root());
-    command.args(arguments).output().unwrap()
+    Command::new(tests::binary::binary().unwrap()).args(arguments).current_dir(root()).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -28,9 +28,9 @@ fn agents_and_tools_are_spans_of_their_investigation() {
     collector.arg(root().join("tests/servers/collector.py")).arg(COLLECTOR).stdout(Stdio::piped());
     let mut collector = Ended(collector.spawn().unwrap());
     let spans = BufReader::new(collector.0.stdout.take().unwrap()).lines();
-    let mut program = Command::new(env!("CARGO"));
-    program.args(["run", "-q", "-p", "deploy", "--bin", "kgroot", "--", "demo", "--listen", LISTEN]);
-    program.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{COLLECTOR}")).current_dir(root());
+    let mut program = Command::new(tests::binary::binary().unwrap());
+    program.args(["demo", "--listen", LISTEN]);
+    program.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{COLLECTOR}"));
     let _program = Ended(program.stdout(Stdio::null()).spawn().unwrap());
     let client = reqwest::Client::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

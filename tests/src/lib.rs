@@ -1,5 +1,6 @@
 //! The oracle of the engine, and random histories to compare them on.
 
+pub mod binary;
 pub mod history;
 pub mod prove;
 pub mod twin;

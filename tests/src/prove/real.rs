@@ -65,7 +65,7 @@ impl Means {
 
     /// These servers, and the program, built.
     pub(super) fn of(brokers: String, registry: String) -> Result<Self, String> {
-        Ok(Means { brokers, registry, binary: process::binary()? })
+        Ok(Means { brokers, registry, binary: crate::binary::binary()? })
     }
 
     /// The same servers and the same program, which meets them elsewhere.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -14,24 +14,6 @@ const LOOK: Duration = Duration::from_millis(5);
 
 /// What is logged: as always, and which items a store sends again.
 const LOG: &str = "warn,sinks::opensearch=debug";
-
-/// The binary, built in the profile of this program.
-pub(crate) fn binary() -> Result<PathBuf, String> {
-    let exe = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
-    let profile = exe.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
-    let profile = profile.ok_or("this program does not lie in a target folder")?;
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "-q", "-p", "deploy", "--bin", "kgroot"]);
-    if profile.ends_with("release") {
-        build.arg("--release");
-    }
-    build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
-    match build.status() {
-        Ok(status) if status.success() => Ok(profile.join("kgroot")),
-        Ok(status) => Err(format!("cargo build -p deploy: {status}")),
-        Err(error) => Err(format!("cargo build -p deploy: {error}")),
-    }
-}
 
 /// A process; killed when dropped.
 pub(crate) struct Process {
