@@ -4,6 +4,20 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Cargo, without what another cargo has said to this program of its package: build scripts that look at it would run again,
+/// and all that rests on theirs would be compiled again.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    let told = std::env::vars_os().map(|(name, _)| name);
+    for name in told.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    }) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// The path of `kgroot`, which is built if it is not as its sources are.
 ///
 /// # Errors
@@ -12,7 +26,7 @@ pub fn binary() -> Result<PathBuf, String> {
     let exe = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
     let profile = exe.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
     let profile = profile.ok_or("this program does not lie in a target folder")?;
-    let mut build = Command::new(env!("CARGO"));
+    let mut build = cargo();
     build.args(["build", "-q", "--workspace", "--bin", "kgroot"]);
     if profile.ends_with("release") {
         build.arg("--release");

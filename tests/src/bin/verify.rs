@@ -78,15 +78,7 @@ fn root() -> PathBuf {
 
 fn checks(servers: &[(String, String)]) -> Result<()> {
     let cargo = || {
-        let mut command = Command::new(env!("CARGO"));
-        // What the outer cargo said of this package: build scripts that look at it would run again, and all above them.
-        let told = std::env::vars_os().map(|(name, _)| name);
-        for name in told.filter(|name| {
-            let name = name.to_string_lossy();
-            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-        }) {
-            command.env_remove(name);
-        }
+        let mut command = tests::binary::cargo();
         command.envs(servers.iter().cloned());
         command
     };
