@@ -8,13 +8,12 @@
 //! Ties    none. State  changes of epochs that are not complete.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use differential_dataflow::consolidation::consolidate;
 use schemas::ids::hash_of;
 use schemas::time::{Diff, Epoch};
-use schemas::view::Row;
+use schemas::view::{Row, RowKey};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Exchange;
@@ -53,7 +52,7 @@ pub(crate) struct Changes {
 #[derive(Debug)]
 pub(crate) struct RowChange {
     pub(crate) place: Place,
-    pub(crate) key: Arc<str>,
+    pub(crate) key: RowKey,
     pub(crate) row: Row,
     pub(crate) diff: Diff,
 }
@@ -61,11 +60,11 @@ pub(crate) struct RowChange {
 impl RowChange {
     /// Makes the key.
     pub(crate) fn of(place: Place, row: Row, diff: Diff) -> Self {
-        RowChange { place, key: row.key().into(), row, diff }
+        RowChange { place, key: RowKey::of(&row), row, diff }
     }
 
     /// What rows are ordered by.
-    pub(crate) fn name(&self) -> (Place, &str) {
+    pub(crate) fn name(&self) -> (Place, &RowKey) {
         (self.place, &self.key)
     }
 }

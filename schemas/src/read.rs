@@ -116,6 +116,14 @@ pub enum ReadError {
         /// Last readable.
         latest: Epoch,
     },
+    /// The page before cannot have ended there.
+    #[error("{text:?} is no key of the view {view}; give what the page before named as next")]
+    After {
+        /// Asked for.
+        text: String,
+        /// Of which view.
+        view: ViewName,
+    },
     /// The engine has stopped.
     #[error("the engine has stopped")]
     Stopped,

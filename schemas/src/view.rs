@@ -18,6 +18,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 mod form;
+mod key;
+
+pub use key::RowKey;
 
 named_enum!(
     /// The name of a view.

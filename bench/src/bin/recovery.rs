@@ -1,9 +1,10 @@
-//! `recovery [EVENTS] [WORKERS]`: how long a process needs, after it was killed with so many events live, until its views are
-//! where they were.
+//! `recovery [EVENTS] [WORKERS] [TIMES]`: how long a process needs, after it was killed with so many events live, until its
+//! views are where they were.
 //!
 //! A child process appends events to an embedded log and seals them, until a snapshot holds them; it is then killed (SIGKILL).
-//! The time is that of this process from the start of engine and shard to the end of recovery: log opened, snapshot read,
-//! fed, computed, and what was sealed after it replayed. Prints one JSON document.
+//! Others follow one after the other, each killed as soon as it has recovered and counted what it has. The time is that from
+//! the start of engine and shard in the process to the end of recovery: log opened, snapshot read, fed, computed, and what was
+//! sealed after it replayed. Prints one JSON document.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -39,8 +40,8 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Until a snapshot that is there is also named.
 const NAMED: Duration = Duration::from_secs(5);
-/// A child that fills a folder says so with this, and then waits for its end.
-const FILLED: &str = "filled";
+/// A child that has done its part says so with this, and then waits for its end.
+const DONE: &str = "done";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -49,22 +50,36 @@ fn main() -> Result<()> {
         text.map_or(Ok(default), |text| text.parse()).with_context(|| format!("{name} is a whole number"))
     };
     let (events, workers) = (number("EVENTS", 1_000_000)?, number("WORKERS", 2)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let times = number("TIMES", 1)?;
     if let Some(folder) = arguments.next() {
-        return runtime.block_on(fill(Path::new(&folder), events, workers));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let folder = Path::new(&folder);
+        return runtime.block_on(async {
+            if folder.exists() { recover(folder, workers).await } else { fill(folder, events, workers).await }
+        });
     }
     let folder = std::env::temp_dir().join(format!("kgroot-recovery-{}", std::process::id()));
-    let live = filled(&folder, events, workers)?;
-    let document = runtime.block_on(measure(&folder, live, workers))?;
+    let child = || child(&folder, events, workers);
+    let [live, _] = child()?;
+    let mut seconds = Vec::new();
+    for _ in 0..times {
+        let [again, milliseconds] = child()?;
+        anyhow::ensure!(again == live, "{live} events were live, {again} came back");
+        seconds.push(f64::from(u32::try_from(milliseconds)?) / 1_000.0);
+    }
     std::fs::remove_dir_all(&folder)?;
+    seconds.sort_by(f64::total_cmp);
+    let document = serde_json::json!({"live_events": live, "workers": workers, "n": times,
+        "recovery_s_p50": seconds.get(times / 2), "recovery_s_max": seconds.last(), "recovery_s": seconds});
     writeln!(std::io::stdout(), "{document}")?;
     Ok(())
 }
 
-/// Lets a child fill a folder, and kills it; gives the events that were live.
-fn filled(folder: &Path, events: usize, workers: usize) -> Result<u64> {
+/// Lets a child do its part with a folder until it says so, and kills it; gives the events that were live, and the
+/// milliseconds that it took.
+fn child(folder: &Path, events: usize, workers: usize) -> Result<[u64; 2]> {
     let mut child = Command::new(std::env::current_exe()?)
-        .args([events.to_string(), workers.to_string()])
+        .args([events.to_string(), workers.to_string(), "1".to_owned()])
         .arg(folder)
         .stdout(Stdio::piped())
         .spawn()
@@ -74,16 +89,18 @@ fn filled(folder: &Path, events: usize, workers: usize) -> Result<u64> {
     BufReader::new(output).read_line(&mut line)?;
     child.kill()?;
     child.wait()?;
-    let live = line.trim().strip_prefix(FILLED).context("the child failed")?;
-    live.trim().parse().context("the child's count")
+    let said = line.trim().strip_prefix(DONE).context("the child failed")?;
+    let numbers: Vec<u64> = said.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    numbers.try_into().ok().context("the child says two numbers")
 }
 
 /// One process's worth.
 struct Running {
     engine: Engine,
-    source: Source,
     append: Appender,
     recovered: Receiver<Instant>,
+    /// It ends when this is dropped.
+    _source: Source,
 }
 
 async fn start(folder: &Path, workers: usize) -> Result<Running> {
@@ -110,15 +127,7 @@ async fn start(folder: &Path, workers: usize) -> Result<Running> {
         told,
         || (),
     )?;
-    Ok(Running { engine, source, append, recovered })
-}
-
-async fn stop(running: Running) -> Result<()> {
-    tokio::task::spawn_blocking(move || {
-        running.source.stop()?;
-        running.engine.shutdown().map_err(anyhow::Error::from)
-    })
-    .await?
+    Ok(Running { engine, append, recovered, _source: source })
 }
 
 async fn rows(reader: &ViewReader, view: ViewName) -> Result<u64> {
@@ -153,7 +162,7 @@ async fn fill(folder: &Path, events: usize, workers: usize) -> Result<()> {
     }
     // The control log names a snapshot after its folder has its name.
     tokio::time::sleep(NAMED).await;
-    writeln!(std::io::stdout(), "{FILLED} {before}")?;
+    writeln!(std::io::stdout(), "{DONE} {before} 0")?;
     std::future::pending().await
 }
 
@@ -167,13 +176,12 @@ fn snapshot(folder: &Path) -> Epoch {
     entries.map(of).max().unwrap_or(0)
 }
 
-async fn measure(folder: &Path, expected: u64, workers: usize) -> Result<serde_json::Value> {
+async fn recover(folder: &Path, workers: usize) -> Result<()> {
     let begun = Instant::now();
     let second = start(folder, workers).await?;
     let ended = tokio::task::block_in_place(|| second.recovered.recv()).context("recovery failed")?;
-    let seconds = ended.duration_since(begun).as_secs_f64();
+    let milliseconds = ended.duration_since(begun).as_millis();
     let live = rows(&second.engine.reader(), ViewName::Events).await?;
-    stop(second).await?;
-    anyhow::ensure!(live == expected, "{expected} events were live, {live} came back");
-    Ok(serde_json::json!({"live_events": live, "workers": workers, "recovery_s": seconds}))
+    writeln!(std::io::stdout(), "{DONE} {live} {milliseconds}")?;
+    std::future::pending().await
 }

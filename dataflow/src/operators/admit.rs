@@ -34,6 +34,7 @@ mod accounts;
 mod retain;
 
 use accounts::Accounts;
+use retain::Restored;
 
 /// An arrival as it was sealed, routed to the keeper of `id`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -178,11 +179,12 @@ impl Keeper {
         arrivals.sort();
         let mut touched = Vec::with_capacity(arrivals.len());
         let mut fresh = Accounts::default();
+        let mut restored = Restored::default();
         for (sealed, _) in arrivals {
             let name = (sealed.tenant, sealed.id);
             match sealed.delivery {
                 Delivery::Retained(kept) => {
-                    self.restore(*kept, &mut fresh, &mut emit);
+                    self.restore(*kept, &mut restored, &mut fresh, &mut emit);
                     touched.push(name);
                 }
                 Delivery::Reject(reject) => {
@@ -210,6 +212,7 @@ impl Keeper {
                 }
             }
         }
+        self.take_back(restored);
         self.settle_accounts(&fresh, &mut emit);
         while let Some((_, name)) = self.calendar.pop_first_if_due(now) {
             touched.push(name);

@@ -67,7 +67,7 @@ where
         change(&mut groups, key, |key, group| {
             group.values.apply(changes);
             let rows = if group.values.is_empty() { Vec::new() } else { logic(key, &group.values) };
-            replace_output(group, rows, emit);
+            replace(&mut group.output, rows, emit);
         });
     })
 }
@@ -96,7 +96,7 @@ where
 }
 
 /// Hands the changes of each key to `change` once their epoch is complete, with a way to emit.
-fn each_key<'scope, K, V, O>(
+pub(crate) fn each_key<'scope, K, V, O>(
     input: Updates<'scope, (K, V)>,
     name: &str,
     mut change: impl FnMut(K, Vec<(V, Diff)>, &mut dyn FnMut(O, Diff)) + 'static,
@@ -200,7 +200,7 @@ where
                         change(&mut groups, key, |key, group| {
                             group.values.apply(changes);
                             let maintained = logic(key, &mut group.values, now);
-                            replace_output(group, maintained.output, |row, diff| {
+                            replace(&mut group.output, maintained.output, |row, diff| {
                                 session.give((row, epoch, diff))
                             });
                             let wake = maintained.wake.filter(|_| !group.values.is_empty());
@@ -334,16 +334,12 @@ fn reschedule<K: Ord + Clone>(
     }
 }
 
-/// Emits the difference between the group's last output and its new one.
-fn replace_output<V, O: Ord + Clone>(
-    group: &mut Group<V, O>,
-    mut rows: Vec<O>,
-    mut emit: impl FnMut(O, Diff),
-) {
+/// Replaces the last output of a key by its new one, and emits the difference.
+pub(crate) fn replace<O: Ord + Clone>(output: &mut Vec<O>, mut rows: Vec<O>, mut emit: impl FnMut(O, Diff)) {
     rows.sort();
-    let old = std::mem::replace(&mut group.output, rows);
+    let old = std::mem::replace(output, rows);
     let mut old = old.into_iter().peekable();
-    let mut new = group.output.iter().peekable();
+    let mut new = output.iter().peekable();
     loop {
         match (old.peek(), new.peek()) {
             (None, None) => return,

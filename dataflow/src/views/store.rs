@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
-use std::sync::Arc;
 
 use schemas::ids::{Tenant, TenantId};
 use schemas::read::{AsOf, PAGE_ROWS_MAX, Page, Query, ReadError};
 use schemas::time::{Diff, Epoch};
-use schemas::view::{CoverageRow, Row, ViewName};
+use schemas::view::{CoverageRow, Row, RowKey, ViewName};
 
 use crate::graph::Published;
 use crate::operators::admit::Outcome;
@@ -23,14 +22,16 @@ pub(super) type Changed = BTreeMap<Place, Vec<(Row, Diff)>>;
 struct Cell {
     /// Rows with positive multiplicity. One, but for two rejects of one position: the greater is shown.
     rows: Values<Row>,
-    /// The row shown from an epoch on, in epoch order.
-    history: Vec<(Epoch, Option<Row>)>,
+    /// The epoch from which on it has shown the greatest of them, or nothing if there is none; 0 before the first.
+    since: Epoch,
+    /// What it showed before, from an epoch on, in epoch order. Empty for most: their row never changes.
+    before: Vec<(Epoch, Option<Row>)>,
 }
 
 #[derive(Debug)]
 struct TenantViews {
     id: TenantId,
-    views: BTreeMap<ViewName, BTreeMap<Arc<str>, Cell>>,
+    views: BTreeMap<ViewName, BTreeMap<RowKey, Cell>>,
     coverage: BTreeMap<String, CoverageRow>,
 }
 
@@ -38,8 +39,8 @@ struct TenantViews {
 #[derive(Debug, Default)]
 pub(super) struct Store {
     tenants: BTreeMap<Tenant, TenantViews>,
-    /// Cells changed in an epoch, so that compaction looks at no others.
-    touched: VecDeque<(Epoch, Vec<(Place, Arc<str>)>)>,
+    /// Cells that showed another row before an epoch, so that compaction looks at no others.
+    touched: VecDeque<(Epoch, Vec<(Place, RowKey)>)>,
     /// Rows shown as of the latest epoch, over all tenants.
     shown: BTreeMap<ViewName, u64>,
 }
@@ -60,7 +61,7 @@ impl Store {
         // Each worker's are in order already, and the stable sort makes use of that.
         rows.sort_by(|left, right| left.name().cmp(&right.name()));
         let mut changed = Changed::new();
-        let mut touched = Vec::with_capacity(rows.len());
+        let mut touched = Vec::new();
         let mut rows = rows.into_iter().peekable();
         while let Some(place) = rows.peek().map(|next| next.place) {
             let Some(tenant) = self.tenants.get_mut(&place.0) else {
@@ -81,7 +82,7 @@ impl Store {
                 *shown = *shown + u64::from(after.is_some()) - u64::from(before.is_some());
                 net.extend(before.map(|row| (row, -1)));
                 net.extend(after.map(|row| (row, 1)));
-                touched.push((place, key));
+                touched.extend(key.map(|key| (place, key)));
             });
             if !net.is_empty() {
                 changed.insert(place, net);
@@ -166,24 +167,18 @@ impl Store {
         if epoch < since || latest < epoch {
             return Err(ReadError::Epoch { asked: epoch, since, latest });
         }
-        let Some(view) = tenant.views.get(&query.view) else {
+        let (Some(range), Some(view)) = (range(query)?, tenant.views.get(&query.view)) else {
             return Ok(Page { rows: Vec::new(), next: None, as_of });
-        };
-        let range: (Bound<&str>, Bound<&str>) = match (&query.filter.key, &query.after) {
-            (Some(key), _) => (Bound::Included(key), Bound::Included(key)),
-            (None, Some(after)) => (Bound::Excluded(after), Bound::Unbounded),
-            (None, None) => (Bound::Unbounded, Bound::Unbounded),
         };
         let limit = query.limit.clamp(1, PAGE_ROWS_MAX);
         let mut rows: Vec<Row> = Vec::new();
-        let mut last: Option<&Arc<str>> = None;
-        for (key, cell) in view.range::<str, _>(range) {
+        for cell in view.range(range).map(|(_, cell)| cell) {
             let Some(row) = cell.at(epoch).filter(|row| query.filter.passes(row)) else { continue };
             if rows.len() == limit {
-                return Ok(Page { rows, next: last.map(|key| key.to_string()), as_of });
+                let next = rows.last().map(Row::key);
+                return Ok(Page { rows, next, as_of });
             }
             rows.push(row.clone());
-            last = Some(key);
         }
         Ok(Page { rows, next: None, as_of })
     }
@@ -223,28 +218,45 @@ impl Store {
     }
 }
 
-/// Changes cells, by key in order; tells of each that shows another row the one before and the one after.
+/// The keys that are asked for; `None` if there can be none.
+fn range(query: &Query) -> Result<Option<(Bound<RowKey>, Bound<RowKey>)>, ReadError> {
+    let key = |text: &String| RowKey::parse(query.view, text);
+    Ok(match (&query.filter.key, &query.after) {
+        (Some(text), _) => key(text).map(|key| (Bound::Included(key.clone()), Bound::Included(key))),
+        (None, Some(text)) => {
+            let unknown = || ReadError::After { text: text.chars().take(80).collect(), view: query.view };
+            Some((Bound::Excluded(key(text).ok_or_else(unknown)?), Bound::Unbounded))
+        }
+        (None, None) => Some((Bound::Unbounded, Bound::Unbounded)),
+    })
+}
+
+/// Changes cells, by key in order; tells of each that shows another row the one before and the one after, with the key if
+/// there is something to forget one day.
 fn change(
-    view: &mut BTreeMap<Arc<str>, Cell>,
+    view: &mut BTreeMap<RowKey, Cell>,
     epoch: Epoch,
-    by_key: impl Iterator<Item = (Arc<str>, Vec<(Row, Diff)>)>,
-    mut told: impl FnMut(Arc<str>, Option<Row>, Option<Row>),
+    by_key: impl Iterator<Item = (RowKey, Vec<(Row, Diff)>)>,
+    mut told: impl FnMut(Option<RowKey>, Option<Row>, Option<Row>),
 ) {
     // A view that begins, as all do at a recovery, is built in one go.
     let mut fresh = view.is_empty().then(Vec::new);
     for (key, updates) in by_key {
-        let mut new = Cell::default();
-        let known = view.get_mut(&key);
-        let is_new = known.is_none();
-        let (before, after) = known.unwrap_or(&mut new).change(epoch, updates);
-        if is_new && after.is_some() {
-            match &mut fresh {
-                Some(cells) => cells.push((Arc::clone(&key), new)),
-                None => drop(view.insert(Arc::clone(&key), new)),
+        if let Some(cell) = view.get_mut(&key) {
+            let (before, after) = cell.change(epoch, updates);
+            if before != after {
+                told(Some(key), before, after);
             }
+            continue;
         }
-        if before != after {
-            told(key, before, after);
+        let mut cell = Cell::default();
+        let (_, after) = cell.change(epoch, updates);
+        if after.is_some() {
+            told(None, None, after);
+            match &mut fresh {
+                Some(cells) => cells.push((key, cell)),
+                None => drop(view.insert(key, cell)),
+            }
         }
     }
     if let Some(cells) = fresh {
@@ -263,28 +275,33 @@ impl Cell {
         );
         let after = self.rows.last().cloned();
         if before != after {
-            if self.history.is_empty() {
-                // Most rows never change.
-                self.history.reserve_exact(1);
+            if self.since != 0 {
+                self.before.push((self.since, before.clone()));
             }
-            self.history.push((epoch, after.clone()));
+            self.since = epoch;
         }
         (before, after)
     }
 
     fn at(&self, epoch: Epoch) -> Option<&Row> {
-        let after = self.history.partition_point(|(changed, _)| *changed <= epoch);
-        self.history.get(after.checked_sub(1)?)?.1.as_ref()
+        if self.since <= epoch {
+            return self.rows.last();
+        }
+        let after = self.before.partition_point(|(changed, _)| *changed <= epoch);
+        self.before.get(after.checked_sub(1)?)?.1.as_ref()
     }
 
-    /// Forgets history before an epoch; true when nothing is left to show.
+    /// Forgets what it showed before an epoch; true when nothing is left to show.
     fn compact(&mut self, since: Epoch) -> bool {
-        let after = self.history.partition_point(|(changed, _)| *changed <= since);
-        self.history.drain(..after.saturating_sub(1));
-        matches!(self.history.as_slice(), [(changed, None)] if *changed <= since)
+        if self.since <= since {
+            self.before = Vec::new();
+            return self.rows.is_empty();
+        }
+        let after = self.before.partition_point(|(changed, _)| *changed <= since);
+        self.before.drain(..after.saturating_sub(1));
+        false
     }
 }
-
 /// Counts deliveries with one outcome.
 fn count(row: &mut CoverageRow, outcome: &Outcome, diff: Diff) {
     let count = diff.unsigned_abs();

@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
+use schemas::ids::{EventId, Tenant};
 use schemas::time::Diff;
 
 use super::{Accounts, Admitted, Keeper, Remembered};
 use crate::retained::Retained;
 
+/// Events of a snapshot: a million entries that come in the order of arrival are put into their places in one go.
+#[derive(Default)]
+pub(super) struct Restored(Vec<((Tenant, EventId), Remembered)>);
+
 impl Keeper {
-    /// Takes back what a snapshot retained. Live rows follow when the key is settled.
+    /// Takes back what a snapshot retained; its events go to `restored`. Live rows follow when the key is settled.
     pub(super) fn restore(
         &mut self,
         kept: Retained,
+        restored: &mut Restored,
         fresh: &mut Accounts,
         emit: &mut impl FnMut(Admitted, Diff),
     ) {
         match kept {
             Retained::Event { tenant, id, seq, objects_live, delivery } => {
-                self.calendar.insert((delivery.expiry, (tenant, id)));
-                let remembered = Remembered { delivery, seq, live: false, objects_live };
-                self.events.insert((tenant, id), remembered);
+                restored.0.push(((tenant, id), Remembered { delivery, seq, live: false, objects_live }));
             }
             Retained::Withdrawal { tenant, id, until } => {
                 self.withdrawals.insert((tenant, id), until);
@@ -35,6 +39,16 @@ impl Keeper {
             Retained::Reached { tenant, source, at } => emit(Admitted::Reached(tenant, source, at), 1),
             Retained::Version { tenant, version, copies } => emit(Admitted::Version(tenant, version), copies),
         }
+    }
+
+    /// Takes back the events of a snapshot.
+    pub(super) fn take_back(&mut self, Restored(events): Restored) {
+        if events.is_empty() {
+            return;
+        }
+        let expiry = |(name, event): &((Tenant, EventId), Remembered)| (event.delivery.expiry, *name);
+        self.calendar.append(&mut events.iter().map(expiry).collect());
+        self.events.append(&mut events.into_iter().collect());
     }
 
     /// Gives out everything that a snapshot must hold of this operator.

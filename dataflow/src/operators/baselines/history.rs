@@ -1,0 +1,250 @@
+//! The history of one series: its samples in slots, each judged by those before it.
+//!
+//! A verdict rests on the slots before it alone, so that a change is judged from where it lies, and only until as many
+//! usual slots as a baseline remembers follow with the verdict that they had: from there on nothing can differ. What was
+//! usual before a slot is read off the verdicts before it; nothing else is kept.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use schemas::time::{Diff, EventTime};
+
+use super::usual::{BASELINE_SLOTS_MIN, Deviation, Usual};
+use super::{BASELINE_SLOTS_MAX, Point, SLOT_MS};
+use crate::values::Values;
+
+/// Slots of deviation after which the new level is what is usual.
+const STAYS_SLOTS: usize = 40;
+/// Slots of past, two days, from which on a series has habits, …
+const HABIT_SLOTS_MIN: i64 = 2 * 86_400_000 / SLOT_MS;
+/// … and how long it keeps them: a week.
+const HABIT_SLOTS_MAX: i64 = 7 * 86_400_000 / SLOT_MS;
+/// Slots that a deviation must last, counted from the last good one.
+const LASTS_SLOTS: i64 = 2;
+/// The same where it has but one slot, two minutes: the mean of five minutes proves something, one scrape does not.
+const SINGLE_SLOTS: i64 = 120_000 / SLOT_MS;
+/// Magnitude, twice that of a deviation, from which one scrape does prove something.
+const SINGLE_MAGNITUDE: u32 = 120;
+
+/// What was found of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Usual,
+    Unusual,
+    /// Unusual, and the last of so many that their level is usual from now on.
+    Stays,
+}
+
+/// The samples of one slot; never none.
+#[derive(Debug)]
+pub(super) struct Slot {
+    number: i64,
+    points: Values<Point>,
+    pub(super) mean_micro: i64,
+    verdict: Verdict,
+}
+
+impl Slot {
+    /// Its earliest sample.
+    pub(super) fn first(&self) -> &Point {
+        let Some(first) = self.points.first() else { panic!("a slot without samples was kept") };
+        first
+    }
+
+    /// When its latest sample was taken.
+    pub(super) fn last(&self) -> EventTime {
+        self.points.last().map_or(self.first().at, |last| last.at)
+    }
+
+    fn sum_up(&mut self) {
+        let copies: i128 = self.points.iter().map(|(_, copies)| i128::from(copies)).sum();
+        let value = |(point, copies): (&Point, Diff)| i128::from(point.value_micro) * i128::from(copies);
+        let mean = self.points.iter().map(value).sum::<i128>() / copies.max(1);
+        // The mean of 64-bit numbers is one.
+        self.mean_micro = i64::try_from(mean).unwrap_or(i64::MAX);
+    }
+}
+
+/// A run of slots that deviate in one direction, by index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    /// That of its first slot, with the greatest magnitude.
+    pub(super) deviation: Deviation,
+}
+
+/// The slots of a series, by number.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    slots: VecDeque<Slot>,
+    /// By number of the slot.
+    deviations: BTreeMap<i64, Deviation>,
+}
+
+impl History {
+    /// Changes samples. `floor`: the least spread, in millionths.
+    pub(super) fn apply(&mut self, changes: Vec<(Point, Diff)>, floor: i64) {
+        let mut by_slot: BTreeMap<i64, Vec<(Point, Diff)>> = BTreeMap::new();
+        for (point, diff) in changes {
+            by_slot.entry(point.at.0.div_euclid(SLOT_MS)).or_default().push((point, diff));
+        }
+        let (Some((&from, _)), Some((&to, _))) = (by_slot.first_key_value(), by_slot.last_key_value()) else {
+            return;
+        };
+        // As it is or was: a first slot that goes takes its habits along.
+        let begun = self.slots.front().map_or(from, |first| from.min(first.number));
+        for (number, changes) in by_slot {
+            self.change(number, changes);
+        }
+        let ends = self.slots.back().map_or(to, |last| to.max(last.number));
+        let habits = HABIT_SLOTS_MIN <= ends.saturating_sub(begun);
+        self.judge(from, to, floor, habits);
+    }
+
+    /// Whether there is no sample.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// A slot by its index.
+    pub(super) fn slot(&self, index: usize) -> Option<&Slot> {
+        self.slots.get(index)
+    }
+
+    /// Runs that last.
+    pub(super) fn runs(&self) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        for (number, deviation) in &self.deviations {
+            let index = self.index(*number);
+            match runs.last_mut() {
+                Some(run) if run.to + 1 == index && run.deviation.up == deviation.up => {
+                    run.to = index;
+                    run.deviation.magnitude = run.deviation.magnitude.max(deviation.magnitude);
+                }
+                _ => runs.push(Run { from: index, to: index, deviation: *deviation }),
+            }
+        }
+        runs.retain(|run| {
+            let lasted = self.lasted(run);
+            let proves = SINGLE_SLOTS <= lasted || SINGLE_MAGNITUDE <= run.deviation.magnitude;
+            LASTS_SLOTS <= lasted && (run.from < run.to || proves)
+        });
+        runs
+    }
+
+    /// Slots from the last good one to the end of a run; the slots of a slow series each last as long as its cadence. Of a
+    /// run of one slot the next good one may say that it was shorter: a series that pauses is not slow.
+    pub(super) fn lasted(&self, run: &Run) -> i64 {
+        let end = self.slots[run.to].number;
+        let lasted = end.saturating_sub(self.slots[run.from.saturating_sub(1)].number);
+        match self.slots.get(run.to + 1).filter(|_| run.from == run.to) {
+            Some(after) => lasted.min(after.number.saturating_sub(end)),
+            None => lasted,
+        }
+    }
+
+    fn index(&self, number: i64) -> usize {
+        self.slots.partition_point(|slot| slot.number < number)
+    }
+
+    /// Changes the samples of a slot, which comes with its first and goes with its last.
+    fn change(&mut self, number: i64, changes: Vec<(Point, Diff)>) {
+        let index = self.index(number);
+        if self.slots.get(index).is_none_or(|slot| slot.number != number) {
+            let points = Values::default();
+            self.slots.insert(index, Slot { number, points, mean_micro: 0, verdict: Verdict::Usual });
+        }
+        let slot = &mut self.slots[index];
+        slot.points.apply(changes);
+        if slot.points.is_empty() {
+            self.slots.remove(index);
+            self.deviations.remove(&number);
+        } else {
+            slot.sum_up();
+        }
+    }
+
+    /// Judges the slots from one number on, those up to another in any case.
+    fn judge(&mut self, from: i64, to: i64, floor: i64, habits: bool) {
+        let start = self.index(from);
+        let (mut usual, mut unusual) = self.before(start);
+        // Usual slots in a row that are as they were, since the last one that is not.
+        let mut as_before = 0;
+        for index in start..self.slots.len() {
+            let Slot { number, mean_micro, verdict: before, .. } = self.slots[index];
+            let found = usual.judge(mean_micro, floor);
+            let found = found.filter(|found| self.is_news(index, unusual, found.up));
+            let verdict = match found {
+                None => {
+                    self.deviations.remove(&number);
+                    usual.know(mean_micro);
+                    unusual = 0;
+                    Verdict::Usual
+                }
+                Some(deviation) => {
+                    self.deviations.insert(number, deviation);
+                    unusual += 1;
+                    if unusual < STAYS_SLOTS { Verdict::Unusual } else { Verdict::Stays }
+                }
+            };
+            if verdict == Verdict::Stays {
+                usual = Usual::of(self.level(index));
+                unusual = 0;
+            }
+            self.slots[index].verdict = verdict;
+            match verdict {
+                verdict if verdict != before || number <= to => as_before = 0,
+                Verdict::Usual => as_before += 1,
+                Verdict::Unusual | Verdict::Stays => {}
+            }
+            // Habits reach further back than a baseline.
+            if as_before == BASELINE_SLOTS_MAX && !habits {
+                return;
+            }
+        }
+    }
+
+    /// What was usual before a slot, and how many unusual ones precede it, by the verdicts on those before it.
+    fn before(&self, index: usize) -> (Usual, usize) {
+        let past = || self.slots.range(..index).enumerate().rev();
+        let unusual = past().take_while(|(_, slot)| slot.verdict == Verdict::Unusual).count();
+        let mut latest = VecDeque::new();
+        for (place, slot) in past().skip(unusual) {
+            match slot.verdict {
+                Verdict::Unusual => continue,
+                Verdict::Usual => latest.push_front(slot.mean_micro),
+                Verdict::Stays => {
+                    self.level(place).into_iter().rev().for_each(|mean| latest.push_front(mean))
+                }
+            }
+            if BASELINE_SLOTS_MAX <= latest.len() || slot.verdict == Verdict::Stays {
+                break;
+            }
+        }
+        latest.drain(..latest.len().saturating_sub(BASELINE_SLOTS_MAX));
+        (Usual::of(latest), unusual)
+    }
+
+    /// The level of a run that stays: its last slots.
+    fn level(&self, last: usize) -> VecDeque<i64> {
+        self.slots
+            .range((last + 1).saturating_sub(BASELINE_SLOTS_MIN)..=last)
+            .map(|slot| slot.mean_micro)
+            .collect()
+    }
+
+    /// Whether the last days have held no such value before the unusual slots that precede it. A series without that much
+    /// past has no habits.
+    fn is_news(&self, index: usize, unusual: usize, up: bool) -> bool {
+        let Slot { number, mean_micro: mean, .. } = self.slots[index];
+        if number.saturating_sub(self.slots[0].number) < HABIT_SLOTS_MIN {
+            return true;
+        }
+        let learned = self.slots.range(..index - unusual).rev();
+        let mut week = learned.take_while(|slot| number <= slot.number.saturating_add(HABIT_SLOTS_MAX));
+        !week.any(|slot| if up { mean <= slot.mean_micro } else { slot.mean_micro <= mean })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Keys of rows in memory: as [`Row::key`] says them, in two words where they are ids. Views hold millions of them, and text
+//! would be much of their size and most of the work of putting rows in order.
+
+use std::sync::Arc;
+
+use crate::ids::{EntityId, EpisodeId, EventId, IncidentId};
+use crate::view::{Row, ViewName};
+
+/// The key of a row. Within a view keys are all of one form, and are ordered as their texts are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowKey {
+    /// An id, or two: the greater part of the text's digits first.
+    Ids(u64, u64),
+    /// Any other text.
+    Text(Arc<str>),
+}
+
+impl RowKey {
+    /// The key of a row.
+    pub fn of(row: &Row) -> RowKey {
+        match row {
+            Row::Event(row) => event(row.event_id),
+            Row::Entity(row) => RowKey::Ids(row.entity_id.0, 0),
+            Row::Episode(row) => RowKey::Ids(row.episode_id.0, 0),
+            Row::Link(row) => RowKey::Ids(row.effect.episode_id.0, row.cause.episode_id.0),
+            Row::Incident(row) => RowKey::Ids(row.incident_id.0, 0),
+            Row::Alert(row) => RowKey::Ids(row.incident_id.0, 0),
+            Row::Relation(_) | Row::Chain(_) | Row::Reject(_) | Row::Coverage(_) => {
+                RowKey::Text(row.key().into())
+            }
+        }
+    }
+
+    /// The key that a text says; `None` if no row of the view can have it.
+    pub fn parse(view: ViewName, text: &str) -> Option<RowKey> {
+        match view {
+            ViewName::Events => text.parse().ok().map(event),
+            ViewName::Entities => text.parse().ok().map(|EntityId(id)| RowKey::Ids(id, 0)),
+            ViewName::Episodes | ViewName::Changes | ViewName::Anomalies => {
+                text.parse().ok().map(|EpisodeId(id)| RowKey::Ids(id, 0))
+            }
+            ViewName::Links => {
+                let (effect, cause) = text.split_once(' ')?;
+                let (EpisodeId(effect), EpisodeId(cause)) = (effect.parse().ok()?, cause.parse().ok()?);
+                Some(RowKey::Ids(effect, cause))
+            }
+            ViewName::Incidents | ViewName::Alerts => {
+                text.parse().ok().map(|IncidentId(id)| RowKey::Ids(id, 0))
+            }
+            ViewName::Topology | ViewName::Chains | ViewName::Rejects | ViewName::Coverage => {
+                Some(RowKey::Text(text.into()))
+            }
+        }
+    }
+}
+
+fn event(EventId(id): EventId) -> RowKey {
+    let [greater, lesser] =
+        [id >> 64, id & u128::from(u64::MAX)].map(|half| u64::try_from(half).unwrap_or(u64::MAX));
+    RowKey::Ids(greater, lesser)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_say_what_texts_say_and_in_their_order() {
+        let event = |id: u128| (ViewName::Events, EventId(id).to_string());
+        let link = |effect: u64, cause: u64| {
+            (ViewName::Links, format!("{} {}", EpisodeId(effect), EpisodeId(cause)))
+        };
+        let incident = |id: u64| (ViewName::Incidents, IncidentId(id).to_string());
+        let ordered = [
+            vec![event(0), event(9), event(u128::from(u64::MAX)), event(1 << 64), event(u128::MAX)],
+            vec![link(0, 1), link(0, 10), link(1, 0), link(16, 2), link(u64::MAX, 0)],
+            vec![incident(3), incident(u64::MAX)],
+        ];
+        for texts in ordered {
+            assert!(texts.is_sorted());
+            let keys: Vec<RowKey> =
+                texts.iter().filter_map(|(view, text)| RowKey::parse(*view, text)).collect();
+            assert_eq!(keys.len(), texts.len());
+            assert!(keys.is_sorted_by(|left, right| left < right));
+        }
+    }
+
+    #[test]
+    fn a_text_that_no_row_can_have_is_none() {
+        for (view, text) in
+            [(ViewName::Events, ""), (ViewName::Events, "evt_5"), (ViewName::Links, "epi_0000000000000001")]
+        {
+            assert_eq!(RowKey::parse(view, text), None);
+        }
+    }
+}
