@@ -93,7 +93,9 @@ impl From<ReadError> for Problem {
         match error {
             ReadError::UnknownTenant { .. } => Problem::new(StatusCode::NOT_FOUND, "tenant_unknown", detail),
             ReadError::Epoch { .. } => Problem::unprocessable("epoch_unreadable", detail),
-            ReadError::After { .. } => Problem::unprocessable("cursor_unknown", detail),
+            ReadError::After { .. } => {
+                Problem::unprocessable("cursor_invalid", detail).at("cursor", "not a key of the view")
+            }
             ReadError::Stopped => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "engine_stopped", detail),
         }
     }

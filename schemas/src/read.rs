@@ -116,7 +116,7 @@ pub enum ReadError {
         /// Last readable.
         latest: Epoch,
     },
-    /// The page before cannot have ended there.
+    /// What is to come after is no key that a row of the view can have.
     #[error("{text:?} is no key of the view {view}; give what the page before named as next")]
     After {
         /// Asked for.

@@ -106,7 +106,7 @@ fn refusals_are_problems_that_say_what_to_do() {
             ("/api/v1/incidents?tenant_id=nobody", 404, "tenant_unknown"),
             ("/api/v1/incidents?tenant_id=shop&limit=0", 422, "limit_invalid"),
             ("/api/v1/incidents?tenant_id=shop&as_of=99999", 422, "epoch_unreadable"),
-            ("/api/v1/incidents?tenant_id=shop&cursor=inc_1", 422, "cursor_unknown"),
+            ("/api/v1/incidents?tenant_id=shop&cursor=inc_1", 422, "cursor_invalid"),
             (
                 "/api/v1/incidents?tenant_id=shop&from=2026-09-02T00:00:00Z&to=2026-09-01T00:00:00Z",
                 422,

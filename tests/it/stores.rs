@@ -1,5 +1,5 @@
 //! Stores on real servers: `cargo prove sinks`, the queries of docs/graph.md on what that left behind, and
-//! `cargo prove dead-store` for a short time. `KGROOT_TEST_SINKS` says how many kills.
+//! `cargo prove dead-store` and `cargo prove volume` for a short time. `KGROOT_TEST_SINKS` says how many kills.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,12 +7,14 @@ use std::time::Duration;
 use agents::tool::config::load;
 use agents::tool::vendor::kinds::types;
 use serde_json::{Value, json};
-use tests::prove::{Cases, dead_store, sinks};
+use tests::prove::{Cases, Report, dead_store, sinks, volume};
 
 use crate::program::variable;
 
 /// How long a store is away.
 const AWAY_SECONDS: u64 = 15;
+/// Records sent as fast as it goes.
+const RECORDS: u64 = 20_000;
 const DOCUMENT: &str = include_str!("../../docs/graph.md");
 
 /// The statements of a page, in order.
@@ -68,7 +70,8 @@ async fn tools_answer(tenant: &Value, incident: &Value) {
 
 #[test]
 fn stores_equal_the_twin_and_the_documented_queries_answer() {
-    if variable("KGROOT_TEST_NEO4J").is_none() || variable("KGROOT_TEST_KAFKA").is_none() {
+    let servers = ["KAFKA", "NEO4J", "OPENSEARCH", "POSTGRES", "REDIS"];
+    if servers.iter().any(|name| variable(&format!("KGROOT_TEST_{name}")).is_none()) {
         assert!(
             variable("KGROOT_TEST_WITHOUT_SERVERS").is_some(),
             "no servers: run `cargo verify`, which starts them"
@@ -77,9 +80,7 @@ fn stores_equal_the_twin_and_the_documented_queries_answer() {
         return;
     }
     let n = variable("KGROOT_TEST_SINKS").map_or(30, |n| n.parse().unwrap());
-    let report = sinks::prove(Cases { n, seed: 3, first: false });
-    println!("{}", report.document());
-    assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
+    passes(&sinks::prove(Cases { n, seed: 3, first: false }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let some = "MATCH (i:Incident)<-[:OF]-(c:Chain)-[:ROOT]->(:Episode)-[:ON]->(e:Entity) \
@@ -94,8 +95,12 @@ fn stores_equal_the_twin_and_the_documented_queries_answer() {
         assert!(3 <= answered, "only {answered} documented queries found anything");
         tools_answer(&row[0], &row[1]).await;
     });
-    // Not beside the other one, which kills the servers.
-    let report = dead_store::exact(Cases { n: AWAY_SECONDS, seed: 4, first: false });
+    // Not beside the first one, which kills the servers.
+    passes(&dead_store::exact(Cases { n: AWAY_SECONDS, seed: 4, first: false }));
+    passes(&volume::prove(Cases { n: RECORDS, seed: 5, first: false }));
+}
+
+fn passes(report: &Report) {
     println!("{}", report.document());
     assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
 }

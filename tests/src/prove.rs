@@ -23,6 +23,7 @@ mod real;
 pub mod sealed;
 pub mod simulate;
 pub mod sinks;
+pub mod volume;
 pub mod world;
 
 /// What a check came to.

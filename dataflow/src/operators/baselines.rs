@@ -19,6 +19,7 @@ use crate::operators::maintain::{each_key, replace};
 use crate::rows::{Cite, Named, Occurrence, Subject};
 use crate::types::Updates;
 
+mod habit;
 mod history;
 mod usual;
 

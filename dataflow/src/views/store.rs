@@ -39,7 +39,7 @@ struct TenantViews {
 #[derive(Debug, Default)]
 pub(super) struct Store {
     tenants: BTreeMap<Tenant, TenantViews>,
-    /// Cells that showed another row before an epoch, so that compaction looks at no others.
+    /// Cells with something to forget once an epoch is not readable any more, so that compaction looks at no others.
     touched: VecDeque<(Epoch, Vec<(Place, RowKey)>)>,
     /// Rows shown as of the latest epoch, over all tenants.
     shown: BTreeMap<ViewName, u64>,
@@ -302,6 +302,7 @@ impl Cell {
         false
     }
 }
+
 /// Counts deliveries with one outcome.
 fn count(row: &mut CoverageRow, outcome: &Outcome, diff: Diff) {
     let count = diff.unsigned_abs();
@@ -312,5 +313,50 @@ fn count(row: &mut CoverageRow, outcome: &Outcome, diff: Diff) {
             Ok(at) => row.rejected[at].1 += count,
             Err(at) => row.rejected.insert(at, (*code, count)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::view::CoverageRow;
+
+    use super::*;
+
+    fn row(accepted: u64) -> Row {
+        CoverageRow { source: String::new(), accepted, duplicate: 0, rejected: vec![], reached: None }.into()
+    }
+
+    fn shown(cell: &Cell, epochs: std::ops::RangeInclusive<Epoch>) -> Vec<Option<Row>> {
+        epochs.map(|epoch| cell.at(epoch).cloned()).collect()
+    }
+
+    #[test]
+    fn a_cell_shows_what_it_showed_until_that_is_forgotten() {
+        let (one, two) = (row(1), row(2));
+        let mut cell = Cell::default();
+        cell.change(3, vec![(one.clone(), 1)]);
+        cell.change(5, vec![(one.clone(), -1)]);
+        cell.change(6, vec![(two.clone(), 1)]);
+        let all = [None, Some(one.clone()), Some(one), None, Some(two.clone()), Some(two)];
+        assert_eq!(shown(&cell, 2..=7), all);
+        // What an epoch that is still readable shows stays.
+        for since in [4, 5, 6] {
+            assert!(!cell.compact(since));
+            let readable = usize::try_from(since - 2).unwrap_or(0);
+            assert_eq!(shown(&cell, since..=7), all[readable..]);
+        }
+        assert!(cell.before.is_empty());
+        let two = cell.rows.last().cloned();
+        cell.change(8, two.into_iter().map(|row| (row, -1)).collect());
+        assert!(!cell.compact(7));
+        assert!(cell.compact(8), "nothing is left to show");
+    }
+
+    #[test]
+    fn a_change_without_effect_leaves_no_history() {
+        let mut cell = Cell::default();
+        cell.change(1, vec![(row(1), 1)]);
+        cell.change(2, vec![(row(1), -1), (row(1), 1)]);
+        assert_eq!((cell.since, cell.before.len()), (1, 0));
     }
 }

@@ -9,7 +9,7 @@ use crate::view::{Row, ViewName};
 /// The key of a row. Within a view keys are all of one form, and are ordered as their texts are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
-    /// An id, or two: the greater part of the text's digits first.
+    /// One id, whose second word is 0; two ids; or the high and the low half of a wide one.
     Ids(u64, u64),
     /// Any other text.
     Text(Arc<str>),
@@ -55,9 +55,8 @@ impl RowKey {
 }
 
 fn event(EventId(id): EventId) -> RowKey {
-    let [greater, lesser] =
-        [id >> 64, id & u128::from(u64::MAX)].map(|half| u64::try_from(half).unwrap_or(u64::MAX));
-    RowKey::Ids(greater, lesser)
+    let [high, low] = [id >> 64, id].map(|half| half as u64);
+    RowKey::Ids(high, low)
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use std::process::ExitCode;
 
 use tests::prove::{
     Cases, Report, bitflips, budgets, cluster, dead_store, dialogues, failpoints, faults, histories,
-    injected, investigations, kills, mutants, noisy_tenant, simulate, sinks,
+    injected, investigations, kills, mutants, noisy_tenant, simulate, sinks, volume,
 };
 
 /// Name, how many cases by default, and the check.
-const CHECKS: [(&str, u64, fn(Cases) -> Report); 15] = [
+const CHECKS: [(&str, u64, fn(Cases) -> Report); 16] = [
     ("histories", 500, histories::prove),
     ("simulate", 200, simulate::prove),
     ("failpoints", 1, failpoints::prove),
@@ -24,6 +24,7 @@ const CHECKS: [(&str, u64, fn(Cases) -> Report); 15] = [
     ("cluster", 20, cluster::prove),
     ("noisy-tenant", 5, noisy_tenant::prove),
     ("sinks", 30, sinks::prove),
+    ("volume", 300_000, volume::prove),
     ("dead-store", 600, dead_store::prove),
     ("investigations", 10, investigations::prove),
     ("dialogues", 10_000, dialogues::prove),

@@ -8,7 +8,7 @@ use schemas::time::Diff;
 use super::{Accounts, Admitted, Keeper, Remembered};
 use crate::retained::Retained;
 
-/// Events of a snapshot: a million entries that come in the order of arrival are put into their places in one go.
+/// Events of a snapshot: a million entries, of which both trees are built in one go.
 #[derive(Default)]
 pub(super) struct Restored(Vec<((Tenant, EventId), Remembered)>);
 

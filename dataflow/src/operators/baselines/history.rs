@@ -1,29 +1,29 @@
 //! The history of one series: its samples in slots, each judged by those before it.
 //!
 //! A verdict rests on the slots before it alone, so that a change is judged from where it lies, and only until as many
-//! usual slots as a baseline remembers follow with the verdict that they had: from there on nothing can differ. What was
-//! usual before a slot is read off the verdicts before it; nothing else is kept.
+//! usual slots as a baseline remembers follow with the verdict that they had: from there on nothing can differ. Only a
+//! series that is old enough for habits is judged to its end. What was usual before a slot is read off the verdicts before
+//! it; nothing else is kept.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use schemas::time::{Diff, EventTime};
 
+use super::habit::{HABIT_SLOTS_MIN, Habit};
 use super::usual::{BASELINE_SLOTS_MIN, Deviation, Usual};
 use super::{BASELINE_SLOTS_MAX, Point, SLOT_MS};
 use crate::values::Values;
 
 /// Slots of deviation after which the new level is what is usual.
 const STAYS_SLOTS: usize = 40;
-/// Slots of past, two days, from which on a series has habits, …
-const HABIT_SLOTS_MIN: i64 = 2 * 86_400_000 / SLOT_MS;
-/// … and how long it keeps them: a week.
-const HABIT_SLOTS_MAX: i64 = 7 * 86_400_000 / SLOT_MS;
 /// Slots that a deviation must last, counted from the last good one.
 const LASTS_SLOTS: i64 = 2;
 /// The same where it has but one slot, two minutes: the mean of five minutes proves something, one scrape does not.
 const SINGLE_SLOTS: i64 = 120_000 / SLOT_MS;
 /// Magnitude, twice that of a deviation, from which one scrape does prove something.
 const SINGLE_MAGNITUDE: u32 = 120;
+/// Slots that change at once, from which on all are put in order anew: each place made or closed moves those after it.
+const MANY: usize = 32;
 
 /// What was found of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ enum Verdict {
 /// The samples of one slot; never none.
 #[derive(Debug)]
 pub(super) struct Slot {
-    number: i64,
+    pub(super) number: i64,
     points: Values<Point>,
     pub(super) mean_micro: i64,
     verdict: Verdict,
@@ -55,12 +55,19 @@ impl Slot {
         self.points.last().map_or(self.first().at, |last| last.at)
     }
 
-    fn sum_up(&mut self) {
+    fn new(number: i64) -> Slot {
+        Slot { number, points: Values::default(), mean_micro: 0, verdict: Verdict::Usual }
+    }
+
+    /// Changes its samples; false if none is left.
+    fn change(&mut self, changes: Vec<(Point, Diff)>) -> bool {
+        self.points.apply(changes);
         let copies: i128 = self.points.iter().map(|(_, copies)| i128::from(copies)).sum();
         let value = |(point, copies): (&Point, Diff)| i128::from(point.value_micro) * i128::from(copies);
         let mean = self.points.iter().map(value).sum::<i128>() / copies.max(1);
         // The mean of 64-bit numbers is one.
         self.mean_micro = i64::try_from(mean).unwrap_or(i64::MAX);
+        !self.points.is_empty()
     }
 }
 
@@ -93,8 +100,10 @@ impl History {
         };
         // As it is or was: a first slot that goes takes its habits along.
         let begun = self.slots.front().map_or(from, |first| from.min(first.number));
-        for (number, changes) in by_slot {
-            self.change(number, changes);
+        if MANY < by_slot.len() {
+            self.change_many(by_slot);
+        } else {
+            by_slot.into_iter().for_each(|(number, changes)| self.change(number, changes));
         }
         let ends = self.slots.back().map_or(to, |last| to.max(last.number));
         let habits = HABIT_SLOTS_MIN <= ends.saturating_sub(begun);
@@ -151,29 +160,38 @@ impl History {
     fn change(&mut self, number: i64, changes: Vec<(Point, Diff)>) {
         let index = self.index(number);
         if self.slots.get(index).is_none_or(|slot| slot.number != number) {
-            let points = Values::default();
-            self.slots.insert(index, Slot { number, points, mean_micro: 0, verdict: Verdict::Usual });
+            self.slots.insert(index, Slot::new(number));
         }
-        let slot = &mut self.slots[index];
-        slot.points.apply(changes);
-        if slot.points.is_empty() {
+        if !self.slots[index].change(changes) {
             self.slots.remove(index);
             self.deviations.remove(&number);
-        } else {
-            slot.sum_up();
         }
+    }
+
+    /// The same for many slots.
+    fn change_many(&mut self, by_slot: BTreeMap<i64, Vec<(Point, Diff)>>) {
+        let slots = std::mem::take(&mut self.slots);
+        let mut slots: BTreeMap<i64, Slot> = slots.into_iter().map(|slot| (slot.number, slot)).collect();
+        for (number, changes) in by_slot {
+            if !slots.entry(number).or_insert_with(|| Slot::new(number)).change(changes) {
+                slots.remove(&number);
+                self.deviations.remove(&number);
+            }
+        }
+        self.slots = slots.into_values().collect();
     }
 
     /// Judges the slots from one number on, those up to another in any case.
     fn judge(&mut self, from: i64, to: i64, floor: i64, habits: bool) {
         let start = self.index(from);
         let (mut usual, mut unusual) = self.before(start);
-        // Usual slots in a row that are as they were, since the last one that is not.
+        let mut habit = None;
+        // Usual slots since the last one that changed or has another verdict.
         let mut as_before = 0;
         for index in start..self.slots.len() {
             let Slot { number, mean_micro, verdict: before, .. } = self.slots[index];
             let found = usual.judge(mean_micro, floor);
-            let found = found.filter(|found| self.is_news(index, unusual, found.up));
+            let found = found.filter(|found| self.is_news(index, unusual, found.up, &mut habit));
             let verdict = match found {
                 None => {
                     self.deviations.remove(&number);
@@ -235,14 +253,14 @@ impl History {
 
     /// Whether the last days have held no such value before the unusual slots that precede it. A series without that much
     /// past has no habits.
-    fn is_news(&self, index: usize, unusual: usize, up: bool) -> bool {
-        let Slot { number, mean_micro: mean, .. } = self.slots[index];
-        if number.saturating_sub(self.slots[0].number) < HABIT_SLOTS_MIN {
+    fn is_news(&self, index: usize, unusual: usize, up: bool, habit: &mut Option<Habit>) -> bool {
+        let slot = &self.slots[index];
+        if slot.number.saturating_sub(self.slots[0].number) < HABIT_SLOTS_MIN {
             return true;
         }
-        let learned = self.slots.range(..index - unusual).rev();
-        let mut week = learned.take_while(|slot| number <= slot.number.saturating_add(HABIT_SLOTS_MAX));
-        !week.any(|slot| if up { mean <= slot.mean_micro } else { slot.mean_micro <= mean })
+        let habit = habit.get_or_insert_with(|| Habit::before(&self.slots, slot.number));
+        habit.learn(&self.slots, index - unusual);
+        habit.is_news(slot.number, slot.mean_micro, up)
     }
 }
 

@@ -14,8 +14,12 @@ use schemas::position::Partition;
 
 use super::input::{Input, Outgoing};
 
-/// Between two sends.
-const PACE: Duration = Duration::from_millis(25);
+/// Between two sends of a stream that others disturb.
+pub(crate) const CALM: Duration = Duration::from_millis(25);
+/// Between two sends of a stream that is to be long: as fast as the brokers acknowledge.
+pub(crate) const FAST: Duration = Duration::from_micros(100);
+/// Until a broker that did not know a topic is asked again.
+const RETRY: Duration = Duration::from_millis(25);
 /// A broker may be away for so long.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -35,8 +39,8 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
-    /// Sends what the inputs give, in turn.
-    pub(crate) fn start(brokers: &str, mut inputs: Vec<Input>) -> Result<Self, String> {
+    /// Sends what the inputs give, in turn, so much time apart on average.
+    pub(crate) fn start(brokers: &str, mut inputs: Vec<Input>, pace: Duration) -> Result<Self, String> {
         let stop: Arc<AtomicBool> = Arc::default();
         let producer: FutureProducer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
@@ -52,7 +56,7 @@ impl Producer {
         let run = move || {
             let mut journal = Vec::new();
             super::runtime()?.block_on(async {
-                let mut pace = tokio::time::interval(PACE);
+                let mut pace = tokio::time::interval(pace);
                 let mut turn = 0;
                 while !stopping.load(Ordering::Relaxed) {
                     pace.tick().await;
@@ -68,6 +72,11 @@ impl Producer {
         };
         let thread = std::thread::Builder::new().name("producer".to_owned()).spawn(run);
         Ok(Producer { stop, acknowledged, thread: thread.map_err(|error| format!("producer: {error}"))? })
+    }
+
+    /// Whether it sends no more; it says why when it is stopped.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.is_finished()
     }
 
     /// How much the brokers have acknowledged.
@@ -93,7 +102,7 @@ async fn send(producer: &FutureProducer, outgoing: Outgoing) -> Result<Sent, Str
             Err((KafkaError::MessageProduction(UnknownTopicOrPartition), _))
                 if begun.elapsed() < PATIENCE =>
             {
-                tokio::time::sleep(PACE).await;
+                tokio::time::sleep(RETRY).await;
             }
             Err((error, _)) => return Err(format!("{topic}: {error}")),
         }

@@ -15,7 +15,7 @@ use super::input::Input;
 use super::judge::{Records, Verdict};
 use super::place::Place;
 use super::process::Process;
-use super::producer::Producer;
+use super::producer::{CALM, FAST, Producer};
 use super::topics::{self, Tail};
 use super::views::{self, Reader, Rows};
 use super::{Means, PATIENCE, runtime};
@@ -76,8 +76,18 @@ impl Run {
         Run::at(Place::new(check, &TENANTS, &means)?, &means, seed)
     }
 
+    /// Begins the stream of a seed, as fast as it goes.
+    pub(crate) fn begin_fast(check: &str, seed: u64) -> Result<Self, String> {
+        let means = Means::find()?;
+        Run::paced(Place::new(check, &TENANTS, &means)?, &means, seed, FAST)
+    }
+
     /// Begins it at a place whose program may meet the servers elsewhere than the run itself does.
     pub(crate) fn at(place: Place, means: &Means, seed: u64) -> Result<Self, String> {
+        Run::paced(place, means, seed, CALM)
+    }
+
+    fn paced(place: Place, means: &Means, seed: u64, pace: Duration) -> Result<Self, String> {
         let brokers = means.brokers.clone();
         let schema = runtime()?.block_on(means.register())?;
         ControlTopic::open(&brokers, &place.control()).map_err(|error| error.to_string())?;
@@ -86,7 +96,7 @@ impl Run {
         let others = place.tenants.iter().cycle().skip(1);
         let pairs = place.tenants.iter().zip(others);
         let inputs = pairs.map(|(tenant, other)| Input::new(random.bits(), tenant, other, schema)).collect();
-        let producer = Some(Producer::start(&brokers, inputs)?);
+        let producer = Some(Producer::start(&brokers, inputs, pace)?);
         Ok(Run { place, random, brokers, tail, producer, records: Records::new() })
     }
 
@@ -98,6 +108,11 @@ impl Run {
     /// How many records of the stream the brokers have acknowledged.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.producer.as_ref().map_or(0, Producer::acknowledged)
+    }
+
+    /// Whether the stream has ended by itself; its end says why.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.producer.as_ref().is_none_or(Producer::has_ended)
     }
 
     /// What was sealed so far.
@@ -147,13 +162,17 @@ impl Run {
 
     /// Waits until a process shows an epoch; gives the one that it shows then.
     pub(crate) fn shown(&self, process: &mut Process, wanted: Epoch) -> Result<Epoch, String> {
-        let (reader, runtime, begun) = (Reader::of(&process.listen)?, runtime()?, Instant::now());
+        let (reader, runtime) = (Reader::of(&process.listen)?, runtime()?);
+        let (mut before, mut since) = (0, Instant::now());
         loop {
             let epoch = runtime.block_on(reader.latest(&self.place.tenants[0]))?;
             if wanted <= epoch {
                 return Ok(epoch);
             }
-            if process.ends_within(LOOK) || PATIENCE < begun.elapsed() {
+            if std::mem::replace(&mut before, epoch) < epoch {
+                since = Instant::now();
+            }
+            if process.ends_within(LOOK) || PATIENCE < since.elapsed() {
                 return Err(format!("the views stay at epoch {epoch}, sealed is {wanted}"));
             }
         }
@@ -209,13 +228,17 @@ impl Run {
     }
 
     fn until(&self, process: &mut Process, met: &dyn Fn(&[Seal]) -> bool) -> Result<Vec<Seal>, String> {
-        let begun = Instant::now();
+        let (mut before, mut since) = (0, Instant::now());
         loop {
             let seals = self.seals()?;
             if met(&seals) {
                 return Ok(seals);
             }
-            if PATIENCE < begun.elapsed() {
+            let taken = taken(&seals);
+            if std::mem::replace(&mut before, taken) < taken {
+                since = Instant::now();
+            }
+            if PATIENCE < since.elapsed() {
                 return Err(format!("sealing stays at epoch {:?}", seals.last().map(|seal| seal.epoch)));
             }
             if process.ends_within(LOOK) {

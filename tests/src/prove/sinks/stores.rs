@@ -2,6 +2,8 @@
 //!
 //! The program reaches Neo4j and OpenSearch through proxies; the readers go past them.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use schemas::ids::TenantId;
@@ -20,6 +22,7 @@ use crate::prove::real::process::Process;
 use crate::prove::real::run::{Outcome, Run};
 use crate::prove::real::views::{self, Texts};
 use crate::prove::real::{PATIENCE, Verdict, between, host_and_rest, loopback, variable};
+use crate::twin::Views;
 
 /// Between two looks at how far the stores are.
 const LOOK: Duration = Duration::from_millis(200);
@@ -98,13 +101,17 @@ impl Stores {
         Ok(found.min().unwrap_or(0))
     }
 
-    /// Waits until every store has an epoch; gives how long that took.
+    /// Waits until every store has an epoch, as long as the one that is behind most goes on; gives how long that took.
     pub(crate) fn reach(&self, process: &mut Process, epoch: Epoch) -> Result<Duration, String> {
         let begun = Instant::now();
-        while self.behind()? < epoch {
-            if process.ends_within(LOOK) || PATIENCE < begun.elapsed() {
-                let stay = format!("has stores that stay at {}, wanted is {epoch}", self.behind()?);
-                return Err(process.epitaph(&stay));
+        let (mut behind, mut since) = (self.behind()?, begun);
+        while behind < epoch {
+            if process.ends_within(LOOK) || PATIENCE < since.elapsed() {
+                return Err(process.epitaph(&format!("has stores that stay at {behind}, wanted is {epoch}")));
+            }
+            let before = std::mem::replace(&mut behind, self.behind()?);
+            if before < behind {
+                since = Instant::now();
             }
         }
         Ok(begun.elapsed())
@@ -118,11 +125,15 @@ impl Stores {
         verdict: &mut Verdict,
     ) -> Result<Vec<(&'static str, u64)>, String> {
         let mut counts = Vec::new();
+        let mut twins: BTreeMap<Epoch, Views> = BTreeMap::new();
         for (name, kept) in self.kept()? {
-            let expected = run.twin(kept.epoch, outcome)?;
+            let expected = match twins.entry(kept.epoch) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(run.twin(kept.epoch, outcome)?),
+            };
             counts.push((name, kept.rows.values().map(|rows| rows.len() as u64).sum()));
             for tenant in &run.place.tenants {
-                let wanted = projected(name, views::of_twin(&expected, tenant));
+                let wanted = projected(name, views::of_twin(expected, tenant));
                 let found = of_tenant(&kept.rows, tenant, &wanted);
                 verdict.views(&run.place.tenants, &found, &wanted);
             }

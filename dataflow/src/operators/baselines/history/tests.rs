@@ -79,32 +79,53 @@ fn extremes_saturate() {
     assert_eq!(runs(1, &[[0; 10], [i64::MIN; 10]].concat()), [(10, 19, 100_000)]);
 }
 
-/// Samples that come at the end, late, twice, and go, the oldest mostly first: after each change as if judged anew.
+/// Samples that come at the end, late, twice, in batches with gaps, and go, the oldest mostly first and in the end all:
+/// after each change as if judged anew.
 #[test]
 fn a_change_leaves_what_a_whole_look_finds() {
     for seed in 0..24_u64 {
         // Slow series have habits; fast ones have levels that stay.
         let step = if seed % 3 == 0 { 120 } else { 1 };
         let mut history = History::default();
-        let mut live: Vec<Point> = Vec::new();
-        for number in 0..500_i64 {
-            let draw = (seed, number).hashed();
+        let mut live: BTreeMap<Point, Diff> = BTreeMap::new();
+        for number in 0..520_i64 {
+            let draw = |kind: u64| (seed, number, kind).hashed();
             let level = if (seed, number / 60).hashed() % 4 == 0 { 40_000 } else { 10_000 };
-            let spike = if draw % 23 == 0 { 200_000 } else { 0 };
-            let late = if draw % 7 == 0 { i64::try_from(draw % 90).unwrap_or(0) } else { 0 };
-            let fresh = point((number - late) * step, level + spike + i64::try_from(draw % 900).unwrap_or(0));
-            let mut changes = vec![(fresh, 1)];
-            live.push(fresh);
-            for back in 0..draw / 64 % 3 {
-                let place = if back == 0 { 0 } else { usize::try_from(draw / 512).unwrap_or(0) % live.len() };
-                if 200 < live.len() {
-                    live.sort();
-                    changes.push((live.remove(place), -1));
+            let spike = if draw(0) % 23 == 0 { 200_000 } else { 0 };
+            let noise = i64::try_from(draw(1) % 900).unwrap_or(0);
+            let late = if draw(2) % 7 == 0 { i64::try_from(draw(3) % 90).unwrap_or(0) } else { 0 };
+            let mut changes = vec![(point((number - late) * step, level + spike + noise), 1)];
+            if draw(4) % 11 == 0 {
+                changes.push(changes[0]);
+                changes.extend((0..40).map(|back| (point((number - 3 * back) * step, level), 1)));
+            }
+            let going = match number {
+                519 => 0,
+                500.. => live.len() / 8 + 1,
+                _ => usize::try_from(draw(5) % 3).unwrap_or(0),
+            };
+            for back in 0..going {
+                let place =
+                    if back == 0 { 0 } else { usize::try_from(draw(6)).unwrap_or(0) % live.len().max(1) };
+                if 200 < live.len() || 500 <= number {
+                    let gone = live.iter().nth(place).map(|(point, copies)| (*point, -*copies));
+                    changes.extend(gone);
+                    gone.and_then(|(point, _)| live.remove(&point));
                 }
             }
+            if number == 519 {
+                changes = live.iter().map(|(point, copies)| (*point, -*copies)).collect();
+            }
+            for (point, diff) in changes.iter().filter(|(_, diff)| 0 < *diff) {
+                *live.entry(*point).or_default() += diff;
+            }
             history.apply(changes, 1);
+            if number == 519 {
+                assert!(history.is_empty() && history.deviations.is_empty() && history.runs().is_empty());
+                break;
+            }
             let mut whole = History::default();
-            whole.apply(live.iter().map(|point| (*point, 1)).collect(), 1);
+            whole.apply(live.iter().map(|(point, copies)| (*point, *copies)).collect(), 1);
             assert_eq!(told(&history), told(&whole), "seed {seed}, change {number}");
             assert_eq!(history.deviations, whole.deviations, "seed {seed}, change {number}");
         }
