@@ -1,6 +1,6 @@
 //! Many events on real servers, undisturbed: `--n` records, sent as fast as the brokers acknowledge them, are followed into
-//! every store, beside PostgreSQL and Redis, which hold product state. In the end every live row of every store is compared
-//! as in [`super::sinks`]; product state is not.
+//! every store, with product state in SQLite and Redis. In the end every live row of every store is compared as in
+//! [`super::sinks`]; product state is not.
 
 use std::time::{Duration, Instant};
 
@@ -44,11 +44,9 @@ fn run(
 ) -> Result<(), String> {
     let mut run = Run::begin_fast("volume", cases.seed)?;
     let mut stores = Stores::of(&run)?;
-    stores.set.extend([
-        format!("state.database={}", variable("KGROOT_TEST_POSTGRES")?),
-        format!("state.redis={}", variable("KGROOT_TEST_REDIS")?),
-        "sinks.history=on".to_owned(),
-    ]);
+    stores
+        .set
+        .extend([format!("state.redis={}", variable("KGROOT_TEST_REDIS")?), "sinks.history=on".to_owned()]);
     let mut process = run.place.start(&stores.set)?;
     process.until_ready(PATIENCE)?;
     let begun = Instant::now();

@@ -1,3 +1,5 @@
+//! The history of a series, by hand and against a whole look.
+
 use differential_dataflow::Hashable;
 use schemas::ids::EventId;
 
