@@ -61,6 +61,8 @@ fn event(EventId(id): EventId) -> RowKey {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -81,6 +83,25 @@ mod tests {
                 texts.iter().filter_map(|(view, text)| RowKey::parse(*view, text)).collect();
             assert_eq!(keys.len(), texts.len());
             assert!(keys.is_sorted_by(|left, right| left < right));
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_key_that_its_text_says() {
+        let end = |id: u64| {
+            json!({"episode_id": EpisodeId(id), "entity": {"kind": "service", "cluster": "", "namespace": "", "name": "a"},
+                "kind": "k8s.pod.OOMKilled", "class": "symptom", "onset": "2026-01-01T00:00:00.000Z",
+                "earliest": "2026-01-01T00:00:00.000Z", "last": "2026-01-01T00:00:00.000Z", "ended": null, "count": 1,
+                "severity": "error", "event_ids": [], "detail": "", "magnitude": 0})
+        };
+        let link = json!({"cause": end(7), "effect": end(9), "rule": "r", "rule_version": 1, "relation": "", "lag_ms": 0,
+            "strength": 1, "best": true});
+        let alert = json!({"incident_id": IncidentId(5), "status": "firing", "severity": "error",
+            "raised_at": "2026-01-01T00:00:00.000Z", "raised_by": EventId(1 << 70), "title": ""});
+        for (view, row) in [(ViewName::Episodes, end(3)), (ViewName::Links, link), (ViewName::Alerts, alert)]
+        {
+            let row = Row::of_view(view, row).unwrap();
+            assert_eq!(RowKey::parse(view, &row.key()), Some(RowKey::of(&row)));
         }
     }
 
