@@ -230,7 +230,8 @@ impl Trials<'_> {
                 return Ok(process);
             }
             let (code, said) = process.exit(LOOK)?;
-            if !matches!(code, Some(69 | EXIT_STATE)) || said.matches("error: ").count() != 1 {
+            let lines = said.lines().filter(|line| line.starts_with("error: ")).count();
+            if !matches!(code, Some(69 | EXIT_STATE)) || lines != 1 {
                 return Err(format!("a start ended with {code:?}:\n{said}"));
             }
             self.figures.refused_starts += 1;
