@@ -126,7 +126,7 @@ fn hypothesis(rank: u32, incident: &IncidentRow, root: &Hypothesis, known: &Know
     let longest =
         mine.iter().max_by_key(|chain| (chain.links.len(), std::cmp::Reverse(chain.symptom.episode_id)));
     let chain: Vec<ChainLink> =
-        longest.map(|chain| chain.links.iter().map(link).collect()).unwrap_or_default();
+        longest.map(|chain| chain.links.iter().map(|row| link(row)).collect()).unwrap_or_default();
     let mut cited: BTreeSet<EventId> = root.root.event_ids.iter().copied().collect();
     for end in chain.iter().flat_map(|link| [&link.cause, &link.effect]) {
         cited.extend(&end.event_ids);

@@ -20,7 +20,7 @@ use differential_dataflow::AsCollection;
 use schemas::catalogue::Class;
 use schemas::entity::Entity;
 use schemas::ids::{EventKey, Tenant};
-use schemas::time::{Diff, EventTime};
+use schemas::time::EventTime;
 use schemas::view::{EntityRow, RelationRow, Row, ViewName};
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,7 @@ use crate::operators::feedback::feedback;
 use crate::operators::incidents::incidents;
 use crate::operators::links::links;
 use crate::operators::links::ways::Ways;
+use crate::operators::maintain::distinct;
 use crate::operators::objects::{ObjectRow, objects};
 use crate::operators::reached::{Reached, reached};
 use crate::operators::recoveries::recoveries;
@@ -114,7 +115,7 @@ pub(crate) fn build<'scope>(
         .concat(edges.clone().flat_map(ends));
     let rows = shown
         .map(|(tenant, event)| row(tenant, ViewName::Events, Row::Event(event)))
-        .concat(named.distinct_core::<Diff>().map(entity))
+        .concat(distinct(named.consolidate_stream(), "Entities").map(entity))
         .concat(edges.map(relation))
         .concat(episodes.flat_map(episode))
         .concat(incidents.map(|(tenant, found)| row(tenant, view_of(&found), found)));
@@ -167,7 +168,7 @@ fn row(tenant: Tenant, view: ViewName, row: Row) -> Published {
 }
 
 fn of_episode(episode: Arc<Episode>) -> (Tenant, Named) {
-    (episode.tenant, Named { id: episode.entity_id, entity: Arc::clone(&episode.entity) })
+    (episode.tenant, episode.on.clone())
 }
 
 fn ends(edge: Edge) -> [(Tenant, Named); 2] {
@@ -193,12 +194,12 @@ fn relation(edge: Edge) -> Published {
 
 /// An episode is in the view of all episodes, and in that of its class where there is one.
 fn episode(episode: Arc<Episode>) -> Vec<Published> {
-    let of_class = match episode.kind.spec().class {
+    let of_class = match episode.row.kind.spec().class {
         Class::Change => Some(ViewName::Changes),
         Class::Anomaly => Some(ViewName::Anomalies),
         _ => None,
     };
-    let shown = Row::from(episode.row());
+    let shown = Row::Episode(Arc::clone(&episode.row));
     let views = [ViewName::Episodes].into_iter().chain(of_class);
     views.map(|view| row(episode.tenant, view, shown.clone())).collect()
 }

@@ -98,44 +98,13 @@ pub(crate) struct Subject {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Episode {
     pub(crate) tenant: Tenant,
-    pub(crate) id: EpisodeId,
-    pub(crate) entity_id: EntityId,
-    pub(crate) entity: Arc<Entity>,
-    pub(crate) kind: Kind,
-    pub(crate) onset: EventTime,
-    pub(crate) earliest: EventTime,
-    pub(crate) last: EventTime,
-    pub(crate) ended: Option<EventTime>,
+    pub(crate) on: Named,
+    /// Its source has not taken it back.
     pub(crate) standing: bool,
-    pub(crate) count: u64,
-    pub(crate) severity: Severity,
     /// Least arrival of its occurrences: the identity of the episode hangs on it.
     pub(crate) anchor: Cite,
-    pub(crate) evidence: Vec<EventId>,
-    pub(crate) detail: String,
-    /// The greatest of its occurrences.
-    pub(crate) magnitude: u32,
-}
-
-impl Episode {
-    /// The public row.
-    pub(crate) fn row(&self) -> EpisodeRow {
-        EpisodeRow {
-            episode_id: self.id,
-            entity: Entity::clone(&self.entity),
-            kind: self.kind,
-            class: self.kind.spec().class,
-            onset: self.onset,
-            earliest: self.earliest,
-            last: self.last,
-            ended: self.ended,
-            count: self.count,
-            severity: self.severity,
-            event_ids: self.evidence.clone(),
-            detail: self.detail.clone(),
-            magnitude: self.magnitude,
-        }
-    }
+    /// The public row, which links, chains and incidents show too.
+    pub(crate) row: Arc<EpisodeRow>,
 }
 
 /// A typed edge between entities as one fact states it.

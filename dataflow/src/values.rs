@@ -3,6 +3,9 @@
 
 use schemas::time::Diff;
 
+/// A key with this many times more values than changes is searched for each of them; otherwise all is sorted again.
+const FEW: usize = 8;
+
 /// Values in order, each with its multiplicity, which is never zero.
 #[derive(Debug)]
 pub(crate) struct Values<V>(Vec<(V, Diff)>);
@@ -16,6 +19,10 @@ impl<V> Default for Values<V> {
 impl<V: Ord> Values<V> {
     /// Applies changes, in any order.
     pub(crate) fn apply(&mut self, mut changes: Vec<(V, Diff)>) {
+        if changes.len() * FEW <= self.0.len() {
+            changes.into_iter().for_each(|(value, diff)| self.add(value, diff));
+            return;
+        }
         if self.0.is_empty() {
             self.0 = changes;
         } else {
@@ -33,6 +40,22 @@ impl<V: Ord> Values<V> {
             });
         }
         self.0.retain(|(_, copies)| *copies != 0);
+        self.shrink();
+    }
+
+    fn add(&mut self, value: V, diff: Diff) {
+        match self.0.binary_search_by(|(known, _)| known.cmp(&value)) {
+            Err(_) if diff == 0 => {}
+            Err(place) => self.0.insert(place, (value, diff)),
+            Ok(place) if self.0[place].1 + diff == 0 => {
+                self.0.remove(place);
+                self.shrink();
+            }
+            Ok(place) => self.0[place].1 += diff,
+        }
+    }
+
+    fn shrink(&mut self) {
         if 2 * self.0.len() < self.0.capacity() {
             self.0.shrink_to_fit();
         }

@@ -74,6 +74,8 @@ impl fmt::Display for TenantId {
     }
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 macro_rules! hash_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $int:ty, $parse:literal, $width:literal) => {
         $(#[$doc])*
@@ -82,7 +84,13 @@ macro_rules! hash_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{:0", $width, "x}"), self.0)
+                // Not `{:x}`, which pads digit by digit: ids are most of what the API and the stores write.
+                let mut digits = [0; $width];
+                for (place, digit) in digits.iter_mut().rev().enumerate() {
+                    *digit = HEX[((self.0 >> (4 * place)) & 0xf) as usize];
+                }
+                f.write_str($prefix)?;
+                f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
             }
         }
 

@@ -176,9 +176,9 @@ pub struct EpisodeRow {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LinkRow {
     /// The cause.
-    pub cause: EpisodeRow,
+    pub cause: Arc<EpisodeRow>,
     /// The effect.
-    pub effect: EpisodeRow,
+    pub effect: Arc<EpisodeRow>,
     /// Rule id.
     pub rule: String,
     /// Rule version.
@@ -201,11 +201,11 @@ pub struct ChainRow {
     /// Rank of its root among the incident's hypotheses, from 1.
     pub rank: u32,
     /// The root cause.
-    pub root: EpisodeRow,
+    pub root: Arc<EpisodeRow>,
     /// The symptom at its end.
-    pub symptom: EpisodeRow,
+    pub symptom: Arc<EpisodeRow>,
     /// Links in order.
-    pub links: Vec<LinkRow>,
+    pub links: Vec<Arc<LinkRow>>,
 }
 
 named_enum!(
@@ -228,7 +228,7 @@ pub struct Hypothesis {
     /// What speaks for it against its rivals, in thousandths: what the confidence is read from.
     pub evidence_milli: u32,
     /// The episode.
-    pub root: EpisodeRow,
+    pub root: Arc<EpisodeRow>,
     /// How many of the incident's episodes it explains, itself included.
     pub explains: u32,
 }

@@ -165,7 +165,7 @@ fn focus<'a>(resolved: &'a Resolved, known: &'a Known, incident: Option<&'a Inci
     let mut found: Vec<&Entity> = Vec::new();
     found.extend(&resolved.entities);
     let Some(incident) = incident else { return found };
-    let root: Option<&EpisodeRow> = incident.hypotheses.first().map(|first| &first.root);
+    let root: Option<&EpisodeRow> = incident.hypotheses.first().map(|first| first.root.as_ref());
     found.extend(root.map(|root| &root.entity));
     let chains = known.chains.get(&incident.incident_id).into_iter().flatten();
     let first: Vec<_> = chains.filter(|chain| chain.rank == 1).collect();

@@ -73,8 +73,8 @@ fn episode(number: u64) -> EpisodeRow {
 
 fn link(number: u64) -> LinkRow {
     LinkRow {
-        cause: episode(number),
-        effect: episode(number + 1),
+        cause: episode(number).into(),
+        effect: episode(number + 1).into(),
         rule: "R20".to_owned(),
         rule_version: 1,
         relation: "owns".to_owned(),

@@ -108,7 +108,8 @@ fn readings<'scope>(
     points: Updates<'scope, (Series, Point)>,
 ) -> Updates<'scope, ((Tenant, EntityId), Reading)> {
     let slotted = points.flat_map(|(series, point)| {
-        let measure = measure(&series.metric).filter(|_| series.on.entity.kind == EntityKind::Pod)?;
+        let on_pod = series.on.entity.kind == EntityKind::Pod;
+        let measure = on_pod.then(|| measure(&series.metric)).flatten()?;
         Some(((series, measure, point.at.0.div_euclid(SLOT_MS)), point))
     });
     summarize(slotted, "CanarySlots", |(series, measure, slot), points: &Values<Point>| {

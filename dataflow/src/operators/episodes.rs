@@ -10,8 +10,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemas::entity::Entity;
 use schemas::ids::{EpisodeId, EventId, hash64};
 use schemas::time::{Diff, EventTime};
+use schemas::view::EpisodeRow;
 use serde::{Deserialize, Serialize};
 
 use crate::operators::maintain::{maintain, summarize};
@@ -122,22 +124,26 @@ fn episode(subject: &Subject, run: Run, earlier: u32) -> Episode {
         &run.anchor.event.0.to_le_bytes(),
         &earlier.to_le_bytes(),
     ]));
-    Episode {
-        tenant: subject.tenant,
-        id,
-        entity_id: subject.on.id,
-        entity: Arc::clone(&subject.on.entity),
+    let row = EpisodeRow {
+        episode_id: id,
+        entity: Entity::clone(&subject.on.entity),
         kind: subject.kind,
+        class: subject.kind.spec().class,
         onset: run.onset,
         earliest: run.earliest,
         last: run.last,
         ended: run.ended,
-        standing: run.standing,
         count: run.count,
         severity: run.severity,
-        anchor: run.anchor,
-        evidence: run.evidence,
+        event_ids: run.evidence,
         detail: run.detail,
         magnitude: run.magnitude,
+    };
+    Episode {
+        tenant: subject.tenant,
+        on: subject.on.clone(),
+        standing: run.standing,
+        anchor: run.anchor,
+        row: Arc::new(row),
     }
 }

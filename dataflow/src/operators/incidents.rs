@@ -19,7 +19,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use crate::operators::feedback::Factor;
 use crate::operators::incidents::group::{Judgment, Neighborhood, judge};
 use crate::operators::links::ways::Ways;
-use crate::operators::maintain::{Calendar, pop_complete, sealed_tick, stash_rows, stash_ticks};
+use crate::operators::maintain::{Calendar, pop_complete, replace, sealed_tick, stash_rows, stash_ticks};
 use crate::rows::{Episode, Link};
 use crate::types::{Ticks, Updates};
 
@@ -72,7 +72,7 @@ pub(crate) fn incidents<'scope>(
     gap_ms: i64,
 ) -> Updates<'scope, (Tenant, Row)> {
     let episodes = episodes
-        .filter(|episode| episode.kind.spec().class != schemas::catalogue::Class::Context)
+        .filter(|episode| episode.row.kind.spec().class != schemas::catalogue::Class::Context)
         .map(Part::Episode);
     let parts = episodes.concat(links.map(Part::Link)).concat(factors.map(Part::Factor));
     let ways = Arc::clone(ways);
@@ -140,13 +140,10 @@ fn apply(
         let touched = dirty.entry(tenant).or_default();
         match part {
             Part::Episode(episode) => {
-                touched.insert(episode.id);
-                touched.extend(hood.effects.get(&episode.id).into_iter().flat_map(BTreeMap::keys));
-                if 0 < diff {
-                    hood.episodes.insert(episode.id, episode);
-                } else {
-                    hood.episodes.remove(&episode.id);
-                }
+                touched.insert(episode.row.episode_id);
+                touched
+                    .extend(hood.effects.get(&episode.row.episode_id).into_iter().flat_map(BTreeMap::keys));
+                hood.set(episode.row.episode_id, Some(episode).filter(|_| 0 < diff));
             }
             Part::Link(link) => {
                 touched.extend([link.effect, link.cause]);
@@ -175,7 +172,7 @@ impl Groups {
         dirty: &BTreeSet<EpisodeId>,
         judge: impl Fn(&Neighborhood, &BTreeSet<EpisodeId>) -> Judgment,
     ) -> Changes {
-        let mut changes = Changes::default();
+        let (mut changes, mut before, mut after) = (Changes::default(), Vec::new(), Vec::new());
         let mut loose: BTreeSet<EpisodeId> = dirty.clone();
         let touched: BTreeSet<u64> = dirty.iter().filter_map(|id| self.group_of.get(id).copied()).collect();
         for id in touched {
@@ -184,7 +181,7 @@ impl Groups {
                     self.group_of.remove(member);
                 }
                 changes.unscheduled.extend(group.wake.map(|wake| (id, wake)));
-                changes.rows.extend(group.rows.into_iter().map(|row| (row, -1)));
+                before.extend(group.rows);
                 loose.extend(group.members);
             }
         }
@@ -199,10 +196,11 @@ impl Groups {
             }
             let Judgment { rows, wake } = judge(&self.hood, &members);
             changes.scheduled.extend(wake.map(|wake| (id, wake)));
-            changes.rows.extend(rows.iter().map(|row| (row.clone(), 1)));
+            after.extend_from_slice(&rows);
             self.groups.insert(id, Group { members, rows, wake });
         }
-        consolidate(&mut changes.rows);
+        before.sort_unstable();
+        replace(&mut before, after, |row, diff| changes.rows.push((row, diff)));
         changes
     }
 }

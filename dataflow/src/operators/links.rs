@@ -3,43 +3,54 @@
 //! Input   episodes; edges with valid time.
 //! Output  per effect at most eight links, the best one marked.
 //! Ties    one link per (effect, cause): the strongest way; then the first rule, then the first path as text.
-//! State   edges by each end; walks by the entity they have reached; episodes by (entity, kind). All join keys are
-//!         (tenant, entity, label): a storm on one entity meets only the causes that a rule names.
+//! State   on each worker all edges by either end, and all causes by entity and kind; its share of the effects with their
+//!         links, and where the walks from their entities lead: see `links/index.rs`.
 //!
-//! Walks start at effects and follow the trie of paths one edge at a time, so that the work is in proportion to
-//! what changed. A walk carries only what does not change when an episode repeats. See docs/semantics.md, section 8.
+//! Effects are divided by (tenant, entity, kind), so that all of one entity and kind share a walk; what links are chosen from
+//! goes to every worker, so that a walk never leaves it. What does not change when an episode merely repeats is
+//! told apart first. See docs/semantics.md, section 8, and docs/adr/0019.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use differential_dataflow::{AsCollection, Hashable};
 use schemas::catalogue::{Class, Direction, Kind, RuleIndex};
 use schemas::entity::RelationKind;
 use schemas::ids::{EntityId, EpisodeId, Tenant};
-use schemas::time::EventTime;
+use schemas::time::{Diff, Epoch, EventTime};
 use serde::{Deserialize, Serialize};
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Exchange;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::vec::Broadcast;
 
-use crate::operators::links::strength::{When, in_time, strength};
-use crate::operators::links::ways::{START, Ways};
-use crate::operators::maintain::maintain;
+use crate::operators::links::index::Index;
+use crate::operators::links::strength::When;
+use crate::operators::links::ways::Ways;
+use crate::operators::maintain::{pop_complete, stash_rows};
 use crate::rows::{Edge, Episode, Link};
 use crate::types::Updates;
-use crate::values::Values;
 
+mod choice;
+mod index;
 mod strength;
+mod walks;
 pub(crate) mod ways;
 
 /// How long an edge outlives its end, and how late it may be seen first: a pod deleted minutes ago still explains.
 const EDGE_SLACK_MS: i64 = 300_000;
-/// Causes kept per effect: the fan-in cap.
-const CAUSES_MAX: usize = 8;
 
-/// An effect, as far as a walk needs it. Stable while the episode merely repeats.
+/// Effects of one kind on one entity of a tenant.
+type Subject = (Tenant, EntityId, Kind);
+
+/// A place in the topology and the verb to follow from there.
+type Place = (Tenant, EntityId, RelationKind, Direction);
+
+/// An effect, as far as it is linked. Stable while the episode merely repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Effect {
-    id: EpisodeId,
-    kind: Kind,
     onset: EventTime,
+    id: EpisodeId,
     earliest: EventTime,
 }
 
@@ -47,19 +58,37 @@ struct Effect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Cause {
     id: EpisodeId,
-    kind: Kind,
-    onset: EventTime,
-    earliest: EventTime,
-    last: EventTime,
-    ended: Option<EventTime>,
-    standing: bool,
+    when: When,
 }
 
-/// A place in the topology and the verb to follow from there.
-type Place = (Tenant, EntityId, RelationKind, Direction);
+/// When an edge held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Valid {
+    from: EventTime,
+    /// [`EventTime`]'s greatest while it holds.
+    to: EventTime,
+}
+
+impl Valid {
+    /// Whether an effect can have come over it.
+    fn meets(self, effect: &Effect) -> bool {
+        self.from <= effect.onset.plus_ms(EDGE_SLACK_MS) && effect.earliest <= self.to.plus_ms(EDGE_SLACK_MS)
+    }
+}
+
+/// What links are made of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Part {
+    /// Something to explain.
+    Effect(Subject, Effect),
+    /// Something that can explain it: its entity and kind.
+    Cause(Subject, Cause),
+    /// Where a step leads.
+    Edge(Place, (EntityId, Valid)),
+}
 
 /// A judged way from an effect to a cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 struct Candidate {
     cause: EpisodeId,
     cause_kind: Kind,
@@ -77,146 +106,72 @@ pub(crate) fn links<'scope>(
     ways: &Arc<Ways>,
     horizon_ms: i64,
 ) -> Updates<'scope, Link> {
-    let reached = walks(episodes.clone(), edges, ways);
-    let sought = {
-        let ways = Arc::clone(ways);
-        reached.flat_map(move |(tenant, entity, way, effect)| {
-            let mut sought = Vec::new();
-            for (rule, spec) in ways.rules(way, tenant, effect.kind) {
-                sought
-                    .extend(spec.causes.iter().map(|cause| ((tenant, entity, *cause), (effect, rule, way))));
+    let route = |(part, _, _): &(Part, Epoch, Diff)| match part {
+        Part::Effect(subject, _) => subject.hashed(),
+        Part::Cause(..) | Part::Edge(..) => panic!("only effects are divided among workers"),
+    };
+    let effects = effects(episodes.clone(), Arc::clone(ways)).inner.exchange(route).as_collection();
+    let shared = causes(episodes, Arc::clone(ways)).concat(ends(edges, Arc::clone(ways)));
+    let shared = shared.consolidate_stream().inner.broadcast().as_collection();
+    let mut index = Index::new(Arc::clone(ways), horizon_ms);
+    effects
+        .concat(shared)
+        .inner
+        .unary_frontier(Pipeline, "Links", move |_capability, _info| {
+            let mut stash = BTreeMap::new();
+            move |(input, frontier), output| {
+                input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
+                while let Some((capability, parts)) =
+                    pop_complete(&mut stash, |epoch| !frontier.less_equal(epoch))
+                {
+                    let epoch = *capability.time();
+                    let mut session = output.session(&capability);
+                    index.change(parts, |link, diff| session.give((link, epoch, diff)));
+                }
             }
-            sought
         })
+        .as_collection()
+}
+
+fn effects<'scope>(episodes: Updates<'scope, Arc<Episode>>, ways: Arc<Ways>) -> Updates<'scope, Part> {
+    let effect = move |episode: Arc<Episode>| {
+        let row = &episode.row;
+        let effect = Effect { onset: row.onset, id: row.episode_id, earliest: row.earliest };
+        (row.class != Class::Context && ways.explains(row.kind))
+            .then(|| Part::Effect(subject(&episode), effect))
     };
-    let causes = episodes
-        .filter(|episode| episode.kind.spec().class != Class::Context)
-        .map(|episode| ((episode.tenant, episode.entity_id, episode.kind), cause(&episode)));
-    let judged = {
-        let ways = Arc::clone(ways);
-        let sought = sought.arrange_by_key_named("ArrangeSought");
-        let causes = causes.arrange_by_key_named("ArrangeCauses");
-        sought.join_core(causes, move |(tenant, _, _), (effect, rule, way), cause| {
-            judge(&ways, horizon_ms, effect, cause, *rule, *way)
-                .map(|candidate| ((*tenant, effect.id), candidate))
-        })
-    };
-    let ways = Arc::clone(ways);
-    maintain(judged, "Links", move |(tenant, effect), candidates| choose(&ways, *tenant, *effect, candidates))
+    episodes.flat_map(effect).consolidate_stream()
 }
 
-/// Every place that a rule may look for causes at: (tenant, entity, node of the trie, effect).
-fn walks<'scope>(
-    episodes: Updates<'scope, Arc<Episode>>,
-    edges: Updates<'scope, Edge>,
-    ways: &Arc<Ways>,
-) -> Updates<'scope, (Tenant, EntityId, u16, Effect)> {
-    let arranged = edges
-        .flat_map(|edge| {
-            let valid = (edge.valid_from, edge.valid_to);
-            let Edge { key, .. } = edge;
-            let forward = ((key.tenant, key.from.id, key.relation, Direction::Forward), (key.to.id, valid));
-            let backward = ((key.tenant, key.to.id, key.relation, Direction::Backward), (key.from.id, valid));
-            [forward, backward]
-        })
-        .arrange_by_key_named("ArrangeEdges");
-    let explained = Arc::clone(ways);
-    let start = episodes
-        .filter(move |episode| {
-            episode.kind.spec().class != Class::Context && explained.explains(episode.kind)
-        })
-        .map(|episode| (episode.tenant, episode.entity_id, START, effect(&episode)));
-    let mut reached = start.clone();
-    let mut present = start;
-    for _ in 0..ways.depth() {
-        let branching = Arc::clone(ways);
-        let steps = present.flat_map(move |(tenant, entity, way, effect)| {
-            let onward = |((relation, direction), next)| {
-                let place: Place = (tenant, entity, relation, direction);
-                (place, (next, effect))
-            };
-            branching.steps(way, effect.kind).map(onward).collect::<Vec<_>>()
-        });
-        present = steps.arrange_by_key_named("ArrangeWalks").join_core(
-            arranged.clone(),
-            |(tenant, ..), (way, effect), (entity, (valid_from, valid_to))| {
-                let begun = *valid_from <= effect.onset.plus_ms(EDGE_SLACK_MS);
-                let held = valid_to.is_none_or(|end| effect.earliest <= end.plus_ms(EDGE_SLACK_MS));
-                (begun && held).then_some((*tenant, *entity, *way, *effect))
-            },
-        );
-        reached = reached.concat(present.clone());
-    }
-    reached
+fn causes<'scope>(episodes: Updates<'scope, Arc<Episode>>, ways: Arc<Ways>) -> Updates<'scope, Part> {
+    episodes.flat_map(move |episode| {
+        let row = &episode.row;
+        let when = When {
+            onset: row.onset,
+            earliest: row.earliest,
+            last: row.last,
+            ended: row.ended,
+            standing: episode.standing,
+        };
+        let cause = Cause { id: row.episode_id, when };
+        (row.class != Class::Context && ways.causes(row.kind)).then(|| Part::Cause(subject(&episode), cause))
+    })
 }
 
-fn effect(episode: &Episode) -> Effect {
-    Effect { id: episode.id, kind: episode.kind, onset: episode.onset, earliest: episode.earliest }
+fn subject(episode: &Episode) -> Subject {
+    (episode.tenant, episode.on.id, episode.row.kind)
 }
 
-fn cause(episode: &Episode) -> Cause {
-    Cause {
-        id: episode.id,
-        kind: episode.kind,
-        onset: episode.onset,
-        earliest: episode.earliest,
-        last: episode.last,
-        ended: episode.ended,
-        standing: episode.standing,
-    }
-}
-
-fn judge(
-    ways: &Ways,
-    horizon_ms: i64,
-    effect: &Effect,
-    cause: &Cause,
-    rule: RuleIndex,
-    way: u16,
-) -> Option<Candidate> {
-    let spec = ways.rule(rule);
-    let when = When {
-        onset: cause.onset,
-        earliest: cause.earliest,
-        last: cause.last,
-        ended: cause.ended,
-        standing: cause.standing,
-    };
-    let allowed = in_time(spec, horizon_ms, (&when, cause.kind.spec()), (effect.onset, effect.kind.spec()));
-    if cause.id == effect.id || !allowed {
-        return None;
-    }
-    let lag_ms = effect.onset.ms_since(cause.onset);
-    let strength = strength(spec, ways.hops(way), lag_ms);
-    let (cause_kind, cause_onset) = (cause.kind, cause.onset);
-    Some(Candidate { cause: cause.id, cause_kind, cause_onset, rule, way, lag_ms, strength })
-}
-
-fn choose(ways: &Ways, tenant: Tenant, effect: EpisodeId, candidates: &Values<Candidate>) -> Vec<Link> {
-    let by_way =
-        |candidate: &Candidate| (candidate.strength, Reverse((candidate.rule, ways.text(candidate.way))));
-    let mut strongest: BTreeMap<EpisodeId, &Candidate> = BTreeMap::new();
-    for candidate in candidates.distinct() {
-        let known = strongest.entry(candidate.cause).or_insert(candidate);
-        if by_way(known) < by_way(candidate) {
-            *known = candidate;
-        }
-    }
-    let mut chosen: Vec<&Candidate> = strongest.into_values().collect();
-    chosen.sort_by_key(|candidate| {
-        let prior = u32::from(candidate.cause_kind.spec().prior);
-        Reverse((candidate.strength + prior * 2, candidate.cause_onset, Reverse(candidate.cause)))
-    });
-    chosen.truncate(CAUSES_MAX);
-    let link = |(index, candidate): (usize, &Candidate)| Link {
-        tenant,
-        effect,
-        cause: candidate.cause,
-        rule: candidate.rule,
-        way: candidate.way,
-        lag_ms: candidate.lag_ms,
-        strength: candidate.strength,
-        best: index == 0,
-    };
-    chosen.into_iter().enumerate().map(link).collect()
+/// Edges from either end, as far as any rule walks them.
+fn ends<'scope>(edges: Updates<'scope, Edge>, ways: Arc<Ways>) -> Updates<'scope, Part> {
+    edges.flat_map(move |Edge { key, valid_from, valid_to, .. }| {
+        let valid = Valid { from: valid_from, to: valid_to.unwrap_or(EventTime(i64::MAX)) };
+        let end = |here: EntityId, direction, there: EntityId| {
+            ways.walks((key.relation, direction))
+                .then(|| Part::Edge((key.tenant, here, key.relation, direction), (there, valid)))
+        };
+        let forward = end(key.from.id, Direction::Forward, key.to.id);
+        let backward = end(key.to.id, Direction::Backward, key.from.id);
+        forward.into_iter().chain(backward)
+    })
 }

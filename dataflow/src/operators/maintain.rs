@@ -95,6 +95,14 @@ where
     })
 }
 
+/// Each row once, however often it is there.
+pub(crate) fn distinct<'scope, D>(input: Updates<'scope, D>, name: &str) -> Updates<'scope, D>
+where
+    D: ExchangeData + Hash,
+{
+    summarize(input.map(|row| (row, ())), name, |row, _| Some(row.clone()))
+}
+
 /// Hands the changes of each key to `change` once their epoch is complete, with a way to emit.
 pub(crate) fn each_key<'scope, K, V, O>(
     input: Updates<'scope, (K, V)>,
@@ -240,9 +248,11 @@ pub(crate) fn stash_rows<D>(
 ) {
     // A container without a stamp holds no rows.
     let Some(capability) = capability else { return };
+    let count = rows.len();
     let mut rows = rows.drain(..).peekable();
     while let Some((row, epoch, diff)) = rows.next() {
         let (_, stashed) = stash.entry(epoch).or_insert_with(|| (capability.delayed(&epoch), Vec::new()));
+        stashed.reserve(count);
         stashed.push((row, diff));
         while let Some((row, _, diff)) = rows.next_if(|(_, next, _)| *next == epoch) {
             stashed.push((row, diff));
@@ -279,13 +289,16 @@ pub(crate) fn pop_complete<D>(
     if complete(&first) { stash.remove(&first) } else { None }
 }
 
-/// Changes by key, in order of the keys. Rows are wide: their places are sorted, and each is moved once.
-fn by_key<K: Ord, V>(rows: Vec<((K, V), Diff)>) -> Vec<(K, Vec<(V, Diff)>)> {
-    let mut places: Vec<usize> = (0..rows.len()).collect();
-    places.sort_by(|left, right| rows[*left].0.0.cmp(&rows[*right].0.0));
+/// Changes by key, in order of the hashes of the keys. Rows are wide: their places are sorted, and each is moved once.
+fn by_key<K: Ord + Hash, V>(rows: Vec<((K, V), Diff)>) -> Vec<(K, Vec<(V, Diff)>)> {
+    let mut places: Vec<(u64, usize)> = rows.iter().map(|((key, _), _)| key.hashed()).zip(0..).collect();
+    // Keys are compared too: two that hash alike, by chance or on purpose, must not mix.
+    places.sort_unstable_by(|(hash, place), (other_hash, other)| {
+        hash.cmp(other_hash).then_with(|| rows[*place].0.0.cmp(&rows[*other].0.0))
+    });
     let mut rows: Vec<Option<((K, V), Diff)>> = rows.into_iter().map(Some).collect();
     let mut found: Vec<(K, Vec<(V, Diff)>)> = Vec::new();
-    for ((key, value), diff) in places.into_iter().filter_map(|place| rows[place].take()) {
+    for ((key, value), diff) in places.into_iter().filter_map(|(_, place)| rows[place].take()) {
         match found.last_mut() {
             Some((last, changes)) if *last == key => changes.push((value, diff)),
             _ => found.push((key, vec![(value, diff)])),

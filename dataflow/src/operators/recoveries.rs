@@ -14,6 +14,7 @@ use schemas::ids::Tenant;
 use schemas::object::ObjectState;
 use schemas::object::health::well_since;
 use schemas::time::EventTime;
+use schemas::view::EpisodeRow;
 use serde::{Deserialize, Serialize};
 
 use crate::operators::maintain::maintain;
@@ -35,7 +36,7 @@ pub(crate) fn recoveries<'scope>(
     let others = episodes.clone().filter(|episode| !may_recover(episode));
     let episodes = episodes
         .filter(|episode| may_recover(episode))
-        .map(|episode| ((episode.tenant, episode.entity_id), Known::Episode(episode)));
+        .map(|episode| ((episode.tenant, episode.on.id), Known::Episode(episode)));
     let well = latest.flat_map(|(tenant, (_, state))| {
         well_since(&state).map(|since| ((tenant, state.entity.id(tenant)), Known::Well(since)))
     });
@@ -56,21 +57,24 @@ pub(crate) fn recoveries<'scope>(
 /// Trouble of an object that shows its health, and that no state keeps up.
 fn may_recover(episode: &Episode) -> bool {
     let shows = matches!(
-        episode.entity.kind,
+        episode.on.entity.kind,
         EntityKind::Pod
             | EntityKind::Node
             | EntityKind::Deployment
             | EntityKind::StatefulSet
             | EntityKind::DaemonSet
     );
-    let trouble = matches!(episode.kind.spec().class, Class::Symptom | Class::State);
-    shows && trouble && episode.ended.is_none() && !episode.standing
+    let trouble = matches!(episode.row.kind.spec().class, Class::Symptom | Class::State);
+    shows && trouble && episode.row.ended.is_none() && !episode.standing
 }
 
 /// Over since the object is well, if nothing was seen of it later.
 fn end(episode: &Arc<Episode>, since: Option<EventTime>) -> Arc<Episode> {
-    match since.filter(|since| episode.last <= *since) {
+    match since.filter(|since| episode.row.last <= *since) {
         None => Arc::clone(episode),
-        ended => Arc::new(Episode { ended, ..Episode::clone(episode) }),
+        ended => {
+            let row = Arc::new(EpisodeRow { ended, ..EpisodeRow::clone(&episode.row) });
+            Arc::new(Episode { row, ..Episode::clone(episode) })
+        }
     }
 }

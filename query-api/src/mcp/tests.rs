@@ -253,7 +253,7 @@ pub(super) fn incident(id: u64, title: &str) -> IncidentRow {
         rank: 1,
         confidence_milli: 830,
         evidence_milli: 900,
-        root: episode(1, NOON, "a push"),
+        root: episode(1, NOON, "a push").into(),
         explains: 1,
     };
     IncidentRow {
@@ -271,7 +271,8 @@ pub(super) fn incident(id: u64, title: &str) -> IncidentRow {
 
 /// A row of every view that a tool reads.
 pub(super) fn an_outage() -> Vec<(ViewName, Row)> {
-    let (root, symptom) = (episode(1, NOON, "a push"), episode(2, NOON.plus_ms(60_000), "errors"));
+    let root = Arc::new(episode(1, NOON, "a push"));
+    let symptom = Arc::new(episode(2, NOON.plus_ms(60_000), "errors"));
     let link = LinkRow {
         cause: root.clone(),
         effect: symptom.clone(),
@@ -282,8 +283,13 @@ pub(super) fn an_outage() -> Vec<(ViewName, Row)> {
         strength: 900,
         best: true,
     };
-    let chain =
-        ChainRow { incident_id: IncidentId(1), rank: 1, root: root.clone(), symptom, links: vec![link] };
+    let chain = ChainRow {
+        incident_id: IncidentId(1),
+        rank: 1,
+        root: root.clone(),
+        symptom,
+        links: vec![link.into()],
+    };
     let relation = RelationRow {
         from: checkout(),
         relation: RelationKind::Owns,
@@ -312,7 +318,7 @@ pub(super) fn an_outage() -> Vec<(ViewName, Row)> {
         (ViewName::Incidents, incident(1, "Checkout fails").into()),
         (ViewName::Chains, chain.into()),
         (ViewName::Topology, relation.into()),
-        (ViewName::Changes, root.into()),
+        (ViewName::Changes, Row::Episode(root)),
         (ViewName::Alerts, alert.into()),
         (ViewName::Entities, entity.into()),
         (ViewName::Coverage, coverage.into()),

@@ -66,8 +66,8 @@ fn episode(number: u64) -> EpisodeRow {
 
 fn link() -> LinkRow {
     LinkRow {
-        cause: episode(1),
-        effect: episode(2),
+        cause: episode(1).into(),
+        effect: episode(2).into(),
         rule: "R20".to_owned(),
         rule_version: 3,
         relation: "owns".to_owned(),
@@ -80,8 +80,13 @@ fn link() -> LinkRow {
 /// A row of every view.
 fn rows() -> Vec<(ViewName, Row)> {
     let incident_id = IncidentId(7);
-    let hypothesis =
-        Hypothesis { rank: 1, confidence_milli: 800, evidence_milli: 700, root: episode(1), explains: 4 };
+    let hypothesis = Hypothesis {
+        rank: 1,
+        confidence_milli: 800,
+        evidence_milli: 700,
+        root: episode(1).into(),
+        explains: 4,
+    };
     let incident = IncidentRow {
         incident_id,
         status: IncidentStatus::Open,
@@ -118,8 +123,13 @@ fn rows() -> Vec<(ViewName, Row)> {
         rejected: vec![(RejectCode::ALL[0], 2)],
         reached: Some(NOON),
     };
-    let chain =
-        ChainRow { incident_id, rank: 1, root: episode(1), symptom: episode(2), links: vec![link(), link()] };
+    let chain = ChainRow {
+        incident_id,
+        rank: 1,
+        root: episode(1).into(),
+        symptom: episode(2).into(),
+        links: vec![link().into(), link().into()],
+    };
     vec![
         (ViewName::Events, Row::from(event(1, NOON))),
         (ViewName::Entities, Row::from(EntityRow { entity_id: EntityId(3), entity: entity("a") })),

@@ -40,8 +40,8 @@ pub(super) fn rows(
 fn link_row(episodes: &[Episode], link: &Link, rules: &Rules) -> LinkRow {
     let rule = rules.rule(link.rule);
     LinkRow {
-        cause: episodes[link.cause].row.clone(),
-        effect: episodes[link.effect].row.clone(),
+        cause: episodes[link.cause].row.clone().into(),
+        effect: episodes[link.effect].row.clone().into(),
         rule: rule.id.clone(),
         rule_version: rule.version,
         relation: link.path.clone(),
@@ -210,7 +210,7 @@ fn incident(
                     ((1_000 - first_milli) * score / rest.max(1)) as u32
                 },
                 evidence_milli,
-                root: episodes[*node].row.clone(),
+                root: episodes[*node].row.clone().into(),
                 explains: reach.len() as u32,
             }
         })
@@ -287,8 +287,8 @@ fn chains(
                     incident_id: incident.incident_id,
                     rank: hypothesis.rank,
                     root: hypothesis.root.clone(),
-                    symptom: episodes[*end].row.clone(),
-                    links: path.iter().map(|link| link_row(episodes, link, rules)).collect(),
+                    symptom: episodes[*end].row.clone().into(),
+                    links: path.iter().map(|link| link_row(episodes, link, rules).into()).collect(),
                 }),
             );
         }

@@ -1,16 +1,16 @@
 //! Chains: links in order, from a root cause to each end of its incident. Pure; docs/semantics.md, section 9.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use schemas::ids::{EpisodeId, IncidentId};
 use schemas::view::{ChainRow, Hypothesis};
 
-use crate::operators::incidents::group::{Neighborhood, link_row};
+use crate::operators::incidents::group::{Kept, Neighborhood};
 use crate::operators::incidents::rank::Ranked;
 use crate::operators::links::ways::Ways;
-use crate::rows::{Episode, Link};
+use crate::rows::Episode;
 
 /// Hypotheses whose chains are shown.
 const RANKS_MAX: usize = 3;
@@ -27,16 +27,16 @@ pub(super) fn chains(
     incident_id: IncidentId,
 ) -> Vec<ChainRow> {
     let is_end = |episode: &&&Episode| {
-        let effects = hood.effects.get(&episode.id).into_iter().flatten();
-        !effects.into_iter().any(|(effect, best)| *best && *effect != episode.id)
+        let effects = hood.effects.get(&episode.row.episode_id).into_iter().flatten();
+        !effects.into_iter().any(|(effect, best)| *best && *effect != episode.row.episode_id)
     };
     let ends: Vec<&Episode> = graves.iter().filter(is_end).copied().collect();
     let mut rows = Vec::new();
     for (hypothesis, reach) in ranked.hypotheses.iter().zip(&ranked.reach).take(RANKS_MAX) {
         let root = hypothesis.root.episode_id;
         let paths = Paths::from(hood, members, root, ranked.root);
-        for end in ends.iter().filter(|end| reach.contains(&end.id)).take(ENDS_MAX) {
-            let links = paths.to(end.id);
+        for end in ends.iter().filter(|end| reach.contains(&end.row.episode_id)).take(ENDS_MAX) {
+            let links = paths.to(end.row.episode_id);
             rows.extend(chain(hood, ways, incident_id, hypothesis, end, &links));
         }
     }
@@ -49,7 +49,7 @@ fn chain(
     incident_id: IncidentId,
     hypothesis: &Hypothesis,
     end: &Episode,
-    links: &[&Link],
+    links: &[&Kept],
 ) -> Option<ChainRow> {
     if links.is_empty() {
         return None;
@@ -57,9 +57,9 @@ fn chain(
     Some(ChainRow {
         incident_id,
         rank: hypothesis.rank,
-        root: hypothesis.root.clone(),
-        symptom: end.row(),
-        links: links.iter().filter_map(|link| link_row(hood, ways, link)).collect(),
+        root: Arc::clone(&hypothesis.root),
+        symptom: Arc::clone(&end.row),
+        links: links.iter().filter_map(|kept| kept.row(hood, ways)).collect(),
     })
 }
 
@@ -96,26 +96,26 @@ impl<'a> Paths<'a> {
     }
 
     /// Links from the root to a member that it reaches, root first.
-    fn to(&self, end: EpisodeId) -> Vec<&'a Link> {
-        let mut links: Vec<&Link> = Vec::new();
+    fn to(&self, end: EpisodeId) -> Vec<&'a Kept> {
+        let mut links: Vec<&Kept> = Vec::new();
         let mut present = end;
         while present != self.root {
-            let Some(link) = self.back(present) else { break };
-            links.push(link);
-            present = link.cause;
+            let Some(kept) = self.back(present) else { break };
+            links.push(kept);
+            present = kept.link.cause;
         }
         links.reverse();
         links
     }
 
-    fn back(&self, effect: EpisodeId) -> Option<&'a Link> {
+    fn back(&self, effect: EpisodeId) -> Option<&'a Kept> {
         if self.distance.is_empty() {
             return self.hood.best(effect);
         }
         let wanted = self.distance.get(&effect)?.checked_sub(1)?;
         let causes = self.hood.causes.get(&effect)?.values();
         causes
-            .filter(|link| self.distance.get(&link.cause) == Some(&wanted))
-            .max_by_key(|link| (link.strength, Reverse(link.cause)))
+            .filter(|kept| self.distance.get(&kept.link.cause) == Some(&wanted))
+            .max_by_key(|kept| (kept.link.strength, Reverse(kept.link.cause)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemas::confidence::Confidence;
 use schemas::envelope::Severity;
@@ -42,7 +43,7 @@ pub(super) fn rank(
     episodes: &[&Episode],
 ) -> Ranked {
     let root = root(hood, members);
-    let total: u64 = episodes.iter().map(|episode| weight(episode.severity)).sum();
+    let total: u64 = episodes.iter().map(|episode| weight(episode.row.severity)).sum();
     let outside = members.iter().filter_map(|member| hood.causes.get(member)).flat_map(BTreeMap::keys);
     let named: BTreeSet<EpisodeId> =
         outside.copied().filter(|cause| !members.contains(cause)).chain([root]).collect();
@@ -51,8 +52,9 @@ pub(super) fn rank(
         .filter_map(|id| hood.episodes.get(id))
         .map(|episode| candidate((hood, ways), members, total, episode))
         .collect();
-    candidates
-        .sort_by_key(|candidate| (Reverse(candidate.score), candidate.episode.onset, candidate.episode.id));
+    candidates.sort_by_key(|candidate| {
+        (Reverse(candidate.score), candidate.episode.row.onset, candidate.episode.row.episode_id)
+    });
     let hypotheses = hypotheses(&candidates, members.len() == 1);
     candidates.truncate(HYPOTHESES_MAX);
     let reach = candidates.into_iter().map(|candidate| candidate.reach).collect();
@@ -64,12 +66,14 @@ fn root(hood: &Neighborhood, members: &BTreeSet<EpisodeId>) -> EpisodeId {
     let Some(first) = members.first() else { panic!("a group has at least one member") };
     let mut walked = vec![*first];
     let mut present = *first;
-    while let Some(link) = hood.best(present) {
-        present = link.cause;
+    while let Some(kept) = hood.best(present) {
+        present = kept.link.cause;
         if let Some(start) = walked.iter().position(|id| *id == present) {
             let cycle = walked[start..].iter().filter_map(|id| hood.episodes.get(id));
-            let least = cycle.min_by_key(|episode| (episode.onset, episode.kind.spec().layer, episode.id));
-            return least.map_or(present, |episode| episode.id);
+            let least = cycle.min_by_key(|episode| {
+                (episode.row.onset, episode.row.kind.spec().layer, episode.row.episode_id)
+            });
+            return least.map_or(present, |episode| episode.row.episode_id);
         }
         walked.push(present);
     }
@@ -82,19 +86,20 @@ fn candidate<'a>(
     total: u64,
     episode: &'a Episode,
 ) -> Candidate<'a> {
-    let reach = reach(hood, members, episode.id);
+    let reach = reach(hood, members, episode.row.episode_id);
     let support: u64 =
-        reach.iter().filter_map(|id| hood.episodes.get(id)).map(|member| weight(member.severity)).sum();
-    let effects = hood.effects.get(&episode.id).into_iter().flat_map(BTreeMap::keys);
+        reach.iter().filter_map(|id| hood.episodes.get(id)).map(|member| weight(member.row.severity)).sum();
+    let effects = hood.effects.get(&episode.row.episode_id).into_iter().flat_map(BTreeMap::keys);
     let out = effects
         .filter(|effect| members.contains(effect))
-        .filter_map(|effect| hood.causes.get(effect)?.get(&episode.id))
+        .filter_map(|effect| hood.causes.get(effect)?.get(&episode.row.episode_id))
+        .map(|kept| &kept.link)
         .map(|link| u64::from(link.strength) * hood.learned.of_rule(&ways.rule(link.rule).id) / 1_000)
         .max()
         .unwrap_or(OUT_DEFAULT);
-    let prior = u64::from(episode.kind.spec().prior);
-    let score = (prior + 1) * out * support / total.max(1) * strength(episode.magnitude) / 8;
-    let score = score * hood.learned.of_kind(episode.kind) / 1_000;
+    let prior = u64::from(episode.row.kind.spec().prior);
+    let score = (prior + 1) * out * support / total.max(1) * strength(episode.row.magnitude) / 8;
+    let score = score * hood.learned.of_kind(episode.row.kind) / 1_000;
     Candidate { episode, reach, score }
 }
 
@@ -122,7 +127,7 @@ fn hypotheses(candidates: &[Candidate<'_>], alone: bool) -> Vec<Hypothesis> {
     let hypothesis = |(rank, candidate): (u32, &Candidate<'_>)| {
         let evidence_milli = evidence(candidate, candidates, alone);
         let confidence_milli = if rank == 1 {
-            let first = Confidence::built_in().of(candidate.episode.kind.spec().class, evidence_milli);
+            let first = Confidence::built_in().of(candidate.episode.row.kind.spec().class, evidence_milli);
             left = left.saturating_sub(u64::from(first));
             first
         } else {
@@ -132,7 +137,7 @@ fn hypotheses(candidates: &[Candidate<'_>], alone: bool) -> Vec<Hypothesis> {
             rank,
             confidence_milli,
             evidence_milli,
-            root: candidate.episode.row(),
+            root: Arc::clone(&candidate.episode.row),
             explains: u32::try_from(candidate.reach.len()).unwrap_or(u32::MAX),
         }
     };
@@ -142,11 +147,11 @@ fn hypotheses(candidates: &[Candidate<'_>], alone: bool) -> Vec<Hypothesis> {
 /// What speaks for a candidate: its prior, and its score against the best rival on another entity. A group of one episode
 /// has no rival and explains nothing: half.
 fn evidence(candidate: &Candidate<'_>, candidates: &[Candidate<'_>], alone: bool) -> u32 {
-    let prior = u64::from(candidate.episode.kind.spec().prior);
+    let prior = u64::from(candidate.episode.row.kind.spec().prior);
     if alone {
         return u32::try_from(prior * 5).unwrap_or(u32::MAX);
     }
-    let elsewhere = candidates.iter().filter(|rival| rival.episode.entity_id != candidate.episode.entity_id);
+    let elsewhere = candidates.iter().filter(|rival| rival.episode.on.id != candidate.episode.on.id);
     let rival = elsewhere.map(|rival| rival.score).max().unwrap_or(0);
     u32::try_from(prior * 10 * candidate.score / (candidate.score + rival).max(1)).unwrap_or(u32::MAX)
 }

@@ -2,6 +2,7 @@
 
 use schemas::catalogue::{KindSpec, RuleSpec};
 use schemas::time::EventTime;
+use serde::{Deserialize, Serialize};
 
 /// Clocks of different producers may differ by this much.
 const SKEW_MS: i64 = 2_000;
@@ -12,7 +13,7 @@ const HOP_WEIGHT: [i64; 6] = [1_000, 950, 900, 820, 740, 660];
 const HOP_WEIGHT_FAR: i64 = 580;
 
 /// When an episode was, as far as linking needs it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct When {
     pub(crate) onset: EventTime,
     pub(crate) earliest: EventTime,
@@ -33,10 +34,26 @@ pub(crate) fn in_time(
         std::cmp::Ordering::Equal => cause.onset <= effect_onset,
         std::cmp::Ordering::Greater => cause.onset < effect_onset,
     };
-    let over = cause.ended.map_or(cause.last, |ended| ended.max(cause.last));
-    let in_reach = cause.standing || effect_onset.ms_since(over) <= rule.window_ms;
+    let in_reach = effect_onset.ms_since(until(cause)) <= rule.window_ms;
     let near = effect_onset.ms_since(cause.onset) <= rule.window_ms.max(horizon_ms);
     in_order && in_reach && near
+}
+
+/// Onsets of all effects that [`in_time`] can allow a cause to have by a rule with such a window, whatever the layers: the
+/// first and the last one.
+pub(crate) fn span(window_ms: i64, horizon_ms: i64, cause: &When) -> (EventTime, EventTime) {
+    let first = cause.onset.min(cause.earliest.plus_ms(-SKEW_MS));
+    let last = until(cause).plus_ms(window_ms).min(cause.onset.plus_ms(window_ms.max(horizon_ms)));
+    (first, last)
+}
+
+/// When a cause was over: what the window is measured from. A standing one never is.
+pub(crate) fn until(cause: &When) -> EventTime {
+    if cause.standing {
+        EventTime(i64::MAX)
+    } else {
+        cause.ended.map_or(cause.last, |ended| ended.max(cause.last))
+    }
 }
 
 /// Strength of a link, 0 to 1000.

@@ -7,15 +7,15 @@ use schemas::entity::RelationKind;
 use schemas::ids::Tenant;
 
 /// A node of the trie: the steps walked so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Node {
     hops: usize,
     text: String,
     children: BTreeMap<(RelationKind, Direction), u16>,
-    /// Rules that look for their causes here.
-    rules: BTreeSet<RuleIndex>,
-    /// Kinds of effects for which a rule ends here or further on.
-    wanted_by: BTreeSet<Kind>,
+    /// Rules that look for their causes here, by kind of effect and kind of cause.
+    rules: BTreeMap<(Kind, Kind), BTreeSet<RuleIndex>>,
+    /// Steps to nodes where a rule looks for causes, or further on, by kind of effect.
+    steps: BTreeMap<Kind, BTreeSet<((RelationKind, Direction), u16)>>,
 }
 
 /// The rules of the engine, and the trie of all their paths.
@@ -23,7 +23,10 @@ struct Node {
 pub(crate) struct Ways {
     specs: Rules,
     nodes: Vec<Node>,
-    depth: usize,
+    /// Windows of the rules for a kind of effect and a kind of cause, in milliseconds.
+    windows: BTreeMap<(Kind, Kind), BTreeSet<i64>>,
+    causes: BTreeSet<Kind>,
+    labels: BTreeSet<(RelationKind, Direction)>,
 }
 
 /// The node of the empty path: the effect's own entity.
@@ -32,27 +35,26 @@ pub(crate) const START: u16 = 0;
 impl Ways {
     /// The ways of every rule.
     pub(crate) fn of(rules: &Rules) -> Ways {
-        let root = Node {
-            hops: 0,
-            text: "self".to_owned(),
-            children: BTreeMap::new(),
-            rules: BTreeSet::new(),
-            wanted_by: BTreeSet::new(),
+        let root = Node { text: "self".to_owned(), ..Node::default() };
+        let mut ways = Ways {
+            specs: rules.clone(),
+            nodes: vec![root],
+            windows: BTreeMap::new(),
+            causes: BTreeSet::new(),
+            labels: BTreeSet::new(),
         };
-        let mut ways = Ways { specs: rules.clone(), nodes: vec![root], depth: 0 };
         for (index, rule) in rules.iter() {
             for path in &rule.paths {
                 for steps in path.written_out() {
-                    ways.insert(&steps, index, &rule.effects);
+                    ways.insert(&steps, index, rule);
                 }
+            }
+            ways.causes.extend(&rule.causes);
+            for pair in pairs(rule) {
+                ways.windows.entry(pair).or_default().insert(rule.window_ms);
             }
         }
         ways
-    }
-
-    /// The longest way, in edges.
-    pub(crate) fn depth(&self) -> usize {
-        self.depth
     }
 
     /// Edges walked to reach a node.
@@ -71,10 +73,7 @@ impl Ways {
         node: u16,
         effect: Kind,
     ) -> impl Iterator<Item = ((RelationKind, Direction), u16)> + '_ {
-        let children = self.nodes[usize::from(node)].children.iter();
-        children
-            .filter(move |(_, child)| self.nodes[usize::from(**child)].wanted_by.contains(&effect))
-            .map(|(step, child)| (*step, *child))
+        self.nodes[usize::from(node)].steps.get(&effect).into_iter().flatten().copied()
     }
 
     /// A rule.
@@ -82,33 +81,58 @@ impl Ways {
         self.specs.rule(index)
     }
 
-    /// Rules that look for causes of a tenant's effect of a kind at a node.
+    /// Rules by which a cause of a kind, at a node, can have had a tenant's effect of a kind.
     pub(crate) fn rules(
         &self,
         node: u16,
         tenant: Tenant,
-        effect: Kind,
+        (effect, cause): (Kind, Kind),
     ) -> impl Iterator<Item = (RuleIndex, &RuleSpec)> {
-        let rules = self.nodes[usize::from(node)].rules.iter().map(|index| (*index, self.rule(*index)));
-        rules.filter(move |(_, rule)| rule.effects.contains(&effect) && rule.scope.includes(tenant))
+        let rules = self.nodes[usize::from(node)].rules.get(&(effect, cause)).into_iter().flatten();
+        rules.map(|index| (*index, self.rule(*index))).filter(move |(_, rule)| rule.scope.includes(tenant))
+    }
+
+    /// Windows of all rules for a kind of effect and a kind of cause, whoever they apply to, in milliseconds.
+    pub(crate) fn windows(&self, effect: Kind, cause: Kind) -> impl Iterator<Item = i64> + '_ {
+        self.windows.get(&(effect, cause)).into_iter().flatten().copied()
+    }
+
+    /// Whether any rule looks for causes of effects of a kind at a node.
+    pub(crate) fn looks(&self, node: u16, effect: Kind) -> bool {
+        let rules = &self.nodes[usize::from(node)].rules;
+        rules.range((effect, Kind(0))..=(effect, Kind(u16::MAX))).next().is_some()
     }
 
     /// Whether any rule explains effects of a kind.
     pub(crate) fn explains(&self, effect: Kind) -> bool {
-        self.nodes[usize::from(START)].wanted_by.contains(&effect)
+        self.looks(START, effect) || self.nodes[usize::from(START)].steps.contains_key(&effect)
     }
 
-    fn insert(&mut self, steps: &[Step], rule: RuleIndex, effects: &[Kind]) {
+    /// Whether any rule has a kind among its causes.
+    pub(crate) fn causes(&self, kind: Kind) -> bool {
+        self.causes.contains(&kind)
+    }
+
+    /// Whether any path has such a step.
+    pub(crate) fn walks(&self, label: (RelationKind, Direction)) -> bool {
+        self.labels.contains(&label)
+    }
+
+    fn insert(&mut self, steps: &[Step], index: RuleIndex, rule: &RuleSpec) {
         let mut node = START;
-        self.nodes[usize::from(node)].wanted_by.extend(effects);
         for (step, hops) in steps.iter().zip(1..) {
             let label = (step.relation, step.direction);
             let known = self.nodes[usize::from(node)].children.get(&label).copied();
-            node = known.unwrap_or_else(|| self.add_child(node, *step, hops));
-            self.nodes[usize::from(node)].wanted_by.extend(effects);
+            let next = known.unwrap_or_else(|| self.add_child(node, *step, hops));
+            for effect in &rule.effects {
+                self.nodes[usize::from(node)].steps.entry(*effect).or_default().insert((label, next));
+            }
+            self.labels.insert(label);
+            node = next;
         }
-        self.nodes[usize::from(node)].rules.insert(rule);
-        self.depth = self.depth.max(steps.len());
+        for pair in pairs(rule) {
+            self.nodes[usize::from(node)].rules.entry(pair).or_default().insert(index);
+        }
     }
 
     fn add_child(&mut self, parent: u16, step: Step, hops: usize) -> u16 {
@@ -119,9 +143,13 @@ impl Ways {
         let arrow = Path(vec![Step { repeats: false, ..step }]).to_string();
         let above = &self.nodes[usize::from(parent)];
         let text = if parent == START { arrow } else { format!("{} {arrow}", above.text) };
-        let (children, rules, wanted_by) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        self.nodes.push(Node { hops, text, children, rules, wanted_by });
+        self.nodes.push(Node { hops, text, ..Node::default() });
         self.nodes[usize::from(parent)].children.insert((step.relation, step.direction), index);
         index
     }
+}
+
+/// Kinds of effects with kinds of causes.
+fn pairs(rule: &RuleSpec) -> impl Iterator<Item = (Kind, Kind)> + '_ {
+    rule.effects.iter().flat_map(|effect| rule.causes.iter().map(|cause| (*effect, *cause)))
 }

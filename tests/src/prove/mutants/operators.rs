@@ -64,6 +64,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[Edit { file: "operators/maintain.rs", old: "emit(before, -1);", new: "drop(before);" }],
     },
     Mutant {
+        name: "longer-cause-overlooked",
+        bug: "incremental: an effect is not looked at again when a cause that goes on comes to reach it",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/links/index.rs",
+            old: "vec![(first.plus_ms(1), last)]",
+            new: "Vec::new()",
+        }],
+    },
+    Mutant {
+        name: "later-edge-overlooked",
+        bug: "incremental: an effect is not looked at again when a way to its cause opens later",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/links/index.rs",
+            old: "closed.chain(opened).copied()",
+            new: "closed.copied()",
+        }],
+    },
+    Mutant {
         name: "first-tenant-answers",
         bug: "missing tenant filter: whoever asks is answered from the first tenant's views",
         check: ("histories", 300),

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use dataflow::ingest::clock::now;
+use futures_util::future::try_join_all;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::error::RDKafkaErrorCode::UnknownTopicOrPartition;
@@ -14,10 +15,19 @@ use schemas::position::Partition;
 
 use super::input::{Input, Outgoing};
 
-/// Between two sends of a stream that others disturb.
-pub(crate) const CALM: Duration = Duration::from_millis(25);
-/// Between two sends of a stream that is to be long: as fast as the brokers acknowledge.
-pub(crate) const FAST: Duration = Duration::from_micros(100);
+/// How fast a stream is sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    /// Between the beginnings of two rounds.
+    every: Duration,
+    /// Turns of a round; the next one waits until the brokers have acknowledged all of it.
+    turns: usize,
+}
+
+/// Of a stream that others disturb.
+pub(crate) const CALM: Pace = Pace { every: Duration::from_millis(25), turns: 1 };
+/// Of a stream that is to be long.
+pub(crate) const FAST: Pace = Pace { every: Duration::from_micros(100), turns: 64 };
 /// Until a broker that did not know a topic is asked again.
 const RETRY: Duration = Duration::from_millis(25);
 /// A broker may be away for so long.
@@ -39,8 +49,8 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
-    /// Sends what the inputs give, in turn, so much time apart on average.
-    pub(crate) fn start(brokers: &str, mut inputs: Vec<Input>, pace: Duration) -> Result<Self, String> {
+    /// Sends what the inputs give, in turn.
+    pub(crate) fn start(brokers: &str, mut inputs: Vec<Input>, pace: Pace) -> Result<Self, String> {
         let stop: Arc<AtomicBool> = Arc::default();
         let producer: FutureProducer = ClientConfig::new()
             .set("bootstrap.servers", brokers)
@@ -56,16 +66,20 @@ impl Producer {
         let run = move || {
             let mut journal = Vec::new();
             super::runtime()?.block_on(async {
-                let mut pace = tokio::time::interval(pace);
+                let mut rounds = tokio::time::interval(pace.every);
                 let mut turn = 0;
                 while !stopping.load(Ordering::Relaxed) {
-                    pace.tick().await;
-                    let count = inputs.len();
-                    for outgoing in inputs[turn % count].next(now()) {
-                        journal.push(send(&producer, outgoing).await?);
-                        counting.fetch_add(1, Ordering::Relaxed);
+                    rounds.tick().await;
+                    let mut sends = Vec::new();
+                    for _ in 0..pace.turns {
+                        let count = inputs.len();
+                        let outgoing = inputs[turn % count].next(now());
+                        sends.extend(outgoing.into_iter().map(|outgoing| send(&producer, outgoing)));
+                        turn += 1;
                     }
-                    turn += 1;
+                    let sent = try_join_all(sends).await?;
+                    counting.fetch_add(sent.len() as u64, Ordering::Relaxed);
+                    journal.extend(sent);
                 }
                 Ok(journal)
             })

@@ -15,7 +15,7 @@ use super::input::Input;
 use super::judge::{Records, Verdict};
 use super::place::Place;
 use super::process::Process;
-use super::producer::{CALM, FAST, Producer};
+use super::producer::{CALM, FAST, Pace, Producer};
 use super::topics::{self, Tail};
 use super::views::{self, Reader, Rows};
 use super::{Means, PATIENCE, runtime};
@@ -87,7 +87,7 @@ impl Run {
         Run::paced(place, means, seed, CALM)
     }
 
-    fn paced(place: Place, means: &Means, seed: u64, pace: Duration) -> Result<Self, String> {
+    fn paced(place: Place, means: &Means, seed: u64, pace: Pace) -> Result<Self, String> {
         let brokers = means.brokers.clone();
         let schema = runtime()?.block_on(means.register())?;
         ControlTopic::open(&brokers, &place.control()).map_err(|error| error.to_string())?;
