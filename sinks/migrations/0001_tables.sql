@@ -32,10 +32,11 @@ CREATE TABLE incidents (
 );
 CREATE INDEX incidents_latest ON incidents (tenant, started_at, id);
 
--- Which process brings the incidents of a shard, and whose they are.
+-- Which process brings the incidents of a shard, how far it has come, and whose they are.
 CREATE TABLE followed (
   shard TEXT NOT NULL PRIMARY KEY,
-  owner TEXT NOT NULL
+  owner TEXT NOT NULL,
+  epoch BIGINT NOT NULL
 );
 CREATE TABLE followed_tenants (
   shard TEXT NOT NULL,

@@ -70,7 +70,7 @@ async fn tools_answer(tenant: &Value, incident: &Value) {
 
 #[test]
 fn stores_equal_the_twin_and_the_documented_queries_answer() {
-    let servers = ["KAFKA", "NEO4J", "OPENSEARCH", "REDIS"];
+    let servers = ["KAFKA", "NEO4J", "OPENSEARCH", "REDIS", "POSTGRES"];
     if servers.iter().any(|name| variable(&format!("KGROOT_TEST_{name}")).is_none()) {
         assert!(
             variable("KGROOT_TEST_WITHOUT_SERVERS").is_some(),

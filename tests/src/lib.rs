@@ -2,5 +2,6 @@
 
 pub mod binary;
 pub mod history;
+pub mod postgres;
 pub mod prove;
 pub mod twin;

@@ -8,7 +8,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use schemas::feed::{Change, EpochChanges};
 use schemas::ids::TenantId;
@@ -23,6 +23,8 @@ use super::fill::fill;
 const GROUP_LINES: usize = 8_192;
 /// Columns by which lines are sorted, from the common ones: `at`, `key`, `epoch`.
 pub(super) const ORDER: [usize; 3] = [3, 0, 1];
+/// Columns whose values hardly repeat within a row group: a dictionary of them would be built and thrown away.
+const UNLIKE: [&str; 6] = ["key", "event_id", "episode_id", "position", "cause", "effect"];
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -102,7 +104,6 @@ pub fn file(view: ViewName, lines: Vec<(Epoch, &Change)>) -> Result<Vec<u8>, Par
 }
 
 fn properties(view: ViewName) -> Result<WriterProperties, ParquetError> {
-    let key = ColumnPath::from("key");
     let ascending = |column: usize| SortingColumn {
         column_idx: i32::try_from(column).unwrap_or_default(),
         descending: false,
@@ -110,11 +111,15 @@ fn properties(view: ViewName) -> Result<WriterProperties, ParquetError> {
     };
     let facts = [("kgroot.schema", SCHEMA.to_string()), ("kgroot.view", view.to_string())];
     let facts = facts.map(|(name, value)| KeyValue::new(name.to_owned(), value));
-    Ok(WriterProperties::builder()
+    let plain = |builder: WriterPropertiesBuilder, column: &str| {
+        builder.set_column_dictionary_enabled(ColumnPath::from(column), false)
+    };
+    Ok(UNLIKE
+        .into_iter()
+        .fold(WriterProperties::builder(), plain)
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(GROUP_LINES))
-        .set_column_dictionary_enabled(key.clone(), false)
-        .set_column_bloom_filter_enabled(key, true)
+        .set_column_bloom_filter_enabled(ColumnPath::from("key"), true)
         .set_sorting_columns(Some(ORDER.map(ascending).to_vec()))
         .set_key_value_metadata(Some(facts.to_vec()))
         .build())

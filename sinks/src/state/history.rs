@@ -21,10 +21,10 @@ use super::list::written;
 use super::{Database, PATIENCE};
 use crate::store::{Batch, Pace, Progress, Refusal, Store, StoreError, latest};
 
-const TAKE: &str = "INSERT INTO followed (shard, owner) VALUES ($1, $2) \
-    ON CONFLICT (shard) DO UPDATE SET owner = excluded.owner";
+const TAKE: &str = "INSERT INTO followed (shard, owner, epoch) VALUES ($1, $2, 0) \
+    ON CONFLICT (shard) DO UPDATE SET owner = excluded.owner, epoch = excluded.epoch";
 // A write, so that whoever takes the shard over meanwhile waits for the end of this transaction.
-const OWN: &str = "UPDATE followed SET owner = $2 WHERE shard = $1 AND owner = $2";
+const OWN: &str = "UPDATE followed SET epoch = $3 WHERE shard = $1 AND owner = $2";
 const TENANTS: &str = "SELECT tenant FROM followed_tenants WHERE shard = $1";
 const TENANT: &str = "INSERT INTO followed_tenants (shard, tenant) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const CLOSE: &str = "UPDATE incidents SET live = 0 WHERE tenant = $1 AND shard = $2 AND live = 1";
@@ -58,8 +58,9 @@ impl History {
     }
 
     /// No other process has taken the shard over, nor will before the end of the transaction.
-    async fn own(&self, transaction: &mut Transaction<'static, Any>) -> Result<(), StateError> {
-        let own = sqlx::query(OWN).bind(self.shard.clone()).bind(self.owner.clone());
+    async fn own(&self, transaction: &mut Transaction<'static, Any>, epoch: Epoch) -> Result<(), StateError> {
+        let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
+        let own = sqlx::query(OWN).bind(self.shard.clone()).bind(self.owner.clone()).bind(epoch);
         let owned = own.execute(&mut **transaction).await.map_err(self.database.failed())?;
         if owned.rows_affected() == 0 {
             let (name, shard) = (&self.database.name, &self.shard);
@@ -72,7 +73,7 @@ impl History {
     async fn write(&self, batch: &Batch) -> Result<(), StateError> {
         let failed = self.database.failed();
         let mut transaction = self.database.begin().await?;
-        self.own(&mut transaction).await?;
+        self.own(&mut transaction, batch.progress.epoch).await?;
         if self.applied.is_none() || batch.epochs.first().is_some_and(|first| first.whole) {
             self.close(&mut transaction).await?;
         }

@@ -3,6 +3,7 @@
 use schemas::state::StateError;
 use sinks::state::{Database, Place};
 use sqlx::{Connection, Executor, PgConnection, Row};
+use tests::postgres::own_database;
 
 use super::{contract, forgets, variable, with};
 
@@ -10,19 +11,6 @@ const DAY_MS: i64 = 86_400_000;
 
 fn place(url: &str) -> Place {
     url.parse().unwrap()
-}
-
-/// A database of its own, and a role that owns it; the role's address.
-async fn fresh(admin: &str, name: &str) -> String {
-    let name = format!("kgroot_{name}_{}", std::process::id());
-    let mut connection = PgConnection::connect(admin).await.unwrap();
-    let role = format!("CREATE ROLE {name} LOGIN PASSWORD 'secret'");
-    for statement in [role, format!("CREATE DATABASE {name} OWNER {name}")] {
-        connection.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
-    }
-    let (_, host) = admin.rsplit_once('@').unwrap();
-    let (host, _) = host.split_once('/').unwrap();
-    format!("postgres://{name}:secret@{host}/{name}")
 }
 
 async fn count(connection: &mut PgConnection, table: &str) -> i64 {
@@ -86,7 +74,8 @@ fn postgres_keeps_the_contract_and_the_tenants_apart() {
         return;
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let url = runtime.block_on(fresh(&admin, "state"));
+    let name = format!("kgroot_state_{}", std::process::id());
+    let (url, _) = runtime.block_on(own_database(&admin, &name)).unwrap();
     with(async || Database::open(&place(&url), DAY_MS).await.unwrap(), contract);
     runtime.block_on(async {
         tenants_are_kept_apart(&url).await;

@@ -15,6 +15,7 @@ use super::{Cases, Report};
 
 mod alerts;
 mod deadlock;
+mod history;
 mod index;
 mod neo4j;
 mod opensearch;

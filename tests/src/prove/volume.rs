@@ -1,6 +1,6 @@
 //! Many events on real servers, undisturbed: `--n` records, sent as fast as the brokers acknowledge them, are followed into
-//! every store, with product state in SQLite and Redis. In the end every live row of every store is compared as in
-//! [`super::sinks`]; product state is not.
+//! every store, with product state in PostgreSQL and Redis. In the end every live row of every store is compared as in
+//! [`super::sinks`].
 
 use std::time::{Duration, Instant};
 
@@ -44,9 +44,7 @@ fn run(
 ) -> Result<(), String> {
     let mut run = Run::begin_fast("volume", cases.seed)?;
     let mut stores = Stores::of(&run)?;
-    stores
-        .set
-        .extend([format!("state.redis={}", variable("KGROOT_TEST_REDIS")?), "sinks.history=on".to_owned()]);
+    stores.set.push(format!("state.redis={}", variable("KGROOT_TEST_REDIS")?));
     let mut process = run.place.start(&stores.set)?;
     process.until_ready(PATIENCE)?;
     let begun = Instant::now();

@@ -12,6 +12,7 @@ use schemas::view::ViewName;
 use serde_json::Value;
 
 use super::alerts::{self, Alerts};
+use super::history::{self, History};
 use super::index::Index;
 use super::neo4j::{self, Neo4j};
 use super::opensearch::{self, OpenSearch};
@@ -43,6 +44,7 @@ pub(crate) struct Stores {
     pub(crate) opensearch: OpenSearch,
     pub(crate) parquet: Parquet,
     pub(crate) index: Index,
+    pub(crate) history: History,
 }
 
 /// What a store has: how far it is, and its live rows, in so far as it keeps them.
@@ -60,7 +62,10 @@ impl Stores {
         let (folder, prefix) = (place.folder.join(EXPORT), format!("t-{}", place.shard));
         let proxy = |url: &str| between(loopback(), host_and_rest(url)?.0, Protocol::Bytes);
         let (to_neo4j, to_opensearch) = (proxy(&bolt)?, proxy(&url)?);
+        let history = History::new(&variable("KGROOT_TEST_POSTGRES")?, &place.shard)?;
         let set = vec![
+            format!("state.database={}", history.url),
+            "sinks.history=on".to_owned(),
             format!("sinks.neo4j.uri=bolt://{}", to_neo4j.address),
             format!("sinks.neo4j.user={user}"),
             format!("sinks.neo4j.password={password}"),
@@ -85,6 +90,7 @@ impl Stores {
             opensearch: OpenSearch::new(&url, &prefix, &place.shard)?,
             parquet: Parquet::new(&folder, &place.shard)?,
             index: Index { folder: place.folder.join("search"), tenants: place.tenants.clone() },
+            history,
         })
     }
 
@@ -97,7 +103,8 @@ impl Stores {
     /// How far the store that is behind most is.
     fn behind(&self) -> Result<Epoch, String> {
         let servers = [self.alerts.epoch()?, self.neo4j.epoch()?, self.opensearch.epoch()?];
-        let found = servers.into_iter().chain([self.parquet.epoch()?, self.index.epoch()?]);
+        let files = [self.parquet.epoch()?, self.index.epoch()?];
+        let found = servers.into_iter().chain(files).chain([self.history.epoch()?]);
         Ok(found.min().unwrap_or(0))
     }
 
@@ -141,13 +148,14 @@ impl Stores {
         Ok(counts)
     }
 
-    fn kept(&self) -> Result<[(&'static str, Kept); 5], String> {
+    fn kept(&self) -> Result<[(&'static str, Kept); 6], String> {
         Ok([
             ("alerts", self.alerts.kept()?),
             ("neo4j", self.neo4j.kept()?),
             ("opensearch", self.opensearch.kept()?),
             ("parquet", self.parquet.kept()?),
             ("search", self.index.kept()?),
+            ("postgres", self.history.kept()?),
         ])
     }
 }
@@ -158,6 +166,7 @@ fn projected(store: &str, mut texts: Texts) -> Texts {
         "alerts" => &alerts::VIEWS,
         "neo4j" => &neo4j::VIEWS,
         "opensearch" | "search" => &opensearch::VIEWS,
+        "postgres" => &history::VIEWS,
         _ => ViewName::ALL,
     };
     texts.retain(|(_, view), _| kept.contains(view));
