@@ -99,7 +99,7 @@ pub(crate) struct Subject {
 pub(crate) struct Episode {
     pub(crate) tenant: Tenant,
     pub(crate) on: Named,
-    /// Its source has not taken it back.
+    /// Some occurrence still holds.
     pub(crate) standing: bool,
     /// Least arrival of its occurrences: the identity of the episode hangs on it.
     pub(crate) anchor: Cite,

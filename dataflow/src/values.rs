@@ -3,8 +3,8 @@
 
 use schemas::time::Diff;
 
-/// A key with this many times more values than changes is searched for each of them; otherwise all is sorted again.
-const FEW: usize = 8;
+/// So few changes are looked up in a key with more values, one by one; each moves what comes after it.
+const FEW: usize = 4;
 
 /// Values in order, each with its multiplicity, which is never zero.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl<V> Default for Values<V> {
 impl<V: Ord> Values<V> {
     /// Applies changes, in any order.
     pub(crate) fn apply(&mut self, mut changes: Vec<(V, Diff)>) {
-        if changes.len() * FEW <= self.0.len() {
+        if changes.len() <= FEW && FEW < self.0.len() {
             changes.into_iter().for_each(|(value, diff)| self.add(value, diff));
             return;
         }

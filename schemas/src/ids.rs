@@ -84,7 +84,7 @@ macro_rules! hash_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                // Not `{:x}`, which pads digit by digit: ids are most of what the API and the stores write.
+                // Not by `write!`, whose machinery costs more than the digits: ids are most of what the API and the stores write.
                 let mut digits = [0; $width];
                 for (place, digit) in digits.iter_mut().rev().enumerate() {
                     *digit = HEX[((self.0 >> (4 * place)) & 0xf) as usize];

@@ -69,10 +69,10 @@ pub(crate) fn episodes<'scope>(
                 None => episodes.push(next.clone()),
             }
         }
-        let mut anchored: BTreeMap<Cite, u32> = BTreeMap::new();
+        let mut anchored: BTreeMap<EventId, u32> = BTreeMap::new();
         let number = |run: Run| {
-            // One event can begin two episodes of one subject; they are told apart by their order.
-            let earlier = anchored.entry(run.anchor).or_default();
+            // One event can begin two episodes of one subject, also by arriving twice; they are told apart by their order.
+            let earlier = anchored.entry(run.anchor.event).or_default();
             *earlier += 1;
             Arc::new(episode(subject, run, *earlier - 1))
         };

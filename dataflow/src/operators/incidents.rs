@@ -3,7 +3,7 @@
 //! Input   episodes; links; factors of feedback; the sealed `now`.
 //! Output  public rows of the views links, chains, incidents and alerts.
 //! Ties    see docs/semantics.md, section 9; the identity of an incident hangs on its first grave episode.
-//! State   per tenant its episodes, its links from both ends, and its groups with the rows they last gave. A change
+//! State   per tenant its episodes, its links from both ends with their public rows, and its groups with the rows they last gave. A change
 //!         rebuilds the groups it touches and no other; a merge or a split touches two, a factor all of its tenant. Routed by tenant: what
 //!         arrives here is folded episodes and at most eight links each, not events.
 

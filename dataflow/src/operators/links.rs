@@ -7,8 +7,8 @@
 //!         links, and where the walks from their entities lead: see `links/index.rs`.
 //!
 //! Effects are divided by (tenant, entity, kind), so that all of one entity and kind share a walk; what links are chosen from
-//! goes to every worker, so that a walk never leaves it. What does not change when an episode merely repeats is
-//! told apart first. See docs/semantics.md, section 8, and docs/adr/0019.
+//! goes to every worker, so that a walk never leaves it. Effects are reduced to what linking needs, so that a repeat changes
+//! nothing. See docs/semantics.md, section 8, and docs/adr/0019.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,14 +65,19 @@ struct Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Valid {
     from: EventTime,
-    /// [`EventTime`]'s greatest while it holds.
+    /// `i64::MAX` while it still holds.
     to: EventTime,
 }
 
 impl Valid {
-    /// Whether an effect can have come over it.
-    fn meets(self, effect: &Effect) -> bool {
-        self.from <= effect.onset.plus_ms(EDGE_SLACK_MS) && effect.earliest <= self.to.plus_ms(EDGE_SLACK_MS)
+    /// It held before an effect, or was seen soon after.
+    fn has_begun(self, effect: &Effect) -> bool {
+        self.from <= effect.onset.plus_ms(EDGE_SLACK_MS)
+    }
+
+    /// It had not ended long before an effect.
+    fn still_held(self, effect: &Effect) -> bool {
+        effect.earliest <= self.to.plus_ms(EDGE_SLACK_MS)
     }
 }
 
@@ -106,12 +111,10 @@ pub(crate) fn links<'scope>(
     ways: &Arc<Ways>,
     horizon_ms: i64,
 ) -> Updates<'scope, Link> {
-    let route = |(part, _, _): &(Part, Epoch, Diff)| match part {
-        Part::Effect(subject, _) => subject.hashed(),
-        Part::Cause(..) | Part::Edge(..) => panic!("only effects are divided among workers"),
-    };
+    let route = |((subject, _), _, _): &((Subject, Effect), Epoch, Diff)| subject.hashed();
     let effects = effects(episodes.clone(), Arc::clone(ways)).inner.exchange(route).as_collection();
-    let shared = causes(episodes, Arc::clone(ways)).concat(ends(edges, Arc::clone(ways)));
+    let effects = effects.map(|(subject, effect)| Part::Effect(subject, effect));
+    let shared = causes(episodes, Arc::clone(ways)).concat(steps(edges, Arc::clone(ways)));
     let shared = shared.consolidate_stream().inner.broadcast().as_collection();
     let mut index = Index::new(Arc::clone(ways), horizon_ms);
     effects
@@ -133,12 +136,14 @@ pub(crate) fn links<'scope>(
         .as_collection()
 }
 
-fn effects<'scope>(episodes: Updates<'scope, Arc<Episode>>, ways: Arc<Ways>) -> Updates<'scope, Part> {
+fn effects<'scope>(
+    episodes: Updates<'scope, Arc<Episode>>,
+    ways: Arc<Ways>,
+) -> Updates<'scope, (Subject, Effect)> {
     let effect = move |episode: Arc<Episode>| {
         let row = &episode.row;
         let effect = Effect { onset: row.onset, id: row.episode_id, earliest: row.earliest };
-        (row.class != Class::Context && ways.explains(row.kind))
-            .then(|| Part::Effect(subject(&episode), effect))
+        (row.class != Class::Context && ways.explains(row.kind)).then(|| (subject(&episode), effect))
     };
     episodes.flat_map(effect).consolidate_stream()
 }
@@ -163,7 +168,7 @@ fn subject(episode: &Episode) -> Subject {
 }
 
 /// Edges from either end, as far as any rule walks them.
-fn ends<'scope>(edges: Updates<'scope, Edge>, ways: Arc<Ways>) -> Updates<'scope, Part> {
+fn steps<'scope>(edges: Updates<'scope, Edge>, ways: Arc<Ways>) -> Updates<'scope, Part> {
     edges.flat_map(move |Edge { key, valid_from, valid_to, .. }| {
         let valid = Valid { from: valid_from, to: valid_to.unwrap_or(EventTime(i64::MAX)) };
         let end = |here: EntityId, direction, there: EntityId| {

@@ -347,7 +347,7 @@ fn reschedule<K: Ord + Clone>(
     }
 }
 
-/// Replaces the last output of a key by its new one, and emits the difference.
+/// Replaces rows, which are in order, by others, which need not be, and emits the difference.
 pub(crate) fn replace<O: Ord + Clone>(output: &mut Vec<O>, mut rows: Vec<O>, mut emit: impl FnMut(O, Diff)) {
     rows.sort();
     let old = std::mem::replace(output, rows);

@@ -30,7 +30,7 @@ pub(super) fn fold(tenant: Tenant, occurrences: &[Occurrence], gap_ms: i64) -> V
     for ((entity, kind), mut all) in by_subject {
         all.sort();
         let mut group: Vec<&Occurrence> = Vec::new();
-        let mut anchors: Vec<(u64, EventId)> = Vec::new();
+        let mut anchors: Vec<EventId> = Vec::new();
         let mut reach = EventTime(i64::MIN);
         for occurrence in all {
             if !group.is_empty() && reach.plus_ms(gap_ms) < occurrence.onset {
@@ -51,11 +51,11 @@ fn episode(
     entity: &Entity,
     kind: Kind,
     group: &[&Occurrence],
-    anchors: &mut Vec<(u64, EventId)>,
+    anchors: &mut Vec<EventId>,
 ) -> Episode {
     let (seq, anchor) = group.iter().map(|one| (one.seq, one.event)).min().unwrap_or_default();
-    let earlier = anchors.iter().filter(|known| **known == (seq, anchor)).count() as u32;
-    anchors.push((seq, anchor));
+    let earlier = anchors.iter().filter(|known| **known == anchor).count() as u32;
+    anchors.push(anchor);
     let mut evidence: Vec<EventId> = Vec::new();
     for one in group {
         if evidence.len() < 8 && !evidence.contains(&one.event) {

@@ -130,7 +130,6 @@ pub(super) fn judge(
     rows.extend(alert(&incident, first, &graves).map(Row::from));
     rows.extend(chains(hood, ways, members, &graves, &ranked, incident_id).into_iter().map(Row::from));
     rows.push(incident.into());
-    rows.sort();
     Judgment { rows, wake }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! An epoch's changes are applied first; then every effect that they can touch is looked at anew:
 //!
-//! - an edge touches the effects whose walks come by its end, as far as a way there opens or closes for them;
+//! - an edge touches the effects whose walks pass its end, if a way to some place opens or closes for them;
 //! - a cause touches the effects of the subjects that look at its entity, whose onset a window of their rules allows; one
 //!   that only goes on, or ends, touches those between its old reach and its new one, which mostly are none.
 
@@ -17,16 +17,19 @@ use schemas::time::{Diff, EventTime};
 
 use crate::operators::links::choice::{choose, judge};
 use crate::operators::links::strength::{span, until};
-use crate::operators::links::walks::{Edges, Reached, Walks, walk};
+use crate::operators::links::walks::{Edges, Reached, Stretches, Walks, walk};
 use crate::operators::links::ways::Ways;
 use crate::operators::links::{Candidate, Cause, Effect, Part, Place, Subject, Valid};
 use crate::operators::maintain::replace;
 use crate::rows::Link;
 
+#[cfg(test)]
+mod tests;
+
 /// The least and the greatest of what keys are made of.
-const TIMES: (EventTime, EventTime) = (EventTime(i64::MIN), EventTime(i64::MAX));
-const EPISODES: (EpisodeId, EpisodeId) = (EpisodeId(0), EpisodeId(u64::MAX));
-const SUBJECTS: (Subject, Subject) =
+const ALL_TIMES: (EventTime, EventTime) = (EventTime(i64::MIN), EventTime(i64::MAX));
+const ALL_EPISODES: (EpisodeId, EpisodeId) = (EpisodeId(0), EpisodeId(u64::MAX));
+const ALL_SUBJECTS: (Subject, Subject) =
     ((Tenant(0), EntityId(0), Kind(0)), (Tenant(u64::MAX), EntityId(u64::MAX), Kind(u16::MAX)));
 
 /// A live effect: its subject, its onset, itself.
@@ -53,7 +56,7 @@ pub(super) struct Index {
     ways: Arc<Ways>,
     horizon_ms: i64,
     edges: Edges,
-    /// By when they were over.
+    /// By subject, then by the time they were over.
     causes: BTreeMap<(Subject, EventTime, EpisodeId), Cause>,
     effects: BTreeMap<EffectKey, Linked>,
     subjects: BTreeMap<Subject, Walked>,
@@ -63,7 +66,7 @@ pub(super) struct Index {
 /// Which subjects a change concerns.
 #[derive(Debug, Default)]
 struct Watched {
-    /// Those whose walks come by a place.
+    /// Those whose walks pass a place.
     walkers: BTreeSet<(Place, Subject)>,
     /// Those that look for causes on an entity.
     seekers: BTreeSet<((Tenant, EntityId), Subject)>,
@@ -85,15 +88,12 @@ impl Index {
     /// Applies the changes of an epoch; tells what changed of the links.
     pub(super) fn change(&mut self, mut parts: Vec<(Part, Diff)>, mut emit: impl FnMut(Link, Diff)) {
         consolidate(&mut parts);
-        let mut places: BTreeSet<Place> = BTreeSet::new();
+        let mut places: BTreeMap<Place, Vec<((EntityId, Valid), Diff)>> = BTreeMap::new();
         let mut moved = Moved::new();
         let (mut gone, mut come) = (Vec::new(), Vec::new());
         for (part, diff) in parts {
             match part {
-                Part::Edge(place, end) => {
-                    self.change_edge(place, end, diff);
-                    places.insert(place);
-                }
+                Part::Edge(place, end) => places.entry(place).or_default().push((end, diff)),
                 Part::Cause(subject, cause) => {
                     let change = moved.entry((subject, cause.id)).or_default();
                     *(if 0 < diff { &mut change.1 } else { &mut change.0 }) = Some(cause);
@@ -103,14 +103,18 @@ impl Index {
             }
         }
         for (subject, effect) in gone {
-            self.forget(subject, &effect, &mut emit);
+            self.remove(subject, &effect, &mut emit);
+        }
+        let passing = self.passing(places.keys());
+        for (place, ends) in places {
+            self.change_edges(place, ends);
         }
         let mut dirty: BTreeSet<EffectKey> = BTreeSet::new();
-        for subject in self.walking_by(&places) {
+        for subject in passing {
             self.walk_again(subject, &mut dirty);
         }
         for (subject, effect) in come {
-            dirty.insert(self.admit(subject, &effect));
+            dirty.insert(self.add(subject, &effect));
         }
         for ((subject, id), change) in moved {
             self.move_cause(subject, id, change, &mut dirty);
@@ -120,33 +124,33 @@ impl Index {
         }
     }
 
-    fn change_edge(&mut self, place: Place, end: (EntityId, Valid), diff: Diff) {
+    fn change_edges(&mut self, place: Place, changes: Vec<((EntityId, Valid), Diff)>) {
         let ends = self.edges.entry(place).or_default();
-        ends.apply(vec![(end, diff)]);
+        ends.apply(changes);
         if ends.is_empty() {
             self.edges.remove(&place);
         }
     }
 
-    /// An effect is there no more.
-    fn forget(&mut self, subject: Subject, effect: &Effect, emit: &mut impl FnMut(Link, Diff)) {
+    /// Removes an effect, and with the last one what is known of its subject.
+    fn remove(&mut self, subject: Subject, effect: &Effect, emit: &mut impl FnMut(Link, Diff)) {
         let linked = self.effects.remove(&(subject, effect.onset, effect.id));
         linked.into_iter().flat_map(|linked| linked.links).for_each(|link| emit(link, -1));
         let Entry::Occupied(mut walked) = self.subjects.entry(subject) else { return };
         walked.get_mut().effects -= 1;
         if walked.get().effects == 0 {
             let Walked { walks, .. } = walked.remove();
-            self.watched.remove(subject, &walks);
+            self.watched.change(subject, &walks, &Walks::default());
         }
     }
 
-    /// An effect is there.
-    fn admit(&mut self, subject: Subject, effect: &Effect) -> EffectKey {
+    /// Adds an effect.
+    fn add(&mut self, subject: Subject, effect: &Effect) -> EffectKey {
         match self.subjects.get_mut(&subject) {
             Some(walked) => walked.effects += 1,
             None => {
                 let walks = walk(&self.ways, &self.edges, subject);
-                self.watched.add(subject, &walks);
+                self.watched.change(subject, &Walks::default(), &walks);
                 self.subjects.insert(subject, Walked { effects: 1, walks });
             }
         }
@@ -155,33 +159,38 @@ impl Index {
         key
     }
 
-    /// Subjects whose walks come by any of these places.
-    fn walking_by(&self, places: &BTreeSet<Place>) -> BTreeSet<Subject> {
-        let by = |place: &Place| self.watched.walkers.range((*place, SUBJECTS.0)..=(*place, SUBJECTS.1));
-        places.iter().flat_map(by).map(|(_, subject)| *subject).collect()
+    /// Subjects whose walks pass any of these places.
+    fn passing<'a>(&self, places: impl Iterator<Item = &'a Place>) -> BTreeSet<Subject> {
+        let by =
+            |place: &Place| self.watched.walkers.range((*place, ALL_SUBJECTS.0)..=(*place, ALL_SUBJECTS.1));
+        places.flat_map(by).map(|(_, subject)| *subject).collect()
     }
 
-    /// Walks from a subject anew; its effects for which a way opened or closed are dirty.
+    /// Walks from a subject anew.
     fn walk_again(&mut self, subject: Subject, dirty: &mut BTreeSet<EffectKey>) {
         let new = walk(&self.ways, &self.edges, subject);
         let Some(walked) = self.subjects.get_mut(&subject) else { return };
         let old = std::mem::replace(&mut walked.walks, new);
-        let new = &walked.walks;
-        let lacks = |walks: &Walks, reached: &Reached| walks.reached.binary_search(reached).is_err();
-        let closed = old.reached.iter().filter(|reached| lacks(new, reached));
-        let opened = new.reached.iter().filter(|reached| lacks(&old, reached));
-        let changed: Vec<Reached> = closed.chain(opened).copied().collect();
-        if changed.is_empty() && old.places == new.places {
+        self.watched.change(subject, &old, &walked.walks);
+        self.opened_or_closed(subject, &old, dirty);
+    }
+
+    /// Effects of a subject for which a way has opened or closed are dirty.
+    fn opened_or_closed(&self, subject: Subject, old: &Walks, dirty: &mut BTreeSet<EffectKey>) {
+        let Some(Walked { walks: new, .. }) = self.subjects.get(&subject) else { return };
+        let places: BTreeSet<&Reached> = old.reached.keys().chain(new.reached.keys()).collect();
+        let of = |place: &Reached| (old.reached.get(place), new.reached.get(place));
+        let changed: Vec<_> = places.into_iter().map(of).filter(|(old, new)| old != new).collect();
+        if changed.is_empty() {
             return;
         }
-        for (key, linked) in self.effects.range(effects_of(subject, TIMES)) {
+        for (key, linked) in self.effects.range(effects_of(subject, ALL_TIMES)) {
             let effect = effect(key, linked);
-            if changed.iter().any(|reached| reached.valid.meets(&effect)) {
+            let meet = |stretches: Option<&Stretches>| stretches.is_some_and(|known| known.meet(&effect));
+            if changed.iter().any(|(old, new)| meet(*old) != meet(*new)) {
                 dirty.insert(*key);
             }
         }
-        self.watched.remove(subject, &old);
-        self.watched.add(subject, new);
     }
 
     /// A cause came, went or changed.
@@ -199,7 +208,7 @@ impl Index {
             self.causes.insert((subject, until(&cause.when), id), cause);
         }
         let (tenant, entity, kind) = subject;
-        let seekers = ((tenant, entity), SUBJECTS.0)..=((tenant, entity), SUBJECTS.1);
+        let seekers = ((tenant, entity), ALL_SUBJECTS.0)..=((tenant, entity), ALL_SUBJECTS.1);
         for (_, seeker) in self.watched.seekers.range(seekers) {
             for window_ms in self.ways.windows(seeker.2, kind) {
                 for onsets in touched(window_ms, self.horizon_ms, before.as_ref(), after.as_ref()) {
@@ -223,12 +232,12 @@ impl Index {
         let (tenant, _, kind) = subject;
         let mut found = Vec::new();
         let reached = self.subjects.get(&subject).into_iter().flat_map(|walked| &walked.walks.reached);
-        for Reached { entity, way, .. } in reached.filter(|reached| reached.valid.meets(effect)) {
+        for ((entity, way), _) in reached.filter(|(_, stretches)| stretches.meet(effect)) {
             for cause_kind in self.kinds_of_causes(tenant, *entity) {
                 for (rule, spec) in self.ways.rules(*way, tenant, (kind, cause_kind)) {
                     let place = (tenant, *entity, cause_kind);
                     let over_since = effect.onset.plus_ms(spec.window_ms.saturating_neg());
-                    let in_reach = (place, over_since, EPISODES.0)..=(place, TIMES.1, EPISODES.1);
+                    let in_reach = (place, over_since, ALL_EPISODES.0)..=(place, ALL_TIMES.1, ALL_EPISODES.1);
                     let causes = self.causes.range(in_reach).map(|(_, cause)| (cause_kind, cause));
                     found.extend(causes.filter_map(|cause| {
                         judge(&self.ways, self.horizon_ms, (kind, effect), cause, (rule, *way))
@@ -241,33 +250,35 @@ impl Index {
 
     /// Kinds of the causes on an entity, in order: the tree is asked for each of them, not for each cause.
     fn kinds_of_causes(&self, tenant: Tenant, entity: EntityId) -> impl Iterator<Item = Kind> + '_ {
-        let of = move |kind| ((tenant, entity, kind), TIMES.0, EPISODES.0);
-        let last = ((tenant, entity, Kind(u16::MAX)), TIMES.1, EPISODES.1);
+        let of = move |kind| ((tenant, entity, kind), ALL_TIMES.0, ALL_EPISODES.0);
+        let last = ((tenant, entity, Kind(u16::MAX)), ALL_TIMES.1, ALL_EPISODES.1);
         let from = move |first| Some(self.causes.range(of(first)..=last).next()?.0.0.2);
         std::iter::successors(from(Kind(0)), move |kind| from(Kind(kind.0.checked_add(1)?)))
     }
 }
 
 impl Watched {
-    fn add(&mut self, subject: Subject, walks: &Walks) {
-        self.walkers.extend(walks.places.iter().map(|place| (*place, subject)));
-        let entities = walks.reached.iter().map(|reached| (subject.0, reached.entity));
-        self.seekers.extend(entities.map(|entity| (entity, subject)));
-    }
-
-    fn remove(&mut self, subject: Subject, walks: &Walks) {
-        for place in &walks.places {
+    fn change(&mut self, subject: Subject, old: &Walks, new: &Walks) {
+        let entity = |(entity, _): &Reached| (subject.0, *entity);
+        for place in old.places.difference(&new.places) {
             self.walkers.remove(&(*place, subject));
         }
-        for reached in &walks.reached {
-            self.seekers.remove(&((subject.0, reached.entity), subject));
+        self.walkers.extend(new.places.difference(&old.places).map(|place| (*place, subject)));
+        if old.reached.keys().eq(new.reached.keys()) {
+            return;
         }
+        let (before, after): (BTreeSet<_>, BTreeSet<_>) =
+            (old.reached.keys().map(entity).collect(), new.reached.keys().map(entity).collect());
+        for entity in before.difference(&after) {
+            self.seekers.remove(&(*entity, subject));
+        }
+        self.seekers.extend(after.difference(&before).map(|entity| (*entity, subject)));
     }
 }
 
 /// Effects of a subject with an onset from one time to another.
 fn effects_of(subject: Subject, (from, to): (EventTime, EventTime)) -> std::ops::RangeInclusive<EffectKey> {
-    (subject, from, EPISODES.0)..=(subject, to.max(from), EPISODES.1)
+    (subject, from, ALL_EPISODES.0)..=(subject, to.max(from), ALL_EPISODES.1)
 }
 
 fn effect(&(_, onset, id): &EffectKey, linked: &Linked) -> Effect {

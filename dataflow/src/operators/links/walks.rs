@@ -1,80 +1,84 @@
 //! Where the walks from a subject lead. Pure; docs/semantics.md, section 8.
 //!
 //! One walk serves all effects of a subject: each place that it comes to has the stretches of time in which all edges on the way
-//! held together, so that an effect only has to be met by one of them. A stretch within another one adds nothing and is left
-//! out, without which the walks through a dense topology would be as many as its paths.
+//! held together, and an effect only has to be met by one of them. A stretch within another one adds nothing and is left
+//! out: else the walks through a dense topology would be as many as its paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::ids::EntityId;
 use schemas::time::EventTime;
 
 use crate::operators::links::ways::{START, Ways};
-use crate::operators::links::{Place, Subject, Valid};
+use crate::operators::links::{Effect, Place, Subject, Valid};
 use crate::values::Values;
 
 /// Edges by either end.
 pub(super) type Edges = BTreeMap<Place, Values<(EntityId, Valid)>>;
 
-/// Where a walk leads, and when its edges held all together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Reached {
-    pub(super) entity: EntityId,
-    pub(super) way: u16,
-    pub(super) valid: Valid,
-}
+/// An entity, and the way that led there.
+pub(super) type Reached = (EntityId, u16);
+
+/// Stretches of time in which the edges of some way held all together. None lies within another, so that they are in the
+/// order of their beginnings and of their ends alike.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Stretches(Vec<Valid>);
 
 /// The walks from one subject, whichever of its effects they are for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Walks {
-    /// Where some rule looks for causes; in order, each once.
-    pub(super) reached: Vec<Reached>,
-    /// Whose edges were followed, or would have been; in order, each once.
-    pub(super) places: Vec<Place>,
+    /// Where some rule looks for causes.
+    pub(super) reached: BTreeMap<Reached, Stretches>,
+    /// Whose edges were followed, or would have been.
+    pub(super) places: BTreeSet<Place>,
 }
 
 /// Walks from a subject over the edges.
 pub(super) fn walk(ways: &Ways, edges: &Edges, (tenant, entity, kind): Subject) -> Walks {
-    let (mut reached, mut places) = (Vec::new(), Vec::new());
+    let mut walks = Walks::default();
     let always = Valid { from: EventTime(i64::MIN), to: EventTime(i64::MAX) };
-    let mut present: BTreeMap<(EntityId, u16), Vec<Valid>> =
-        BTreeMap::from([((entity, START), vec![always])]);
+    let mut present = BTreeMap::from([((entity, START), Stretches(vec![always]))]);
     while !present.is_empty() {
-        let mut next: BTreeMap<(EntityId, u16), Vec<Valid>> = BTreeMap::new();
+        let mut next: BTreeMap<Reached, Stretches> = BTreeMap::new();
         for ((entity, way), stretches) in present {
             for ((relation, direction), onward) in ways.steps(way, kind) {
                 let place = (tenant, entity, relation, direction);
-                places.push(place);
+                walks.places.insert(place);
                 for (there, edge) in edges.get(&place).into_iter().flat_map(Values::distinct) {
                     let there = next.entry((*there, onward)).or_default();
-                    for stretch in &stretches {
+                    for stretch in &stretches.0 {
                         let (from, to) = (stretch.from.max(edge.from), stretch.to.min(edge.to));
-                        add(there, Valid { from, to });
+                        there.add(Valid { from, to });
                     }
                 }
             }
             if ways.looks(way, kind) {
-                reached.extend(stretches.into_iter().map(|valid| Reached { entity, way, valid }));
+                walks.reached.insert((entity, way), stretches);
             }
         }
         present = next;
     }
-    reached.sort_unstable();
-    places.sort_unstable();
-    places.dedup();
-    Walks { reached, places }
+    walks
 }
 
-/// Adds a stretch, unless it lies within another one; those that lie within it go. None lies within another, so that they
-/// are in the order of their beginnings and of their ends alike.
-fn add(stretches: &mut Vec<Valid>, new: Valid) {
-    let not_after = stretches.partition_point(|known| known.from <= new.from);
-    if stretches[..not_after].last().is_some_and(|known| new.to <= known.to) {
-        return;
+impl Stretches {
+    /// Adds one, unless it lies within another; those that lie within it go.
+    fn add(&mut self, new: Valid) {
+        let Stretches(known) = self;
+        let not_after = known.partition_point(|known| known.from <= new.from);
+        if known[..not_after].last().is_some_and(|known| new.to <= known.to) {
+            return;
+        }
+        let first = known.partition_point(|known| known.from < new.from);
+        let within = known[first..].partition_point(|known| known.to <= new.to);
+        known.splice(first..first + within, [new]);
     }
-    let first = stretches.partition_point(|known| known.from < new.from);
-    let within = stretches[first..].partition_point(|known| known.to <= new.to);
-    stretches.splice(first..first + within, [new]);
+
+    /// Whether an effect can have come over the way: of those that began in time, the last one held longest.
+    pub(super) fn meet(&self, effect: &Effect) -> bool {
+        let begun = self.0.partition_point(|stretch| stretch.has_begun(effect));
+        self.0[..begun].last().is_some_and(|stretch| stretch.still_held(effect))
+    }
 }
 
 #[cfg(test)]
@@ -96,15 +100,15 @@ mod tests {
                     stretch((draw % 6) as i64, (draw / 6 % 6) as i64)
                 })
                 .collect();
-            let mut kept = Vec::new();
-            drawn.iter().for_each(|new| add(&mut kept, *new));
+            let mut kept = Stretches::default();
+            drawn.iter().for_each(|new| kept.add(*new));
             let within = |one: &Valid, other: &Valid| other.from <= one.from && one.to <= other.to;
             let mut expected: Vec<Valid> = drawn.clone();
             expected.sort();
             expected.dedup();
             let all = expected.clone();
             expected.retain(|one| !all.iter().any(|other| other != one && within(one, other)));
-            assert_eq!(kept, expected, "seed {seed}: {drawn:?}");
+            assert_eq!(kept.0, expected, "seed {seed}: {drawn:?}");
         }
     }
 }

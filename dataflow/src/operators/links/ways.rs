@@ -1,4 +1,4 @@
-//! The ways that rules walk through the topology, as one trie: rules that share the beginning of a path share its joins.
+//! The ways that rules walk through the topology, as one trie: rules that share the beginning of a path share its steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 

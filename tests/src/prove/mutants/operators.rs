@@ -79,8 +79,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("histories", 300),
         edits: &[Edit {
             file: "operators/links/index.rs",
-            old: "closed.chain(opened).copied()",
-            new: "closed.copied()",
+            old: "self.opened_or_closed(subject, &old, dirty);",
+            new: "",
         }],
     },
     Mutant {
