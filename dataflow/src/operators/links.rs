@@ -173,7 +173,7 @@ fn steps<'scope>(edges: Updates<'scope, Edge>, ways: Arc<Ways>) -> Updates<'scop
         let valid = Valid { from: valid_from, to: valid_to.unwrap_or(EventTime(i64::MAX)) };
         let end = |here: EntityId, direction, there: EntityId| {
             ways.walks((key.relation, direction))
-                .then(|| Part::Edge((key.tenant, here, key.relation, direction), (there, valid)))
+                .then_some(Part::Edge((key.tenant, here, key.relation, direction), (there, valid)))
         };
         let forward = end(key.from.id, Direction::Forward, key.to.id);
         let backward = end(key.to.id, Direction::Backward, key.from.id);
