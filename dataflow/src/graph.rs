@@ -194,7 +194,7 @@ fn relation(edge: Edge) -> Published {
 
 /// An episode is in the view of all episodes, and in that of its class where there is one.
 fn episode(episode: Arc<Episode>) -> Vec<Published> {
-    let of_class = match episode.row.kind.spec().class {
+    let of_class = match episode.row.class {
         Class::Change => Some(ViewName::Changes),
         Class::Anomaly => Some(ViewName::Anomalies),
         _ => None,

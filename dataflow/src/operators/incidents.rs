@@ -3,8 +3,8 @@
 //! Input   episodes; links; factors of feedback; the sealed `now`.
 //! Output  public rows of the views links, chains, incidents and alerts.
 //! Ties    see docs/semantics.md, section 9; the identity of an incident hangs on its first grave episode.
-//! State   per tenant its episodes, its links from both ends with their public rows, and its groups with the rows they last gave. A change
-//!         rebuilds the groups it touches and no other; a merge or a split touches two, a factor all of its tenant. Routed by tenant: what
+//! State   per tenant its episodes, its links from both ends with their public rows, and its groups with the rows they last
+//!         gave. A change rebuilds the groups it touches and no other; a merge or a split touches two, a factor all of its tenant. Routed by tenant: what
 //!         arrives here is folded episodes and at most eight links each, not events.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,9 +71,8 @@ pub(crate) fn incidents<'scope>(
     ways: &Arc<Ways>,
     gap_ms: i64,
 ) -> Updates<'scope, (Tenant, Row)> {
-    let episodes = episodes
-        .filter(|episode| episode.row.kind.spec().class != schemas::catalogue::Class::Context)
-        .map(Part::Episode);
+    let episodes =
+        episodes.filter(|episode| episode.row.class != schemas::catalogue::Class::Context).map(Part::Episode);
     let parts = episodes.concat(links.map(Part::Link)).concat(factors.map(Part::Factor));
     let ways = Arc::clone(ways);
     let route = Exchange::new(|(part, _, _): &(Part, Epoch, Diff)| part.tenant().hashed());
@@ -140,10 +139,10 @@ fn apply(
         let touched = dirty.entry(tenant).or_default();
         match part {
             Part::Episode(episode) => {
-                touched.insert(episode.row.episode_id);
-                touched
-                    .extend(hood.effects.get(&episode.row.episode_id).into_iter().flat_map(BTreeMap::keys));
-                hood.set(episode.row.episode_id, Some(episode).filter(|_| 0 < diff));
+                let id = episode.row.episode_id;
+                touched.insert(id);
+                touched.extend(hood.effects.get(&id).into_iter().flat_map(BTreeMap::keys));
+                hood.set(id, Some(episode).filter(|_| 0 < diff));
             }
             Part::Link(link) => {
                 touched.extend([link.effect, link.cause]);

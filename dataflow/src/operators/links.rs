@@ -10,7 +10,6 @@
 //! goes to every worker, so that a walk never leaves it. Effects are reduced to what linking needs, so that a repeat changes
 //! nothing. See docs/semantics.md, section 8, and docs/adr/0019.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, Hashable};
@@ -21,13 +20,12 @@ use schemas::time::{Diff, Epoch, EventTime};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Exchange;
-use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Broadcast;
 
 use crate::operators::links::index::Index;
 use crate::operators::links::strength::When;
 use crate::operators::links::ways::Ways;
-use crate::operators::maintain::{pop_complete, stash_rows};
+use crate::operators::maintain::each_epoch;
 use crate::rows::{Edge, Episode, Link};
 use crate::types::Updates;
 
@@ -40,7 +38,7 @@ pub(crate) mod ways;
 /// How long an edge outlives its end, and how late it may be seen first: a pod deleted minutes ago still explains.
 const EDGE_SLACK_MS: i64 = 300_000;
 
-/// Effects of one kind on one entity of a tenant.
+/// Effects of one kind on one entity of a tenant: a [`crate::rows::Subject`] by its ids.
 type Subject = (Tenant, EntityId, Kind);
 
 /// A place in the topology and the verb to follow from there.
@@ -117,23 +115,7 @@ pub(crate) fn links<'scope>(
     let shared = causes(episodes, Arc::clone(ways)).concat(steps(edges, Arc::clone(ways)));
     let shared = shared.consolidate_stream().inner.broadcast().as_collection();
     let mut index = Index::new(Arc::clone(ways), horizon_ms);
-    effects
-        .concat(shared)
-        .inner
-        .unary_frontier(Pipeline, "Links", move |_capability, _info| {
-            let mut stash = BTreeMap::new();
-            move |(input, frontier), output| {
-                input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
-                while let Some((capability, parts)) =
-                    pop_complete(&mut stash, |epoch| !frontier.less_equal(epoch))
-                {
-                    let epoch = *capability.time();
-                    let mut session = output.session(&capability);
-                    index.change(parts, |link, diff| session.give((link, epoch, diff)));
-                }
-            }
-        })
-        .as_collection()
+    each_epoch(effects.concat(shared), Pipeline, "Links", move |parts, emit| index.change(parts, emit))
 }
 
 fn effects<'scope>(

@@ -17,7 +17,7 @@ use std::hash::Hash;
 
 use differential_dataflow::{AsCollection, ExchangeData, Hashable};
 use schemas::time::{Diff, Epoch, EventTime};
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
@@ -115,10 +115,26 @@ where
     O: ExchangeData,
 {
     let route = Exchange::new(|((key, _), _, _): &((K, V), Epoch, Diff)| key.hashed());
+    each_epoch(input, route, name, move |rows, emit| {
+        by_key(rows).into_iter().for_each(|(key, changes)| change(key, changes, emit));
+    })
+}
+
+/// Hands the changes of each epoch to `change` once it is complete, with a way to emit.
+pub(crate) fn each_epoch<'scope, D, O>(
+    input: Updates<'scope, D>,
+    route: impl ParallelizationContract<Epoch, Vec<(D, Epoch, Diff)>>,
+    name: &str,
+    mut change: impl FnMut(Vec<(D, Diff)>, &mut dyn FnMut(O, Diff)) + 'static,
+) -> Updates<'scope, O>
+where
+    D: ExchangeData,
+    O: ExchangeData,
+{
     input
         .inner
         .unary_frontier(route, name, move |_capability, _info| {
-            let mut stash: Stash<(K, V)> = BTreeMap::new();
+            let mut stash: Stash<D> = BTreeMap::new();
             move |(input, frontier), output| {
                 input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
                 while let Some((capability, rows)) =
@@ -126,9 +142,7 @@ where
                 {
                     let epoch = *capability.time();
                     let mut session = output.session(&capability);
-                    for (key, changes) in by_key(rows) {
-                        change(key, changes, &mut |row, diff| session.give((row, epoch, diff)));
-                    }
+                    change(rows, &mut |row, diff| session.give((row, epoch, diff)));
                 }
             }
         })

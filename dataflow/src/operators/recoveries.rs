@@ -64,7 +64,7 @@ fn may_recover(episode: &Episode) -> bool {
             | EntityKind::StatefulSet
             | EntityKind::DaemonSet
     );
-    let trouble = matches!(episode.row.kind.spec().class, Class::Symptom | Class::State);
+    let trouble = matches!(episode.row.class, Class::Symptom | Class::State);
     shows && trouble && episode.row.ended.is_none() && !episode.standing
 }
 

@@ -1,7 +1,8 @@
 //! Incidents outlive the views: a store that follows them into the database.
 //!
 //! Key     tenant and incident.
-//! Order   one transaction per batch, which begins by seeing that no other process has taken the shard over.
+//! Order   one transaction per batch, which begins by seeing that no other process has taken the shard over, and says how far
+//!         this one has come.
 //! Repeat  any number of times. Each process begins anew, with what its recovery brings back: the same incidents again, also
 //!         after the event log was replaced; what it does not bring back is not live.
 //! Limits  an incident that the views have no more stays, with `live` 0, until it is older than `keep`.

@@ -100,7 +100,7 @@ impl Neighborhood {
 
 /// Whether an episode is trouble by itself.
 fn grave(episode: &Episode) -> bool {
-    match episode.row.kind.spec().class {
+    match episode.row.class {
         Class::Alert => Severity::Warning <= episode.row.severity,
         Class::Symptom | Class::State | Class::Anomaly => Severity::Error <= episode.row.severity,
         Class::Change | Class::Context => false,
@@ -162,7 +162,7 @@ fn incident(
         format!("{} on {}", first.root.kind.spec().title, first.root.entity)
     });
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let alerts = episodes.iter().filter(|episode| episode.row.kind.spec().class == Class::Alert);
+    let alerts = episodes.iter().filter(|episode| episode.row.class == Class::Alert);
     IncidentRow {
         incident_id,
         status,
@@ -177,7 +177,7 @@ fn incident(
 }
 
 fn alert(incident: &IncidentRow, first: &Episode, graves: &[&Episode]) -> Option<AlertRow> {
-    let monitored = graves.iter().any(|episode| episode.row.kind.spec().class == Class::Alert);
+    let monitored = graves.iter().any(|episode| episode.row.class == Class::Alert);
     let critical = graves.iter().any(|episode| episode.row.severity == Severity::Critical);
     (monitored || critical || 2 <= graves.len()).then(|| AlertRow {
         incident_id: incident.incident_id,

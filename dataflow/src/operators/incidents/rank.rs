@@ -127,7 +127,7 @@ fn hypotheses(candidates: &[Candidate<'_>], alone: bool) -> Vec<Hypothesis> {
     let hypothesis = |(rank, candidate): (u32, &Candidate<'_>)| {
         let evidence_milli = evidence(candidate, candidates, alone);
         let confidence_milli = if rank == 1 {
-            let first = Confidence::built_in().of(candidate.episode.row.kind.spec().class, evidence_milli);
+            let first = Confidence::built_in().of(candidate.episode.row.class, evidence_milli);
             left = left.saturating_sub(u64::from(first));
             first
         } else {
