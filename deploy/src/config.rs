@@ -18,6 +18,7 @@ pub mod agents;
 pub mod model;
 pub mod product;
 pub mod search;
+pub mod senders;
 pub mod sinks;
 
 /// Prefix of environment variables that override keys.
@@ -126,6 +127,8 @@ pub enum EventLogConfig {
 pub struct ServerConfig {
     /// Address and port.
     pub listen: String,
+    /// File with the secrets by which senders prove themselves; empty: none has to.
+    pub senders: String,
 }
 
 /// The engine.
@@ -161,7 +164,7 @@ impl Default for Config {
         let text = str::to_owned;
         Config {
             data: PathBuf::from("kgroot-data"),
-            server: ServerConfig { listen: text("127.0.0.1:8000") },
+            server: ServerConfig { listen: text("127.0.0.1:8000"), senders: String::new() },
             engine: EngineSection {
                 workers: 1,
                 horizon: text("6h"),

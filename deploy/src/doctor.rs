@@ -89,6 +89,10 @@ async fn checks(config: &Config) -> Result<Vec<(&'static str, Found)>> {
     if let Some(section) = &sinks.parquet {
         found.push(("sinks.parquet", opens(stores::parquet(section, shard)).await));
     }
+    if !config.server.senders.is_empty() {
+        let read = config.senders().await.map(|_| "every secret is there".to_owned());
+        found.push(("server.senders", read.map_err(|error| format!("{error:#}"))));
+    }
     if !config.agents.tools.is_empty() {
         found.push(("agents.tools", tools(config).await));
     }

@@ -145,7 +145,9 @@ async fn lead(
         drop(tokio::spawn(watched));
     }
     let views = (engine.reader(), product);
-    let api = Api::new(views, investigator::of(desk), Some(append), metrics, ready).with_searcher(searcher);
+    let api = Api::new(views, investigator::of(desk), Some(append), metrics, ready)
+        .with_searcher(searcher)
+        .with_senders(config.senders().await?);
     let served = serve(api, &config.server.listen, or_asked_to_stop(stop, has_ended)).await;
     let stopped = tokio::task::spawn_blocking(move || {
         let read = source.stop().map_err(|error| Failure::of(Cause::State, error.to_string()));
@@ -172,7 +174,8 @@ async fn follow(
     let investigator = investigator::of(config.desk(engine.reader(), product.clone()).await?);
     let views = (engine.reader(), product);
     let api = Api::new(views, investigator, Some(append), recorder(), ready.clone())
-        .with_searcher(search::follow(config, &config.state()?.shard)?);
+        .with_searcher(search::follow(config, &config.state()?.shard)?)
+        .with_senders(config.senders().await?);
     let heard = async move {
         // The first epoch brings back what was sealed before.
         if reader.complete(1).await.is_ok() {

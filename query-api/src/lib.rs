@@ -9,8 +9,10 @@ mod problem;
 mod router;
 mod routes;
 mod runs;
+mod senders;
 mod state;
 
 pub use problem::Problem;
 pub use router::router;
+pub use senders::Senders;
 pub use state::{Api, Append, Appender, Appending, Investigator, OnItsWay, Searcher, Searching, Steps};

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use crate::access::{ReadAccess, WriteAccess};
 use crate::problem::Problem;
 use crate::runs::Runs;
+use crate::senders::Senders;
 
 /// Something on its way.
 pub type OnItsWay<T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send>>;
@@ -73,6 +74,7 @@ pub struct Api {
     investigator: Investigator,
     appender: Option<Appender>,
     searcher: Option<Searcher>,
+    senders: Arc<Senders>,
     metrics: Option<PrometheusHandle>,
     ready: Arc<AtomicBool>,
     runs: Runs,
@@ -88,13 +90,25 @@ impl Api {
         metrics: Option<PrometheusHandle>,
         ready: Arc<AtomicBool>,
     ) -> Self {
-        Api { reader, state, investigator, appender, searcher: None, metrics, ready, runs: Runs::default() }
+        let (senders, runs) = (Arc::default(), Runs::default());
+        Api { reader, state, investigator, appender, searcher: None, senders, metrics, ready, runs }
     }
 
     /// The API with an index that is searched.
     #[must_use]
     pub fn with_searcher(self, searcher: Option<Searcher>) -> Self {
         Api { searcher, ..self }
+    }
+
+    /// The API with senders that must prove themselves.
+    #[must_use]
+    pub fn with_senders(self, senders: Senders) -> Self {
+        Api { senders: Arc::new(senders), ..self }
+    }
+
+    /// Secrets of senders.
+    pub(crate) fn senders(&self) -> &Senders {
+        &self.senders
     }
 
     /// Investigations beside requests.

@@ -76,21 +76,36 @@ impl fmt::Display for TenantId {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+fn ascii(characters: &[u8]) -> &str {
+    let Ok(text) = std::str::from_utf8(characters) else {
+        panic!("a prefix and hexadecimal digits are ASCII")
+    };
+    text
+}
+
 macro_rules! hash_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $int:ty, $parse:literal, $width:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub $int);
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                // Not by `write!`, whose machinery costs more than the digits: ids are most of what the API and the stores write.
-                let mut digits = [0; $width];
+        impl $name {
+            /// The characters of the id. Not by `write!`, whose machinery costs more than the digits: ids are most of what
+            /// the API and the stores write.
+            fn characters(self) -> [u8; $prefix.len() + $width] {
+                let mut characters = [0; $prefix.len() + $width];
+                let (prefix, digits) = characters.split_at_mut($prefix.len());
+                prefix.copy_from_slice($prefix.as_bytes());
                 for (place, digit) in digits.iter_mut().rev().enumerate() {
                     *digit = HEX[((self.0 >> (4 * place)) & 0xf) as usize];
                 }
-                f.write_str($prefix)?;
-                f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+                characters
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(ascii(&self.characters()))
             }
         }
 
@@ -108,7 +123,11 @@ macro_rules! hash_id {
         // As text for people, as the number between processes (bincode is not self-describing).
         impl Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+                if serializer.is_human_readable() {
+                    serializer.serialize_str(ascii(&self.characters()))
+                } else {
+                    self.0.serialize(serializer)
+                }
             }
         }
 

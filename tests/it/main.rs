@@ -31,6 +31,7 @@ mod rules;
 mod scenarios;
 mod schema;
 mod search;
+mod senders;
 mod spans;
 mod state;
 mod stores;

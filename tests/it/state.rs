@@ -258,6 +258,7 @@ async fn forgets(place: &Place) {
         keep(&state, "forgets", "inv_1", "why?").await;
         let listed = state.ask(|reply| Ask::Investigations(tenant("forgets"), part(None, 9), reply)).await;
         assert_eq!(listed.unwrap().entries, []);
+        experience::a_signal_is_forgotten(&state).await;
     };
     tokio::join!(serve(database, Cache::local(0), asked), test);
 }

@@ -250,6 +250,9 @@ fn unanswered(error: &reqwest::Error) -> ToolError {
         if let Some(refused) = cause.downcast_ref::<egress::Refused>() {
             return ToolError::Denied(refused.to_string());
         }
+        if let Some(problem) = certificate(cause) {
+            return ToolError::Denied(format!("the certificate {problem}"));
+        }
         source = cause.source();
     }
     if error.is_timeout() {
@@ -259,6 +262,21 @@ fn unanswered(error: &reqwest::Error) -> ToolError {
     } else {
         ToolError::Unavailable("the connection broke, or what came is not HTTP".to_owned())
     }
+}
+
+/// What is wrong with the certificate, if that is the cause. An error of I/O is asked for what it wraps: as a source it gives what
+/// lies below that.
+fn certificate(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    use rustls::CertificateError as E;
+    let wrapped = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
+    let rustls::Error::InvalidCertificate(problem) = wrapped.downcast_ref()? else { return None };
+    Some(match problem {
+        E::Expired | E::ExpiredContext { .. } => "has expired",
+        E::NotValidYet | E::NotValidYetContext { .. } => "is not valid yet",
+        E::NotValidForName | E::NotValidForNameContext { .. } => "is of another name",
+        E::UnknownIssuer => "is of an issuer that this machine does not trust",
+        _ => "is not valid",
+    })
 }
 
 #[cfg(test)]

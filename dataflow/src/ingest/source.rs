@@ -63,5 +63,5 @@ fn read(
             Err(error) => return Err(error),
         }
     }
-    shard.settle()
+    shard.close()
 }

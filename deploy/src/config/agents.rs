@@ -89,7 +89,7 @@ pub(super) fn environment(name: &str) -> Option<String> {
 }
 
 /// The text of a file that a key names.
-fn read(key: &str, path: &str) -> Result<String> {
+pub(super) fn read(key: &str, path: &str) -> Result<String> {
     std::fs::read_to_string(Path::new(path))
         .map_err(|error| Failure::of(Cause::Config, format!("{key}: {path}: {error}; check the path")))
 }

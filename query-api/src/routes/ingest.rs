@@ -1,16 +1,20 @@
 //! `POST /api/v1/ingest/{family}`: webhooks and shippers append records to the event log.
 //!
 //! The record is kept as it came; whether it can be read is found out after the log, as for every producer. A GitHub
-//! webhook names its event in a header, which is kept with the body.
+//! webhook names its event in a header, which is kept with the body. Slack asks once whether this is the right place, and is
+//! answered.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use schemas::position::SourcePosition;
 use schemas::topic::FAMILIES;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::access::WriteAccess;
@@ -36,7 +40,9 @@ pub(crate) struct Appended {
     ),
     request_body(content = String, description = "the vendor's document"),
     responses(
+        (status = 200, body = Challenge, description = "the challenge of Slack's Events API"),
         (status = 202, body = Appended),
+        (status = 401, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, body = ProblemDocument, content_type = "application/problem+json"),
@@ -49,18 +55,41 @@ pub(crate) async fn ingest(
     Path(family): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<(StatusCode, Json<Appended>), Problem> {
+) -> Result<Response, Problem> {
     let Some(family) = FAMILIES.into_iter().find(|known| *known == family) else {
         let detail = format!("no topic family {family:?}; use one of {}", FAMILIES.join(", "));
         return Err(Problem::new(StatusCode::NOT_FOUND, "family_unknown", detail));
     };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    api.senders().check((access.tenant(), family), &headers, &body, now)?;
+    if let Some(challenge) = challenge(family, &body) {
+        return Ok(Json(challenge).into_response());
+    }
     let records = records(&headers, &body);
     if records.is_empty() {
         return Err(Problem::bad_request("body_empty", "the body holds no record; send the document itself"));
     }
     let positions = api.append(&access, family, records).await?;
     let first = positions.first().map(SourcePosition::to_string);
-    Ok((StatusCode::ACCEPTED, Json(Appended { records: positions.len(), first })))
+    Ok((StatusCode::ACCEPTED, Json(Appended { records: positions.len(), first })).into_response())
+}
+
+/// What Slack sends before its first event, and wants back (Slack, `url_verification`): nothing happened, so that nothing is
+/// kept.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Challenge {
+    challenge: String,
+}
+
+fn challenge(family: &str, body: &[u8]) -> Option<Challenge> {
+    #[derive(Deserialize)]
+    struct Asked {
+        #[serde(rename = "type")]
+        sort: String,
+        challenge: String,
+    }
+    let asked: Asked = (family == "slack-incidents").then(|| serde_json::from_slice(body).ok())??;
+    (asked.sort == "url_verification").then_some(Challenge { challenge: asked.challenge })
 }
 
 fn records(headers: &HeaderMap, body: &[u8]) -> Vec<Vec<u8>> {

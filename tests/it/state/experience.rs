@@ -91,21 +91,32 @@ pub(super) async fn an_approval_is_used_once(state: &ProductState) {
     assert_eq!(used("shop", "apr_2").await, Used::Expired(EventTime(MARCH - 86_400_000_000)));
 }
 
+/// Whether a decision of a name was kept.
+async fn signal(state: &ProductState, tenant: &TenantId, name: &str, decision: Decision) -> bool {
+    let record = AuditRecord {
+        tenant_id: tenant.clone(),
+        investigation_id: name.to_owned(),
+        number: 0,
+        decision,
+        as_of: 7,
+        reason: String::new(),
+        detail: json!({}),
+    };
+    state.ask(|reply| Ask::Signal(tenant.clone(), Box::new(record), reply)).await.unwrap()
+}
+
+/// A decision that is not kept any more is kept when it is told again.
+pub(super) async fn a_signal_is_forgotten(state: &ProductState) {
+    for _ in 0..2 {
+        assert!(signal(state, &tenant("forgets"), "inc_1/pat_1", Decision::PatternProgress).await);
+    }
+}
+
 /// A record is kept when it decides something else than the last one of its name, and numbered after it.
 pub(super) async fn a_signal_is_kept_once(state: &ProductState) {
     let (shop, other) = (tenant("shop"), tenant("other"));
-    let signal = async |tenant: &TenantId, name: &str, decision: Decision| {
-        let record = AuditRecord {
-            tenant_id: tenant.clone(),
-            investigation_id: name.to_owned(),
-            number: 0,
-            decision,
-            as_of: 7,
-            reason: String::new(),
-            detail: json!({}),
-        };
-        state.ask(|reply| Ask::Signal(tenant.clone(), Box::new(record), reply)).await.unwrap()
-    };
+    let signal =
+        async |tenant: &TenantId, name: &str, decision: Decision| signal(state, tenant, name, decision).await;
     let (begun, ended) = (Decision::PatternProgress, Decision::PatternEnded);
     assert!(!signal(&shop, "inc_1/pat_1", ended).await, "what never began does not end");
     assert!(signal(&shop, "inc_1/pat_1", begun).await);

@@ -289,8 +289,8 @@ fn live(
             0 => return Ok(Ended::PowerLost),
             1 | 2 => return Ok(Ended::Frozen),
             3 => {
-                let settled = process.shard.settle();
-                return match settled {
+                let closed = process.shard.close();
+                return match closed {
                     Ok(()) => Ok(Ended::Stopped),
                     Err(_) => Ok(Ended::Failed),
                 };

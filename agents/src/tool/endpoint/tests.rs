@@ -223,3 +223,44 @@ async fn a_refusal_for_asking_too_often_is_a_limit_and_not_a_denial() {
         }
     }
 }
+
+/// Serves one connection with a certificate that it has made itself; gives what came of the handshake.
+async fn self_signed(listener: tokio::net::TcpListener) -> std::io::Result<()> {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der());
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key.into())
+        .unwrap();
+    let (stream, _) = listener.accept().await?;
+    tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config)).accept(stream).await.map(drop)
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_trusts_ends_the_connection_before_anything_is_said() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let endpoint = named(&url, &PRIVATE, vec![vec!["127.0.0.1"]]);
+    let (answer, handshake) = tokio::join!(endpoint.get(&["x"], &[]), self_signed(listener));
+    let problem = "the certificate is of an issuer that this machine does not trust";
+    assert_eq!(answer, Err(ToolError::Denied(problem.to_owned())));
+    assert!(handshake.is_err(), "the token was not sent");
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_has_words_of_our_own() {
+    use rustls::CertificateError as E;
+    let words = |problem| certificate(&std::io::Error::other(rustls::Error::InvalidCertificate(problem)));
+    for (problem, expected) in [
+        (E::Expired, "has expired"),
+        (E::NotValidYet, "is not valid yet"),
+        (E::NotValidForName, "is of another name"),
+        (E::Revoked, "is not valid"),
+    ] {
+        assert_eq!(words(problem), Some(expected));
+    }
+    assert_eq!(certificate(&std::io::Error::other("closed")), None);
+}
