@@ -7,6 +7,8 @@ use crate::object::{ObjectState, PodSpec};
 
 /// Taints that Kubernetes sets itself, because of a condition of the node: not what a pod was kept out by, but why.
 const OWN_TAINTS: &str = "node.kubernetes.io/";
+/// Taints of nodes that are kept for a role, such as the control plane: ordinary pods were never meant for them.
+const ROLE_TAINTS: &str = "node-role.kubernetes.io/";
 
 pub(super) fn check(namespace: &Namespace<'_>, signals: &mut Vec<Signal>) {
     let nodes: Vec<&ObjectState> = namespace.of(EntityKind::Node).collect();
@@ -32,6 +34,8 @@ fn waits(namespace: &Namespace<'_>, workload: &ObjectState) -> bool {
 /// The first of the placement rules of a pod that no node satisfies, in the order in which they narrow the choice: what
 /// the pod asks for comes before what the nodes that it asks for refuse.
 fn nowhere(pod: &PodSpec, nodes: &[&ObjectState]) -> Option<(&'static str, String)> {
+    let general: Vec<&ObjectState> = nodes.iter().copied().filter(|node| !reserved(pod, node)).collect();
+    let nodes = if general.is_empty() { nodes } else { &general };
     let meant: Vec<&ObjectState> =
         nodes.iter().copied().filter(|node| matches(&pod.node_selector, &node.labels)).collect();
     if meant.is_empty() {
@@ -55,6 +59,11 @@ fn nowhere(pod: &PodSpec, nodes: &[&ObjectState]) -> Option<(&'static str, Strin
 fn names(nodes: &[&ObjectState]) -> String {
     let names: Vec<&str> = nodes.iter().map(|node| node.entity.name.as_str()).collect();
     names.join(", ")
+}
+
+/// Whether a node is kept for a role that a pod does not tolerate.
+fn reserved(pod: &PodSpec, node: &ObjectState) -> bool {
+    refused(pod, node).is_some_and(|taint| taint.starts_with(ROLE_TAINTS))
 }
 
 /// The taint of a node that keeps a pod away.

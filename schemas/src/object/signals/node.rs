@@ -15,6 +15,8 @@ const PRESSURES: [(&str, &str); 4] = [
 /// How long a node is given before its condition turns: a kubelet may be silent for 40 s, a container runtime for 30 s
 /// (defaults of Kubernetes). What is down was down that long before.
 const GRACE_MS: i64 = 40_000;
+/// The kubelet's words for a node without a network plugin.
+const NETWORK_MISSING: &str = "container runtime network not ready";
 
 pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
     let mut found = Vec::new();
@@ -35,11 +37,14 @@ pub(super) fn signals(state: &ObjectState) -> Vec<Signal> {
 /// Which daemon of the node is down, by who says so: a kubelet that runs tells what is wrong, one that does not is given
 /// up by the node controller.
 fn not_ready(state: &ObjectState, condition: &Condition) -> Signal {
-    let text = condition.message.to_ascii_lowercase();
+    // A runtime that says that its network is missing runs.
+    let text = condition.message.to_ascii_lowercase().replace(NETWORK_MISSING, "");
     let kind = if condition.status == "Unknown" {
         "k8s.node.KubeletDown"
     } else if text.contains("container runtime") || text.contains("pleg") {
         "k8s.node.RuntimeDown"
+    } else if condition.message.contains(NETWORK_MISSING) {
+        return condition_says(state, condition, "k8s.node.NetworkUnavailable");
     } else {
         return condition_says(state, condition, "k8s.node.NotReady");
     };

@@ -86,7 +86,7 @@ fn container_says(state: &ObjectState, container: &ContainerStatus) -> Vec<Signa
 /// pod's own affinity rules out were never meant for it, so that what the others lack says more.
 pub(crate) fn scheduling_failure(message: &str) -> Option<&'static str> {
     let reasons = message.split_once("nodes are available: ")?.1;
-    let reasons = reasons.split(". preemption").next().unwrap_or(reasons);
+    let reasons = reasons.split(". ").next().unwrap_or(reasons);
     let (mut affinity, mut cordoned) = (0u64, 0u64);
     let mut other: Option<(u64, &'static str)> = None;
     for reason in reasons.split(", ") {
@@ -94,13 +94,13 @@ pub(crate) fn scheduling_failure(message: &str) -> Option<&'static str> {
         let (count, words) = reason.trim().split_once(' ').unwrap_or(("", reason));
         let Ok(count) = count.parse::<u64>() else { continue };
         let kind = match words {
-            words if words.contains("untolerated taint {node.kubernetes.io/") => continue,
-            words if words.contains("untolerated taint {node-role.kubernetes.io/") => continue,
-            words if words.contains("untolerated taint") => "k8s.pod.TaintNotTolerated",
+            words if words.contains("taint {node.kubernetes.io/") => continue,
+            words if words.contains("taint {node-role.kubernetes.io/") => continue,
+            words if words.contains("taint") => "k8s.pod.TaintNotTolerated",
             words if words.contains("anti-affinity") => "k8s.pod.AntiAffinityConflict",
             words if words.contains("Insufficient cpu") => "k8s.pod.CpuInsufficient",
             words if words.contains("Insufficient memory") => "k8s.pod.MemoryInsufficient",
-            words if words.contains("node affinity") => {
+            words if words.contains("node affinity") || words.contains("node selector") => {
                 affinity = affinity.saturating_add(count);
                 continue;
             }

@@ -97,6 +97,9 @@ fn a_kubelet_that_runs_says_what_is_down() {
     };
     assert_eq!(ready("container runtime is down"), ["k8s.node.RuntimeDown"]);
     assert_eq!(ready("network plugin not initialized"), ["k8s.node.NotReady"]);
+    let network = "container runtime network not ready: NetworkReady=false";
+    assert_eq!(ready(network), ["k8s.node.NetworkUnavailable"]);
+    assert_eq!(ready(&format!("[container runtime is down, {network}]")), ["k8s.node.RuntimeDown"]);
 }
 
 #[test]
@@ -118,4 +121,38 @@ fn a_secret_that_is_not_found_is_told_from_other_configuration_errors() {
     };
     assert_eq!(waiting("secret \"db\" not found"), ["k8s.pod.SecretMissing"]);
     assert_eq!(waiting("configmap \"app\" not found"), ["k8s.pod.ConfigError"]);
+}
+
+#[test]
+fn the_scheduler_is_understood_in_the_words_of_all_its_versions() {
+    let why = |reasons: &str| {
+        let message = format!("0/4 nodes are available: {reasons}");
+        super::scheduling_failure(&message).unwrap_or_default()
+    };
+    let home = "1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }";
+    let cases = [
+        (
+            format!(
+                "{home}, 3 node(s) had untolerated taint {{team: a}}. preemption: 0/4 nodes are available"
+            ),
+            "TaintNotTolerated",
+        ),
+        (
+            "1 node(s) had taint {team: a}, that the pod didn't tolerate, 1 Insufficient cpu.".to_owned(),
+            "TaintNotTolerated",
+        ),
+        (
+            "4 node(s) had untolerated taint(s). no new claims to deallocate, preemption: none".to_owned(),
+            "TaintNotTolerated",
+        ),
+        ("4 node(s) didn't match node selector.".to_owned(), "AffinityMismatch"),
+        (
+            format!("{home}, 3 Insufficient memory. no new claims to deallocate, preemption: none"),
+            "MemoryInsufficient",
+        ),
+        (format!("{home}, 3 node(s) were unschedulable."), "NodesCordoned"),
+    ];
+    for (reasons, kind) in cases {
+        assert_eq!(why(&reasons), format!("k8s.pod.{kind}"), "{reasons}");
+    }
 }

@@ -65,3 +65,10 @@ fn a_workload_whose_pods_all_have_nodes_is_not_kept_out() {
         "spec": {"nodeName": "a"}, "status": {"phase": "Running"}});
     assert!(found(&[short, pod, node("a", json!({}), tainted("team"))]).is_empty());
 }
+
+#[test]
+fn nodes_that_are_kept_for_a_role_were_never_meant() {
+    let home = node("a", json!({}), tainted("node-role.kubernetes.io/control-plane"));
+    let cordoned = node("b", json!({}), json!({"unschedulable": true}));
+    assert_eq!(waiting(json!({}), &[home, cordoned]), ["k8s.workload.NodesCordoned deployment/shop/pay"]);
+}
