@@ -42,7 +42,7 @@ pub struct ObjectState {
     pub labels: BTreeMap<String, String>,
     /// Label selector of a service or workload (`matchLabels`).
     pub selector: BTreeMap<String, String>,
-    /// Ports of a service.
+    /// Ports of a service. Of a route and of a config map the addresses that it names, each with its host as the name.
     pub ports: Vec<ServicePort>,
     /// Replica counts of a workload.
     pub replicas: Option<Replicas>,
@@ -209,6 +209,23 @@ pub struct Container {
     pub requests: BTreeMap<String, i64>,
     /// Limits, in the same unit.
     pub limits: BTreeMap<String, i64>,
+}
+
+impl Container {
+    /// Whether it declares a port, by number or name.
+    pub fn declares(&self, port: &str) -> bool {
+        self.ports.iter().any(|(number, _, name)| port == number.to_string() || port == *name)
+    }
+}
+
+/// Whether containers serve none of a port's names: it is another number than all that they declare, or another name.
+/// Nothing is known where they declare none, or where a name is asked for and the source shows no names.
+pub fn nobody_serves(containers: &[&Container], port: &str) -> bool {
+    let mut declared = containers.iter().flat_map(|container| &container.ports).peekable();
+    let by_number = port.parse::<u16>().is_ok();
+    declared.peek().is_some()
+        && !containers.iter().any(|container| container.declares(port))
+        && (by_number || declared.any(|(.., name)| !name.is_empty()))
 }
 
 /// A health probe.

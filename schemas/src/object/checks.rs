@@ -9,6 +9,7 @@ use crate::entity::{Entity, EntityKind, RelationKind};
 use crate::fact::Signal;
 use crate::object::ObjectState;
 
+mod addresses;
 mod placement;
 mod probes;
 mod quota;
@@ -63,6 +64,7 @@ pub fn checks(objects: &[&ObjectState]) -> (Vec<Signal>, Vec<Edge>) {
     let namespace = Namespace { all: objects };
     let (mut signals, mut edges) = (Vec::new(), Vec::new());
     routing::check(&namespace, &mut signals, &mut edges);
+    addresses::check(&namespace, &mut signals, &mut edges);
     references::check(&namespace, &mut signals);
     probes::check(&namespace, &mut signals);
     placement::check(&namespace, &mut signals);

@@ -13,6 +13,7 @@ use crate::object::health::TERMINATING;
 use crate::object::{Autoscaler, Condition, Endpoints, ObjectState, Replicas, ServicePort, Storage};
 use crate::time::EventTime;
 
+mod addresses;
 mod json;
 mod pod;
 mod quantity;
@@ -139,14 +140,18 @@ fn spec(kind: &str, object: &Value, state: &mut ObjectState) {
             }
             state.used = quantities(object, &["status", "used"]);
         }
-        "ConfigMap" | "Secret" => data(object, state),
+        "ConfigMap" => {
+            data(object, state);
+            state.ports = addresses::named(object);
+        }
+        "Secret" => data(object, state),
         "PersistentVolumeClaim" | "PersistentVolume" => storage(kind, object, state),
         "HorizontalPodAutoscaler" => autoscaler(object, state),
         "ServiceAccount" => {
             let names = items(object, &["imagePullSecrets"]).map(|secret| text(secret, &["name"]).to_owned());
             state.pull_secrets = names.filter(|name| !name.is_empty()).collect();
         }
-        "Ingress" => ingress(object, state),
+        "Ingress" | "VirtualService" | "HTTPRoute" => routes(object, state),
         "Namespace" => text(object, &["status", "phase"]).clone_into(&mut state.phase),
         _ => {}
     }
@@ -311,18 +316,16 @@ fn autoscaler(object: &Value, state: &mut ObjectState) {
     ));
 }
 
-fn ingress(object: &Value, state: &mut ObjectState) {
+fn routes(object: &Value, state: &mut ObjectState) {
+    state.ports = addresses::backends(object);
     let namespace = state.entity.namespace.clone();
-    let default = [&object["spec"]["defaultBackend"]];
-    let ruled = items(object, &["spec", "rules"])
-        .flat_map(|rule| items(rule, &["http", "paths"]))
-        .map(|path| &path["backend"]);
-    for backend in default.into_iter().chain(ruled) {
-        let name = text(backend, &["service", "name"]);
-        if !name.is_empty() {
-            state.targets.push(Entity::namespaced(EntityKind::Service, &namespace, name));
-        }
-    }
+    let service = |to: &ServicePort| {
+        // A route may name its service with the namespace: `name.namespace.svc.…`.
+        let (name, rest) = to.name.split_once('.').unwrap_or((&to.name, ""));
+        let of = rest.split('.').next().filter(|of| !of.is_empty()).unwrap_or(&namespace);
+        Entity::namespaced(EntityKind::Service, of, name)
+    };
+    state.targets = state.ports.iter().map(service).collect();
     state.targets.sort();
     state.targets.dedup();
 }

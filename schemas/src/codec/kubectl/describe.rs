@@ -89,6 +89,7 @@ pub(super) fn object(block: &[&str], named: Option<&str>) -> Option<Value> {
                 names.iter().map(|name| json!({"name": name.trim_end_matches(" (not found)")})).collect();
         }
         "Namespace" => object["status"]["phase"] = Value::from(root.text("Status")),
+        "Ingress" => ingress(&block[..end], &mut object),
         _ => {}
     }
     Some(object)
@@ -295,6 +296,28 @@ fn storage(kind: &str, root: &Node<'_>, object: &mut Value) {
     object["spec"]["resources"] = json!({"requests": {"storage": root.text("Capacity")}});
     object["status"]["phase"] =
         Value::from(root.text("Status").split_whitespace().next().unwrap_or_default());
+}
+
+/// Backends of the rules and the default one: `/pay  pay:8080 (10.1.0.4:8080)`.
+fn ingress(block: &[&str], object: &mut Value) {
+    let backend = |cell: &str| {
+        let (name, port) = cell.split_whitespace().next()?.rsplit_once(':')?;
+        let port = match port.parse::<u16>() {
+            Ok(number) => json!({"number": number}),
+            Err(_) => json!({"name": port}),
+        };
+        (!name.is_empty() && !name.starts_with('<')).then(|| json!({"service": {"name": name, "port": port}}))
+    };
+    let default = block.iter().find_map(|line| line.strip_prefix("Default backend:")).and_then(backend);
+    object["spec"]["defaultBackend"] = default.unwrap_or(Value::Null);
+    let rows = block.iter().skip_while(|line| !line.starts_with("Rules:")).skip(1);
+    let rows = rows.take_while(|line| line.starts_with(' ')).filter(|line| line.contains(" /"));
+    let paths = rows.filter_map(|row| {
+        let cells = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+        backend(cells.last()?).map(|backend| json!({"backend": backend}))
+    });
+    let paths: Vec<Value> = paths.collect();
+    object["spec"]["rules"] = json!([{"http": {"paths": paths}}]);
 }
 
 /// The `Conditions:` table: type, status, and for nodes times, reason and message.

@@ -45,9 +45,12 @@ fn spec(container: &Node<'_>) -> Value {
 
 fn ports(container: &Node<'_>) -> Vec<Value> {
     let listed = [container.text("Port"), container.text("Ports")].join(",");
+    // Newer versions of kubectl print the name, too: `8080/TCP (http)`.
     let port = |part: &str| {
-        let (number, protocol) = part.trim().split_once('/')?;
-        Some(json!({"containerPort": number.parse::<u16>().ok()?, "protocol": protocol}))
+        let (number, rest) = part.trim().split_once('/')?;
+        let (protocol, name) = rest.split_once(" (").unwrap_or((rest, ""));
+        let name = name.trim_end_matches(')');
+        Some(json!({"containerPort": number.parse::<u16>().ok()?, "protocol": protocol, "name": name}))
     };
     listed.split(',').filter_map(port).collect()
 }

@@ -2,10 +2,10 @@
 
 use super::{Namespace, finding, matches};
 use crate::fact::Signal;
-use crate::object::{Container, ObjectState, Probe};
+use crate::object::{Container, ObjectState, Probe, nobody_serves};
 
 /// A container that is killed sooner than this after its start was given no time to start.
-const START_S: i64 = 5;
+const START_S: i64 = 10;
 
 pub(super) fn check(namespace: &Namespace<'_>, signals: &mut Vec<Signal>) {
     for workload in namespace.workloads() {
@@ -55,11 +55,10 @@ fn wrong_probe(
     if probe.handler == "exec" {
         return None;
     }
-    let served = container
-        .ports
-        .iter()
-        .any(|(number, _, name)| probe.port == number.to_string() || probe.port == *name);
-    if !container.ports.is_empty() && !served {
+    // A probe asks the address of the pod, which all its containers share.
+    let siblings: Vec<&Container> =
+        workload.pod.iter().flat_map(|pod| &pod.containers).filter(|other| !other.init).collect();
+    if !container.ports.is_empty() && nobody_serves(&siblings, &probe.port) {
         let ports: Vec<String> = container.ports.iter().map(|(number, ..)| number.to_string()).collect();
         let detail = format!(
             "{} probe asks port {}; the container serves {}",

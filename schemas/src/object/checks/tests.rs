@@ -8,7 +8,9 @@ use crate::object::parse::parse;
 use crate::time::EventTime;
 
 mod absence;
+mod addresses;
 mod placement;
+mod ports;
 mod storage;
 
 fn states(objects: &[Value]) -> Vec<ObjectState> {
