@@ -114,6 +114,9 @@ fn subjects(entity: Entity, occasion: &Occasion<'_>) -> Vec<(Entity, &'static st
         };
         found.push((namespace, refusal(occasion.message)));
     }
+    if let Some(why) = Some(kind).filter(|_| speaks_otherwise(occasion.message)).and_then(odd_probe) {
+        found.push((entity.clone(), why));
+    }
     if kind == "k8s.pod.FailedScheduling" {
         found.extend(scheduling_failure(occasion.message).map(|why| (entity.clone(), why)));
         let claim = missing_claim(occasion.message).map(|name| Entity {
@@ -141,6 +144,29 @@ fn refusal(message: &str) -> &'static str {
         _ if resource.starts_with("services") => "k8s.quota.ServicesExceeded",
         _ if resource.contains(".storageclass.storage.k8s.io/") => "k8s.quota.StorageExceeded",
         _ => "k8s.quota.Refused",
+    }
+}
+
+/// What a probe that was answered in another protocol than its own gets to hear, from the libraries of the kubelet.
+fn speaks_otherwise(message: &str) -> bool {
+    let words = [
+        "malformed HTTP",
+        "HTTP response to HTTPS client",
+        "does not look like a TLS handshake",
+        "error reading server preface",
+        "http2: frame too large",
+        "code = Unimplemented",
+    ];
+    words.iter().any(|word| message.contains(word))
+}
+
+/// The kind of a probe that speaks another protocol, by what it makes of the pod.
+fn odd_probe(symptom: &str) -> Option<&'static str> {
+    match symptom {
+        "k8s.pod.UnhealthyLiveness" => Some("k8s.workload.LivenessProtocolMismatch"),
+        "k8s.pod.UnhealthyReadiness" => Some("k8s.workload.ReadinessProtocolMismatch"),
+        "k8s.pod.UnhealthyStartup" => Some("k8s.workload.ProbeMismatch"),
+        _ => None,
     }
 }
 

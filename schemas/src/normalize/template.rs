@@ -48,6 +48,16 @@ fn cut(text: &str, bytes_max: usize) -> &str {
 
 /// Words that give a failure away, and its kind. The first that fits decides.
 const FAILURES: &[(&[&str], &str)] = &[
+    // A proxy that knows no way: it names what is behind it, whatever it says of names and connections besides.
+    (
+        &[
+            "host not found in upstream",
+            "unable to find instance for",
+            "no servers available for service",
+            "no route matched",
+        ],
+        "mesh.no_route",
+    ),
     (&["too many connections", "remaining connection slots", "too many clients"], "log.too_many_connections"),
     (
         &["connection pool", "pool exhausted", "pool timeout", "timeout waiting for connection from pool"],
@@ -58,9 +68,16 @@ const FAILURES: &[(&[&str], &str)] = &[
             "no such host",
             "name resolution",
             "temporary failure in name",
+            "name or service not known",
+            "name does not resolve",
+            "unknownhostexception",
             "nxdomain",
             "could not resolve",
+            "could not be resolved",
+            "failed to resolve",
+            "dns resolution failed",
             "getaddrinfo",
+            "eai_again",
         ],
         "log.dns_failure",
     ),
@@ -73,7 +90,20 @@ const FAILURES: &[(&[&str], &str)] = &[
         &["read-only option", "read only replica", "readonly you can't write", "read-only transaction"],
         "log.database_read_only",
     ),
-    (&["address already in use", "eaddrinuse"], "log.address_in_use"),
+    // The second is what musl says.
+    (&["address already in use", "address in use", "eaddrinuse"], "log.address_in_use"),
+    (
+        &[
+            "communications link failure",
+            "can't connect to mysql",
+            "can't connect to server on",
+            "could not connect to server: connection refused",
+            "failed to connect to `host=",
+            "mongoserverselectionerror",
+            "could not connect to redis",
+        ],
+        "log.database_unreachable",
+    ),
     (&["connection refused", "econnrefused", "connect: refused"], "log.connection_refused"),
     (
         &[
@@ -118,8 +148,19 @@ const FAILURES: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// Words that tell a file that may not be used from a request that may not be made.
-const FILE_WORDS: [&str; 6] = ["open /", "open '/", "mkdir", "can't open", "errno 13", "eacces"];
+/// Words of a process that may not do what it wants; where they tell of a file it is one that it may not use.
+const DENIED: [&str; 6] = [
+    "permission denied",
+    "operation not permitted",
+    "accessdeniedexception",
+    "read-only file system",
+    "errno 13",
+    "error number 13",
+];
+/// What is done to files whose path is not absolute.
+const FILE_WORDS: [&str; 5] = ["can't open", "could not open", "failed opening", "mkdir", "file operation"];
+/// Paths of requests follow their method.
+const METHODS: [&str; 6] = ["get", "post", "put", "patch", "delete", "head"];
 
 /// Response flags of Envoy and Istio access logs, and what they mean.
 const FLAGS: &[(&str, &str)] = &[
@@ -139,11 +180,32 @@ const FLAGS: &[(&str, &str)] = &[
 /// The failure that a line speaks of, as a kind id.
 pub fn failure(line: &str) -> Option<&'static str> {
     let text = cut(line, LINE_BYTES_MAX).to_ascii_lowercase();
-    if text.contains("permission denied") && FILE_WORDS.iter().any(|word| text.contains(word)) {
+    let denied = DENIED.iter().any(|word| text.contains(word));
+    if denied && (FILE_WORDS.iter().any(|word| text.contains(word)) || names_a_path(&text)) {
         return Some("log.file_permission");
+    }
+    if text.contains("already in use") && text.contains("port ") {
+        return Some("log.address_in_use");
+    }
+    if text.contains("lookup ") && text.contains(":53: ") {
+        return Some("log.dns_failure");
     }
     let spoken = FAILURES.iter().find(|(words, _)| words.iter().any(|word| text.contains(word)));
     spoken.map(|(_, kind)| *kind).or_else(|| access_log(line))
+}
+
+/// An absolute path, alone or in quotes, that is not that of a request.
+fn names_a_path(text: &str) -> bool {
+    let mut before = "";
+    for word in text.split_whitespace() {
+        let path = word.trim_start_matches(['\'', '"', '(', '`', '\u{2018}']);
+        let absolute = path.strip_prefix('/').is_some_and(|rest| rest.starts_with(char::is_alphanumeric));
+        if absolute && !METHODS.iter().any(|method| before.ends_with(method)) {
+            return true;
+        }
+        before = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    }
+    false
 }
 
 /// `"GET /pay HTTP/1.1" 503 UF …`: the flag follows the status.
@@ -174,15 +236,30 @@ mod tests {
 
     #[test]
     fn failures_are_recognized_by_their_words() {
-        assert_eq!(
-            failure("dial tcp 10.0.0.1:8080: connect: connection refused"),
-            Some("log.connection_refused")
-        );
-        assert_eq!(
-            failure("FATAL: remaining connection slots are reserved"),
-            Some("log.too_many_connections")
-        );
-        assert_eq!(failure("FATAL: required env CART_URL is not set"), Some("log.config_error"));
+        let lines = [
+            ("dial tcp 10.0.0.1:8080: connect: connection refused", "log.connection_refused"),
+            ("FATAL: remaining connection slots are reserved", "log.too_many_connections"),
+            ("FATAL: required env CART_URL is not set", "log.config_error"),
+            ("java.net.UnknownHostException: pay: Name or service not known", "log.dns_failure"),
+            (
+                "lookup pay on 10.96.0.10:53: read udp 10.1.0.4:4->10.96.0.10:53: i/o timeout",
+                "log.dns_failure",
+            ),
+            ("Error: getaddrinfo EAI_AGAIN pay", "log.dns_failure"),
+            ("bind() to 0.0.0.0:80 failed (98: Address in use)", "log.address_in_use"),
+            ("Web server failed to start. Port 8080 was already in use.", "log.address_in_use"),
+            ("PermissionError: [Errno 13] Permission denied: '/data/index.db'", "log.file_permission"),
+            ("touch: cannot touch '/data/probe': Permission denied", "log.file_permission"),
+            ("java.nio.file.AccessDeniedException: /data/index", "log.file_permission"),
+            ("Fatal error: can't open the append log file: Permission denied", "log.file_permission"),
+            ("GET /orders: permission denied", "log.auth_failure"),
+            ("CommunicationsException: Communications link failure", "log.database_unreachable"),
+            ("host not found in upstream \"pay\" in /etc/nginx/nginx.conf:4", "mesh.no_route"),
+            ("503 SERVICE_UNAVAILABLE \"Unable to find instance for pay\"", "mesh.no_route"),
+        ];
+        for (line, kind) in lines {
+            assert_eq!(failure(line), Some(kind), "{line}");
+        }
         assert_eq!(failure("\"GET /pay HTTP/1.1\" 503 UH via_upstream"), Some("mesh.no_healthy_upstream"));
         assert_eq!(failure("\"GET /pay HTTP/1.1\" 200 - ok"), None);
     }

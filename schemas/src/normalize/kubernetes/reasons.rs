@@ -49,6 +49,10 @@ fn pod(occasion: &Occasion<'_>) -> Option<&'static str> {
         "FailedMount" if says(occasion, &["permission denied", "access denied"]) => {
             "k8s.volume.PermissionDenied"
         }
+        // A runtime that may not make the directory to mount.
+        "Failed" if says(occasion, &["permission denied"]) && says(occasion, &["mkdir", "mount"]) => {
+            "k8s.volume.PermissionDenied"
+        }
         "BackOff" if says(occasion, &["pulling image"]) => "k8s.pod.BackOffPull",
         "BackOff" => "k8s.pod.BackOffRestart",
         "Failed" => failed(occasion),

@@ -171,3 +171,28 @@ fn a_daemon_that_starts_again_and_again_is_told_from_one_that_started() {
     assert_eq!(started(1), "k8s.node.Lifecycle");
     assert_eq!(started(4), "k8s.node.ProxyDown");
 }
+
+#[test]
+fn a_probe_that_is_answered_in_another_protocol_says_so() {
+    let probe = |message: &str| kinds("Pod", "Unhealthy", message);
+    assert_eq!(
+        probe(
+            "Liveness probe failed: Get \"http://10.0.0.1:3306/\": net/http: malformed HTTP response \"J\""
+        ),
+        [
+            "k8s.workload.LivenessProtocolMismatch pod/shop/cart-1",
+            "k8s.pod.UnhealthyLiveness pod/shop/cart-1"
+        ]
+    );
+    assert_eq!(
+        probe("Readiness probe failed: http: server gave HTTP response to HTTPS client"),
+        [
+            "k8s.workload.ReadinessProtocolMismatch pod/shop/cart-1",
+            "k8s.pod.UnhealthyReadiness pod/shop/cart-1"
+        ]
+    );
+    assert_eq!(
+        probe("Readiness probe failed: dial tcp 10.0.0.1:80: connect: connection refused"),
+        ["k8s.pod.UnhealthyReadiness pod/shop/cart-1"]
+    );
+}
