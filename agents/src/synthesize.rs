@@ -1,5 +1,6 @@
 //! One answer from the findings: hypotheses with proof, what was ruled out, what is missing.
 
+mod relayed;
 mod rule_out;
 pub(crate) mod runbook;
 pub(crate) mod statements;
@@ -14,11 +15,13 @@ use schemas::answer::{
 };
 use schemas::catalogue::Class;
 use schemas::confidence::Confidence;
+use schemas::entity::Entity;
 use schemas::ids::{EventId, IncidentId, hash64};
 use schemas::view::{ChainRow, EpisodeRow, Hypothesis, IncidentRow};
 
 use crate::evidence::Known;
 use crate::scope::Resolved;
+use crate::synthesize::relayed::speaker;
 use crate::synthesize::rule_out::rule_out;
 use crate::synthesize::statements::{statements, summary};
 use crate::synthesize::suspects::{Suspect, suspects};
@@ -140,7 +143,7 @@ fn hypothesis(rank: u32, incident: &IncidentRow, root: &Hypothesis, known: &Know
         confidence: f64::from(root.confidence_milli) / 1_000.0,
         weight: f64::from(root.evidence_milli) / 1_000.0,
         incident_id: incident.incident_id,
-        root_cause: root_cause(&root.root),
+        root_cause: root_cause(&root.root, speaker(&root.root, known)),
         chain,
         evidence: known.cite(cited),
         explains: explains.into_iter().collect(),
@@ -172,7 +175,7 @@ fn accuse(
 ) -> AnswerHypothesis {
     let most = if incident.is_some() { INCIDENT_MILLI } else { QUIET_MILLI };
     let weight = suspect.share_milli * most / 1_000;
-    let mut cause = root_cause(suspect.episode);
+    let mut cause = root_cause(suspect.episode, None);
     cause.entity = suspect.entity.to_string();
     let mut cited: BTreeSet<EventId> = suspect.episode.event_ids.iter().copied().collect();
     let explains = suspect.explains.iter();
@@ -191,12 +194,15 @@ fn accuse(
     }
 }
 
-fn root_cause(episode: &EpisodeRow) -> RootCause {
+/// A root cause, on who it is about when somebody else tells of it.
+fn root_cause(episode: &EpisodeRow, about: Option<Entity>) -> RootCause {
     let detail = if episode.detail.is_empty() { String::new() } else { format!(" ({})", episode.detail) };
+    let told = about.as_ref().map_or(String::new(), |_| format!(", as {} tells", episode.entity));
+    let entity = about.as_ref().unwrap_or(&episode.entity);
     RootCause {
         kind: episode.kind.id().to_owned(),
-        entity: episode.entity.to_string(),
-        summary: format!("{} on {} at {}{detail}", episode.kind.spec().title, episode.entity, episode.onset),
+        entity: entity.to_string(),
+        summary: format!("{} on {entity}{told} at {}{detail}", episode.kind.spec().title, episode.onset),
         event_ids: episode.event_ids.clone(),
         onset: episode.onset,
     }
