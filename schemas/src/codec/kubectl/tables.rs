@@ -33,14 +33,32 @@ pub(super) fn made(text: &str, kind: &str, namespace: &str, arrived: EventTime, 
     }
 }
 
-/// Fills in when objects were made, where their own text does not say.
+/// Fills in when objects were made, where their own text does not say: no later than the first Event about them. The
+/// commands of a transcript run one after the other, so that of two ages the one that was read later tells an earlier time.
 pub(super) fn fill_in(items: &mut [Value], known: &Made) {
+    let said = first_said(items);
     for item in items.iter_mut().filter(|item| item["metadata"]["creationTimestamp"].is_null()) {
-        let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let metadata = &item["metadata"];
-        let key = [part(&item["kind"]), part(&metadata["namespace"]), part(&metadata["name"])];
+        let key = key(&item["kind"], &item["metadata"]);
         if let Some(made) = known.get(&key) {
+            let made = said.get(&key).map_or(*made, |said| *made.min(said));
             item["metadata"]["creationTimestamp"] = Value::from(made.to_string());
         }
     }
+}
+
+/// When the first Event about an object was, by the key of the object.
+fn first_said(items: &[Value]) -> Made {
+    let mut first = Made::new();
+    for event in items.iter().filter(|item| item["kind"] == "Event") {
+        let about = &event["involvedObject"];
+        let Some(at) = event["firstTimestamp"].as_str().and_then(|text| EventTime::parse(text).ok()) else {
+            continue;
+        };
+        first.entry(key(&about["kind"], about)).and_modify(|known| *known = at.min(*known)).or_insert(at);
+    }
+    first
+}
+
+fn key(kind: &Value, object: &Value) -> [String; 3] {
+    [kind, &object["namespace"], &object["name"]].map(|part| part.as_str().unwrap_or_default().to_owned())
 }

@@ -147,3 +147,30 @@ fn an_event_that_is_listed_again_and_again_is_one_with_a_count() {
     assert_eq!((started.count, started.last.ms_since(started.onset)), (3, 35 * 60_000));
     assert_eq!(found.envelopes.len(), 2);
 }
+
+#[test]
+fn names_of_ports_are_read_where_kubectl_prints_them() {
+    let named = POD.replace("7070/TCP\n", "7070/TCP (grpc)\n");
+    let pod = state(&decoded(&named), 0).pod.unwrap();
+    assert_eq!(pod.containers[0].ports, [(7070, "TCP".to_owned(), "grpc".to_owned())]);
+}
+
+#[test]
+fn a_described_ingress_keeps_its_backends() {
+    let text = "Name: edge\nNamespace: shop\nDefault backend:  web:80 (10.1.0.4:8080)\nRules:\n  Host  Path  Backends\n  ----  ----  --------\n  shop.example\n        /pay   pay:grpc (<error: services \"pay\" not found>)\nAnnotations:  <none>\n";
+    let ingress = state(&decoded(text), 0);
+    let ports: Vec<_> =
+        ingress.ports.iter().map(|to| (to.name.as_str(), to.port, to.target.as_str())).collect();
+    assert_eq!(ports, [("pay", 0, "grpc"), ("web", 80, "")]);
+    assert_eq!(ingress.targets.len(), 2);
+}
+
+#[test]
+fn an_object_is_not_younger_than_what_is_said_of_it() {
+    let transcript = json!({
+        "kubectl describe pods cart-1 -n shop": "Name: cart-1\nNamespace: shop\nNode: <none>\nStatus: Pending\nEvents:\n  Type  Reason  Age  From  Message\n  ----  ------  ---  ----  -------\n  Warning  FailedScheduling  99s  default-scheduler  persistentvolumeclaim \"data\" not found\n",
+        "kubectl get pods -n shop": "NAME    READY  STATUS   RESTARTS  AGE\ncart-1  0/1    Pending  0         95s\n",
+    });
+    let pod = state(&decoded(&transcript.to_string()), 0);
+    assert_eq!(pod.created.map(|created| pod.at.ms_since(created)), Some(99_000));
+}
