@@ -6,6 +6,7 @@
 //! it; nothing else is kept.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::Peekable;
 
 use schemas::time::{Diff, EventTime};
 
@@ -90,24 +91,28 @@ pub(super) struct History {
 
 impl History {
     /// Changes samples. `floor`: the least spread, in millionths.
-    pub(super) fn apply(&mut self, changes: Vec<(Point, Diff)>, floor: i64) {
-        let mut by_slot: BTreeMap<i64, Vec<(Point, Diff)>> = BTreeMap::new();
-        for (point, diff) in changes {
-            by_slot.entry(point.at.0.div_euclid(SLOT_MS)).or_default().push((point, diff));
-        }
-        let (Some((&from, _)), Some((&to, _))) = (by_slot.first_key_value(), by_slot.last_key_value()) else {
-            return;
-        };
+    pub(super) fn apply(&mut self, mut changes: Vec<(Point, Diff)>, floor: i64) {
+        let number = |(point, _): &(Point, Diff)| point.at.0.div_euclid(SLOT_MS);
+        changes.sort_unstable();
+        let by_slot: Vec<&[(Point, Diff)]> =
+            changes.chunk_by(|left, right| number(left) == number(right)).collect();
+        let (Some(first), Some(last)) = (changes.first(), changes.last()) else { return };
+        let (from, to) = (number(first), number(last));
         // As it is or was: a first slot that goes takes its habits along.
         let begun = self.slots.front().map_or(from, |first| from.min(first.number));
+        let changed = || by_slot.iter().map(|changes| (number(&changes[0]), changes.to_vec()));
         if MANY < by_slot.len() {
-            self.change_many(by_slot);
+            self.change_many(changed());
         } else {
-            by_slot.into_iter().for_each(|(number, changes)| self.change(number, changes));
+            changed().for_each(|(number, changes)| self.change(number, changes));
         }
         let ends = self.slots.back().map_or(to, |last| to.max(last.number));
         let habits = HABIT_SLOTS_MIN <= ends.saturating_sub(begun);
-        self.judge(from, to, floor, habits);
+        // What goes lies at the beginning and what comes at the end: a stretch between two changes is not looked at.
+        let mut changed = by_slot.iter().map(|changes| number(&changes[0])).peekable();
+        while let Some(from) = changed.peek().map(|from| self.index(*from)) {
+            self.judge(from, &mut changed, floor, habits);
+        }
     }
 
     /// Whether there is no sample.
@@ -169,7 +174,7 @@ impl History {
     }
 
     /// The same for many slots.
-    fn change_many(&mut self, by_slot: BTreeMap<i64, Vec<(Point, Diff)>>) {
+    fn change_many(&mut self, by_slot: impl Iterator<Item = (i64, Vec<(Point, Diff)>)>) {
         let slots = std::mem::take(&mut self.slots);
         let mut slots: BTreeMap<i64, Slot> = slots.into_iter().map(|slot| (slot.number, slot)).collect();
         for (number, changes) in by_slot {
@@ -181,15 +186,22 @@ impl History {
         self.slots = slots.into_values().collect();
     }
 
-    /// Judges the slots from one number on, those up to another in any case.
-    fn judge(&mut self, from: i64, to: i64, floor: i64, habits: bool) {
-        let start = self.index(from);
+    /// Judges the slots from an index on, until a change can tell no more; takes the changed numbers that it comes past.
+    fn judge(
+        &mut self,
+        start: usize,
+        changed: &mut Peekable<impl Iterator<Item = i64>>,
+        floor: i64,
+        habits: bool,
+    ) {
         let (mut usual, mut unusual) = self.before(start);
         let mut habit = None;
         // Usual slots since the last one that changed or has another verdict.
         let mut as_before = 0;
         for index in start..self.slots.len() {
             let Slot { number, mean_micro, verdict: before, .. } = self.slots[index];
+            let past = std::iter::from_fn(|| changed.next_if(|changed| *changed <= number));
+            let moved = past.count() != 0;
             let found = usual.judge(mean_micro, floor);
             let found = found.filter(|found| self.is_news(index, unusual, found.up, &mut habit));
             let verdict = match found {
@@ -211,7 +223,7 @@ impl History {
             }
             self.slots[index].verdict = verdict;
             match verdict {
-                verdict if verdict != before || number <= to => as_before = 0,
+                verdict if verdict != before || moved => as_before = 0,
                 Verdict::Usual => as_before += 1,
                 Verdict::Unusual | Verdict::Stays => {}
             }
@@ -220,13 +232,15 @@ impl History {
                 return;
             }
         }
+        // Slots that went from the end have none after them.
+        changed.by_ref().for_each(drop);
     }
 
     /// What was usual before a slot, and how many unusual ones precede it, by the verdicts on those before it.
     fn before(&self, index: usize) -> (Usual, usize) {
         let past = || self.slots.range(..index).enumerate().rev();
         let unusual = past().take_while(|(_, slot)| slot.verdict == Verdict::Unusual).count();
-        let mut latest = VecDeque::new();
+        let mut latest = VecDeque::with_capacity(BASELINE_SLOTS_MAX + BASELINE_SLOTS_MIN);
         for (place, slot) in past().skip(unusual) {
             match slot.verdict {
                 Verdict::Unusual => continue,

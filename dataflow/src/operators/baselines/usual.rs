@@ -31,7 +31,9 @@ pub(super) struct Usual {
 impl Usual {
     /// These values, the latest last, at most [`BASELINE_SLOTS_MAX`].
     pub(super) fn of(latest: VecDeque<i64>) -> Usual {
-        let mut sorted: Vec<i64> = latest.iter().copied().collect();
+        // With room for the next one.
+        let mut sorted: Vec<i64> = Vec::with_capacity(BASELINE_SLOTS_MAX + 1);
+        sorted.extend(&latest);
         sorted.sort_unstable();
         Usual { latest, sorted }
     }
