@@ -4,7 +4,8 @@
 //! Output  public rows of the views links, chains, incidents and alerts.
 //! Ties    see docs/semantics.md, section 9; the identity of an incident hangs on its first grave episode.
 //! State   per tenant its episodes, its links from both ends with their public rows, and its groups with the rows they last
-//!         gave. A change rebuilds the groups it touches and no other; a merge or a split touches two, a factor all of its tenant. Routed by tenant: what
+//!         gave. A change rebuilds the groups it touches and no other; a merge or a split touches two, a factor all of its tenant.
+//!         The row of a link changes with the link and its ends alone. Routed by tenant: what
 //!         arrives here is folded episodes and at most eight links each, not events.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use differential_dataflow::{AsCollection, Hashable, consolidation::consolidate};
 use schemas::ids::{EpisodeId, Tenant};
 use schemas::time::{Diff, Epoch, EventTime};
-use schemas::view::Row;
+use schemas::view::{LinkRow, Row};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::operators::feedback::Factor;
-use crate::operators::incidents::group::{Judgment, Neighborhood, judge};
+use crate::operators::incidents::group::{Judgment, Name, Neighborhood, judge};
 use crate::operators::links::ways::Ways;
 use crate::operators::maintain::{Calendar, pop_complete, replace, sealed_tick, stash_rows, stash_ticks};
 use crate::rows::{Episode, Link};
@@ -51,7 +52,7 @@ impl Part {
 
 struct Group {
     members: BTreeSet<EpisodeId>,
-    rows: Vec<Row>,
+    rows: Vec<(Name, Row)>,
     wake: Option<EventTime>,
 }
 
@@ -92,13 +93,15 @@ pub(crate) fn incidents<'scope>(
                     let epoch = *capability.time();
                     let now = sealed_tick(&ticked).now;
                     let parts = stash.remove(&epoch).map(|(_, rows)| rows).unwrap_or_default();
-                    let mut dirty = apply(&mut tenants, parts);
+                    let mut session = output.session(&capability);
+                    let mut dirty = apply(&mut tenants, &ways, parts, |tenant, row, diff| {
+                        session.give(((tenant, Row::Link(row)), epoch, diff));
+                    });
                     while let Some((_, (tenant, group))) = calendar.pop_first_if_due(now) {
                         let members = tenants.get(&tenant).and_then(|groups| groups.groups.get(&group));
                         let members = members.into_iter().flat_map(|group| group.members.iter().copied());
                         dirty.entry(tenant).or_default().extend(members);
                     }
-                    let mut session = output.session(&capability);
                     for (tenant, dirty) in dirty {
                         let groups = tenants.entry(tenant).or_default();
                         let judge = |hood: &Neighborhood, members: &BTreeSet<EpisodeId>| {
@@ -124,10 +127,12 @@ pub(crate) fn incidents<'scope>(
         .as_collection()
 }
 
-/// Applies an epoch's changes; returns, per tenant, the episodes whose groups they touch.
+/// Applies an epoch's changes and emits those of link rows; returns, per tenant, the episodes whose groups they touch.
 fn apply(
     tenants: &mut BTreeMap<Tenant, Groups>,
+    ways: &Ways,
     mut parts: Vec<(Part, Diff)>,
+    mut emit: impl FnMut(Tenant, Arc<LinkRow>, Diff),
 ) -> BTreeMap<Tenant, BTreeSet<EpisodeId>> {
     consolidate(&mut parts);
     // Retractions first: an episode that changed is a retraction and an insertion of one id.
@@ -137,21 +142,27 @@ fn apply(
         let tenant = part.tenant();
         let hood = &mut tenants.entry(tenant).or_default().hood;
         let touched = dirty.entry(tenant).or_default();
+        let mut emit = |row, diff| emit(tenant, row, diff);
         match part {
             Part::Episode(episode) => {
                 let id = episode.row.episode_id;
                 touched.insert(id);
                 touched.extend(hood.effects.get(&id).into_iter().flat_map(BTreeMap::keys));
-                hood.set(id, Some(episode).filter(|_| 0 < diff));
+                hood.set(id, Some(episode).filter(|_| 0 < diff), &mut emit);
             }
             Part::Link(link) => {
                 touched.extend([link.effect, link.cause]);
-                hood.change(link, 0 < diff);
+                hood.change(link, 0 < diff, &mut emit);
             }
             Part::Factor(factor) => {
                 hood.learned.change(factor.lesson, factor.milli, 0 < diff);
                 touched.extend(hood.episodes.keys());
             }
+        }
+    }
+    for tenant in dirty.keys() {
+        if let Some(groups) = tenants.get_mut(tenant) {
+            groups.hood.show(ways, &mut |row, diff| emit(*tenant, row, diff));
         }
     }
     dirty
@@ -199,7 +210,7 @@ impl Groups {
             self.groups.insert(id, Group { members, rows, wake });
         }
         before.sort_unstable();
-        replace(&mut before, after, |row, diff| changes.rows.push((row, diff)));
+        replace(&mut before, after, |(_, row), diff| changes.rows.push((row, diff)));
         changes
     }
 }

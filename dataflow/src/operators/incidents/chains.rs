@@ -9,7 +9,6 @@ use schemas::view::{ChainRow, Hypothesis};
 
 use crate::operators::incidents::group::{Kept, Neighborhood};
 use crate::operators::incidents::rank::Ranked;
-use crate::operators::links::ways::Ways;
 use crate::rows::Episode;
 
 /// Hypotheses whose chains are shown.
@@ -20,7 +19,6 @@ const ENDS_MAX: usize = 20;
 /// The chains of an incident. `graves` are in order of arrival.
 pub(super) fn chains(
     hood: &Neighborhood,
-    ways: &Ways,
     members: &BTreeSet<EpisodeId>,
     graves: &[&Episode],
     ranked: &Ranked,
@@ -37,15 +35,13 @@ pub(super) fn chains(
         let paths = Paths::from(hood, members, root, ranked.root);
         for end in ends.iter().filter(|end| reach.contains(&end.row.episode_id)).take(ENDS_MAX) {
             let links = paths.to(end.row.episode_id);
-            rows.extend(chain(hood, ways, incident_id, hypothesis, end, &links));
+            rows.extend(chain(incident_id, hypothesis, end, &links));
         }
     }
     rows
 }
 
 fn chain(
-    hood: &Neighborhood,
-    ways: &Ways,
     incident_id: IncidentId,
     hypothesis: &Hypothesis,
     end: &Episode,
@@ -59,7 +55,7 @@ fn chain(
         rank: hypothesis.rank,
         root: Arc::clone(&hypothesis.root),
         symptom: Arc::clone(&end.row),
-        links: links.iter().filter_map(|kept| kept.row(hood, ways)).collect(),
+        links: links.iter().filter_map(|kept| kept.row.clone()).collect(),
     })
 }
 

@@ -1,14 +1,13 @@
 //! One group: is it an incident, what does it look like, when must it be looked at again. Pure.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemas::catalogue::Class;
 use schemas::envelope::Severity;
 use schemas::ids::{EpisodeId, IncidentId, Tenant, hash64};
-use schemas::time::EventTime;
-use schemas::view::{AlertRow, AlertStatus, IncidentRow, IncidentStatus, LinkRow, Row};
+use schemas::time::{Diff, EventTime};
+use schemas::view::{AlertRow, AlertStatus, IncidentRow, IncidentStatus, LinkRow, Row, ViewName};
 
 use crate::operators::incidents::chains::chains;
 use crate::operators::incidents::learned::Learned;
@@ -26,29 +25,44 @@ pub(super) struct Neighborhood {
     pub(super) effects: BTreeMap<EpisodeId, BTreeMap<EpisodeId, bool>>,
     /// What people have taught.
     pub(super) learned: Learned,
+    /// Links by effect and cause that are without a public row, since they are new or one end is.
+    fresh: BTreeSet<(EpisodeId, EpisodeId)>,
 }
 
-/// A link, with its public row once that was asked for and as long as neither end changes.
+/// A link with its public row, which no group has a say in.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) link: Link,
-    row: OnceCell<Arc<LinkRow>>,
+    /// `None` only while an epoch's changes are applied.
+    pub(super) row: Option<Arc<LinkRow>>,
 }
 
+/// What tells the rows of one group apart, before they are compared in full: their view, and of chains the rank and symptom.
+pub(super) type Name = (ViewName, u32, EpisodeId);
+
 /// What a group comes to.
+#[derive(Default)]
 pub(super) struct Judgment {
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<(Name, Row)>,
     pub(super) wake: Option<EventTime>,
 }
 
 impl Neighborhood {
-    /// Sets or removes an episode.
-    pub(super) fn set(&mut self, id: EpisodeId, episode: Option<Arc<Episode>>) {
+    /// Sets or removes an episode; takes back the rows that show it.
+    pub(super) fn set(
+        &mut self,
+        id: EpisodeId,
+        episode: Option<Arc<Episode>>,
+        emit: &mut impl FnMut(Arc<LinkRow>, Diff),
+    ) {
         let as_cause = self.effects.get(&id).into_iter().flat_map(BTreeMap::keys).map(|effect| (*effect, id));
         let as_effect = self.causes.get(&id).into_iter().flat_map(BTreeMap::keys).map(|cause| (id, *cause));
         for (effect, cause) in as_cause.chain(as_effect).collect::<Vec<_>>() {
             let kept = self.causes.get_mut(&effect).and_then(|causes| causes.get_mut(&cause));
-            kept.into_iter().for_each(|kept| drop(kept.row.take()));
+            if let Some(row) = kept.and_then(|kept| kept.row.take()) {
+                emit(row, -1);
+            }
+            self.fresh.insert((effect, cause));
         }
         match episode {
             Some(episode) => drop(self.episodes.insert(id, episode)),
@@ -56,22 +70,35 @@ impl Neighborhood {
         }
     }
 
-    /// Adds or removes a link.
-    pub(super) fn change(&mut self, link: Link, present: bool) {
+    /// Adds or removes a link; takes back the row of one that goes.
+    pub(super) fn change(&mut self, link: Link, present: bool, emit: &mut impl FnMut(Arc<LinkRow>, Diff)) {
         let causes = self.causes.entry(link.effect).or_default();
         let effects = self.effects.entry(link.cause).or_default();
         if present {
             effects.insert(link.effect, link.best);
-            causes.insert(link.cause, Kept { link, row: OnceCell::new() });
+            self.fresh.insert((link.effect, link.cause));
+            causes.insert(link.cause, Kept { link, row: None });
             return;
         }
-        causes.remove(&link.cause);
+        if let Some(row) = causes.remove(&link.cause).and_then(|kept| kept.row) {
+            emit(row, -1);
+        }
         effects.remove(&link.effect);
         if causes.is_empty() {
             self.causes.remove(&link.effect);
         }
         if effects.is_empty() {
             self.effects.remove(&link.cause);
+        }
+    }
+
+    /// Makes the rows that are missing, once all changes of an epoch are applied.
+    pub(super) fn show(&mut self, ways: &Ways, emit: &mut impl FnMut(Arc<LinkRow>, Diff)) {
+        for (effect, cause) in std::mem::take(&mut self.fresh) {
+            let kept = self.causes.get_mut(&effect).and_then(|causes| causes.get_mut(&cause));
+            let Some(kept) = kept else { continue };
+            kept.row = link_row(&kept.link, &self.episodes, ways);
+            kept.row.iter().for_each(|row| emit(Arc::clone(row), 1));
         }
     }
 
@@ -118,18 +145,21 @@ pub(super) fn judge(
 ) -> Judgment {
     let episodes = members.iter().filter_map(|id| hood.episodes.get(id));
     let episodes: Vec<&Episode> = episodes.map(AsRef::as_ref).collect();
-    let mut rows = link_rows(hood, ways, &episodes);
     let mut graves: Vec<&Episode> = episodes.iter().copied().filter(|episode| grave(episode)).collect();
     graves.sort_by_key(|episode| (episode.anchor.seq, episode.row.episode_id));
-    let Some(first) = graves.first() else { return Judgment { rows, wake: None } };
+    let Some(first) = graves.first() else { return Judgment::default() };
 
     let incident_id = identity(tenant, first);
     let ranked = rank(hood, ways, members, &episodes);
     let (status, wake) = status(&graves, now, quiet_ms);
     let incident = incident(incident_id, status, &episodes, &graves, &ranked);
-    rows.extend(alert(&incident, first, &graves).map(Row::from));
-    rows.extend(chains(hood, ways, members, &graves, &ranked, incident_id).into_iter().map(Row::from));
-    rows.push(incident.into());
+    let mut rows: Vec<(Name, Row)> = Vec::new();
+    let alert = alert(&incident, first, &graves).map(Row::from);
+    rows.extend(alert.map(|row| ((ViewName::Alerts, 0, EpisodeId(0)), row)));
+    for chain in chains(hood, members, &graves, &ranked, incident_id) {
+        rows.push(((ViewName::Chains, chain.rank, chain.symptom.episode_id), chain.into()));
+    }
+    rows.push(((ViewName::Incidents, 0, EpisodeId(0)), incident.into()));
     Judgment { rows, wake }
 }
 
@@ -192,31 +222,17 @@ fn alert(incident: &IncidentRow, first: &Episode, graves: &[&Episode]) -> Option
     })
 }
 
-fn link_rows(hood: &Neighborhood, ways: &Ways, episodes: &[&Episode]) -> Vec<Row> {
-    let kept = episodes
-        .iter()
-        .filter_map(|episode| hood.causes.get(&episode.row.episode_id))
-        .flat_map(BTreeMap::values);
-    kept.filter_map(|kept| kept.row(hood, ways)).map(Row::Link).collect()
-}
-
-impl Kept {
-    /// The public row. Both ends are there whenever the link is: they come from the same epoch.
-    pub(super) fn row(&self, hood: &Neighborhood, ways: &Ways) -> Option<Arc<LinkRow>> {
-        if let Some(row) = self.row.get() {
-            return Some(Arc::clone(row));
-        }
-        let (link, rule) = (&self.link, ways.rule(self.link.rule));
-        let row = Arc::new(LinkRow {
-            cause: Arc::clone(&hood.episodes.get(&link.cause)?.row),
-            effect: Arc::clone(&hood.episodes.get(&link.effect)?.row),
-            rule: rule.id.clone(),
-            rule_version: rule.version,
-            relation: ways.text(link.way).to_owned(),
-            lag_ms: link.lag_ms,
-            strength: link.strength,
-            best: link.best,
-        });
-        Some(Arc::clone(self.row.get_or_init(|| row)))
-    }
+/// The public row of a link. Both ends are there whenever the link is: they come from the same epoch.
+fn link_row(link: &Link, episodes: &BTreeMap<EpisodeId, Arc<Episode>>, ways: &Ways) -> Option<Arc<LinkRow>> {
+    let rule = ways.rule(link.rule);
+    Some(Arc::new(LinkRow {
+        cause: Arc::clone(&episodes.get(&link.cause)?.row),
+        effect: Arc::clone(&episodes.get(&link.effect)?.row),
+        rule: rule.id.clone(),
+        rule_version: rule.version,
+        relation: ways.text(link.way).to_owned(),
+        lag_ms: link.lag_ms,
+        strength: link.strength,
+        best: link.best,
+    }))
 }
