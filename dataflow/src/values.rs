@@ -3,7 +3,7 @@
 
 use schemas::time::Diff;
 
-/// So few changes are looked up in a key with more values, one by one; each moves what comes after it.
+/// So few changes are looked up one by one; each moves what comes after it. So few values are looked through.
 const FEW: usize = 4;
 
 /// Values in order, each with its multiplicity, which is never zero.
@@ -19,7 +19,7 @@ impl<V> Default for Values<V> {
 impl<V: Ord> Values<V> {
     /// Applies changes, in any order.
     pub(crate) fn apply(&mut self, mut changes: Vec<(V, Diff)>) {
-        if changes.len() <= FEW && FEW < self.0.len() {
+        if !self.0.is_empty() && changes.len() <= FEW {
             changes.into_iter().for_each(|(value, diff)| self.add(value, diff));
             return;
         }
@@ -44,7 +44,7 @@ impl<V: Ord> Values<V> {
     }
 
     fn add(&mut self, value: V, diff: Diff) {
-        match self.0.binary_search_by(|(known, _)| known.cmp(&value)) {
+        match self.place(&value) {
             Err(_) if diff == 0 => {}
             Err(place) => self.0.insert(place, (value, diff)),
             Ok(place) if self.0[place].1 + diff == 0 => {
@@ -53,6 +53,14 @@ impl<V: Ord> Values<V> {
             }
             Ok(place) => self.0[place].1 += diff,
         }
+    }
+
+    /// Where a value is, or would be. What is taken back mostly is the very row that was given: equality of shared rows sees
+    /// that at once, while order looks at all fields.
+    fn place(&self, value: &V) -> Result<usize, usize> {
+        let same =
+            if self.0.len() <= FEW { self.0.iter().position(|(known, _)| known == value) } else { None };
+        same.map_or_else(|| self.0.binary_search_by(|(known, _)| known.cmp(value)), Ok)
     }
 
     fn shrink(&mut self) {

@@ -1,5 +1,6 @@
 //! The rows of all views, by tenant, view and key, with the history that is still readable.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
@@ -242,20 +243,27 @@ fn change(
     // A view that begins, as all do at a recovery, is built in one go.
     let mut fresh = view.is_empty().then(Vec::new);
     for (key, updates) in by_key {
-        if let Some(cell) = view.get_mut(&key) {
-            let (before, after) = cell.change(epoch, updates);
-            if before != after {
-                told(Some(key), before, after);
+        if let Some(cells) = &mut fresh {
+            let (cell, after) = Cell::begun(epoch, updates);
+            if after.is_some() {
+                told(None, None, after);
+                cells.push((key, cell));
             }
             continue;
         }
-        let mut cell = Cell::default();
-        let (_, after) = cell.change(epoch, updates);
-        if after.is_some() {
-            told(None, None, after);
-            match &mut fresh {
-                Some(cells) => cells.push((key, cell)),
-                None => drop(view.insert(key, cell)),
+        match view.entry(key) {
+            Entry::Occupied(mut cell) => {
+                let (before, after) = cell.get_mut().change(epoch, updates);
+                if before != after {
+                    told(Some(cell.key().clone()), before, after);
+                }
+            }
+            Entry::Vacant(place) => {
+                let (cell, after) = Cell::begun(epoch, updates);
+                if after.is_some() {
+                    told(None, None, after);
+                    place.insert(cell);
+                }
             }
         }
     }
@@ -265,6 +273,13 @@ fn change(
 }
 
 impl Cell {
+    /// A cell with the changes of its first epoch, and what it shows.
+    fn begun(epoch: Epoch, updates: Vec<(Row, Diff)>) -> (Cell, Option<Row>) {
+        let mut cell = Cell::default();
+        let (_, after) = cell.change(epoch, updates);
+        (cell, after)
+    }
+
     /// Applies changes of an epoch; gives the row shown before and the one shown after.
     fn change(&mut self, epoch: Epoch, updates: Vec<(Row, Diff)>) -> (Option<Row>, Option<Row>) {
         let before = self.rows.last().cloned();
