@@ -9,9 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use differential_dataflow::AsCollection;
 use differential_dataflow::consolidation::consolidate;
-use schemas::ids::hash_of;
+use differential_dataflow::{AsCollection, ExchangeData};
+use schemas::ids::Hashing;
 use schemas::time::{Diff, Epoch};
 use schemas::view::{Row, RowKey};
 use timely::dataflow::StreamVec;
@@ -93,13 +93,17 @@ impl Changes {
         changes.rows.retain(|change| change.diff != 0);
         consolidate(&mut changes.accounts);
         // Two's complement: a retraction takes away what the insertion added.
-        let weighed = |hash: u128, diff: Diff| hash.wrapping_mul(i128::from(diff).cast_unsigned());
         let of_rows = changes.rows.iter().map(|change| {
             let RowChange { place: (tenant, view), row, diff, .. } = change;
-            weighed(hash_of(&Published::Row(*tenant, *view, row.clone())), *diff)
+            (Published::Row(*tenant, *view, row.clone()), *diff)
         });
-        let of_accounts = changes.accounts.iter().map(|(account, diff)| weighed(hash_of(account), *diff));
-        changes.digest = of_rows.chain(of_accounts).fold(0, u128::wrapping_add);
+        let mut hashing = Hashing::default();
+        let mut digest: u128 = 0;
+        for (published, diff) in of_rows.chain(changes.accounts.iter().cloned()) {
+            let weighed = hashing.of(&published).wrapping_mul(i128::from(diff).cast_unsigned());
+            digest = digest.wrapping_add(weighed);
+        }
+        changes.digest = digest;
         changes
     }
 
@@ -129,8 +133,7 @@ pub(crate) fn publish<'scope>(
 ) {
     let (workers, leads) = (config.workers, config.leads());
     let Some(cluster) = &config.cluster else {
-        let addressed = rows.map(|row| (0, row));
-        return complete(addressed, told, Some(worker), true, send);
+        return complete(rows, |row| row, told, (Some(worker), true), send);
     };
     let firsts: Vec<u64> = (0..cluster.addresses.len()).map(|process| (process * workers) as u64).collect();
     let addressed = rows.inner.flat_map(move |(row, epoch, diff)| {
@@ -139,15 +142,15 @@ pub(crate) fn publish<'scope>(
     });
     let arrived = addressed.exchange(|((first, _), ..): &(Addressed, Epoch, Diff)| *first).as_collection();
     let publisher = worker.is_multiple_of(workers).then_some(0);
-    complete(arrived, told.broadcast(), publisher, leads, send);
+    complete(arrived, |(_, row)| row, told.broadcast(), (publisher, leads), send);
 }
 
 /// Collects changes until their epoch is complete; `publisher` is `None` on a worker that publishes nothing.
-fn complete<'scope>(
-    rows: Updates<'scope, Addressed>,
+fn complete<'scope, D: ExchangeData>(
+    rows: Updates<'scope, D>,
+    open: impl Fn(D) -> Published + 'static,
     told: StreamVec<'scope, Epoch, Told>,
-    publisher: Option<usize>,
-    leads: bool,
+    (publisher, leads): (Option<usize>, bool),
     send: impl Fn(Note) + 'static,
 ) {
     let mut builder = OperatorBuilder::new("Publish".to_owned(), rows.inner.scope());
@@ -163,9 +166,9 @@ fn complete<'scope>(
                     send(Note::Sealed(told));
                 }
             });
-            input.for_each(|_capability, rows: &mut Vec<(Addressed, Epoch, Diff)>| {
-                for ((_, row), epoch, diff) in rows.drain(..) {
-                    stash.entry(epoch).or_default().push((row, diff));
+            input.for_each(|_capability, rows: &mut Vec<(D, Epoch, Diff)>| {
+                for (row, epoch, diff) in rows.drain(..) {
+                    stash.entry(epoch).or_default().push((open(row), diff));
                 }
             });
             let uppers = frontiers.iter().map(|frontier| frontier.frontier().first().copied());

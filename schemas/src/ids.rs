@@ -5,6 +5,7 @@
 //! key, so a collision can never cross a tenant (docs/adr/0003).
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -189,26 +190,97 @@ hash_id!(
 
 /// 64-bit content hash of parts; parts are length-prefixed, so no two different lists hash alike by concatenation.
 pub fn hash64(parts: &[&[u8]]) -> u64 {
-    xxh3_64(&framed(parts))
+    framed(parts, xxh3_64)
 }
 
 /// 128-bit content hash of parts, framed as in [`hash64`].
 pub fn hash128(parts: &[&[u8]]) -> u128 {
-    xxh3_128(&framed(parts))
+    framed(parts, xxh3_128)
 }
 
 /// 128-bit hash of a value's own fields: the same on every worker and in every run of one binary.
-pub fn hash_of(value: &impl std::hash::Hash) -> u128 {
+pub fn hash_of(value: &impl Hash) -> u128 {
     let mut hasher = xxhash_rust::xxh3::Xxh3::new();
     value.hash(&mut hasher);
     hasher.digest128()
 }
 
-fn framed(parts: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
-    for part in parts {
-        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(part);
+/// Many small values one after the other, each as [`hash_of`] has it: its fields are gathered and hashed in one go.
+#[derive(Debug, Default)]
+pub struct Hashing(Gathered);
+
+/// What a value hands to a hasher.
+#[derive(Debug, Default)]
+struct Gathered(Vec<u8>);
+
+impl Hashing {
+    /// The hash of a value.
+    pub fn of(&mut self, value: &impl Hash) -> u128 {
+        let Hashing(gathered) = self;
+        gathered.0.clear();
+        value.hash(gathered);
+        xxh3_128(&gathered.0)
     }
-    bytes
+}
+
+impl Hasher for Gathered {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        xxh3_64(&self.0)
+    }
+}
+
+/// Parts of ids mostly fit in so many bytes, frames included.
+const FRAMED_MOST: usize = 256;
+
+/// Hashes the parts, each after its length.
+fn framed<H>(parts: &[&[u8]], hash: impl FnOnce(&[u8]) -> H) -> H {
+    let mut few = [0; FRAMED_MOST];
+    let mut many = Vec::new();
+    let len = parts.iter().map(|part| part.len() + 8).sum();
+    let bytes = if len <= FRAMED_MOST {
+        &mut few[..len]
+    } else {
+        many.resize(len, 0);
+        &mut many[..]
+    };
+    let mut rest = &mut bytes[..];
+    for part in parts {
+        let (frame, after) = rest.split_at_mut(8);
+        frame.copy_from_slice(&(part.len() as u64).to_le_bytes());
+        let (place, after) = after.split_at_mut(part.len());
+        place.copy_from_slice(part);
+        rest = after;
+    }
+    hash(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_gathered_hash_as_they_do_one_by_one() {
+        let mut hashing = Hashing::default();
+        for value in ["", "a", &"long ".repeat(200)] {
+            let value = (value, 7_u64, Some(EventId(1)), [1_u8, 2, 3].as_slice());
+            assert_eq!(hashing.of(&value), hash_of(&value));
+        }
+    }
+
+    #[test]
+    fn parts_hash_by_their_frames_however_long() {
+        for long in [0, FRAMED_MOST - 24, FRAMED_MOST - 23, 1_000] {
+            let (text, mut bytes) = ("x".repeat(long), Vec::new());
+            let parts = [b"ab".as_slice(), text.as_bytes()];
+            for part in parts {
+                bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+                bytes.extend_from_slice(part);
+            }
+            assert_eq!((hash64(&parts), hash128(&parts)), (xxh3_64(&bytes), xxh3_128(&bytes)));
+        }
+    }
 }
