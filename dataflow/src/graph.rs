@@ -95,11 +95,11 @@ pub(crate) fn build<'scope>(
     let retained = retained(admitted.clone(), objects.clone(), reached.clone());
     let known = objects.concat(findings(latest.clone()));
 
-    let Facts { shown, stated, claimed, points, lines, said } = facts(current);
-    let (deviations, measured) = baselines(points.clone());
+    let Facts { shown, stated, claimed, points, of_pods, lines, said } = facts(current);
+    let (deviations, measured) = baselines(points);
     let (novelties, heard) = templates(lines);
     let edges = topology(claimed.concat(asserted(known.clone())));
-    let compared = canary(stated.clone(), edges.clone(), points, config.gap_ms);
+    let compared = canary(stated.clone(), edges.clone(), of_pods, config.gap_ms);
     let occurrences = stated.concat(derived(known)).concat(deviations).concat(novelties).concat(compared);
     let episodes = recoveries(episodes(occurrences, config.gap_ms), latest.clone());
 
@@ -114,7 +114,6 @@ pub(crate) fn build<'scope>(
         .concat(episodes.clone().map(of_episode))
         .concat(edges.clone().flat_map(ends));
     let rows = shown
-        .map(|(tenant, event)| row(tenant, ViewName::Events, Row::Event(event)))
         .concat(distinct(named.consolidate_stream(), "Entities").map(entity))
         .concat(edges.map(relation))
         .concat(episodes.flat_map(episode))

@@ -108,8 +108,7 @@ fn readings<'scope>(
     points: Updates<'scope, (Series, Point)>,
 ) -> Updates<'scope, ((Tenant, EntityId), Reading)> {
     let slotted = points.flat_map(|(series, point)| {
-        let on_pod = series.on.entity.kind == EntityKind::Pod;
-        let measure = on_pod.then(|| measure(&series.metric)).flatten()?;
+        let measure = measure(&series.metric)?;
         Some(((series, measure, point.at.0.div_euclid(SLOT_MS)), point))
     });
     summarize(slotted, "CanarySlots", |(series, measure, slot), points: &Values<Point>| {

@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use schemas::catalogue::Class;
-use schemas::entity::{Entity, Relation, RelationKind};
+use schemas::entity::{Entity, EntityKind, Relation, RelationKind};
 use schemas::envelope::Severity;
 use schemas::fact::{Fact, Feedback, LogLine, Sample, Signal};
 use schemas::ids::Tenant;
-use schemas::view::EventRow;
+use schemas::view::{Row, ViewName};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::operate::FrontierInterest;
 
+use crate::graph::Published;
 use crate::operators::admit::LiveEvent;
 use crate::operators::baselines::{Point, Series};
 use crate::operators::objects::{ObjectRow, occurrence};
@@ -28,13 +29,15 @@ use crate::types::Updates;
 /// What current events state.
 pub(crate) struct Facts<'scope> {
     /// The events themselves, as they are shown.
-    pub(crate) shown: Updates<'scope, (Tenant, Arc<EventRow>)>,
+    pub(crate) shown: Updates<'scope, Published>,
     /// Occurrences.
     pub(crate) stated: Updates<'scope, (Subject, Arc<Occurrence>)>,
     /// Edges.
     pub(crate) claimed: Updates<'scope, (EdgeKey, EdgeClaim)>,
     /// Metric points.
     pub(crate) points: Updates<'scope, (Series, Point)>,
+    /// Those on pods, which are compared with each other too.
+    pub(crate) of_pods: Updates<'scope, (Series, Point)>,
     /// Log lines. Below error only their time counts, so that templates need not be told apart.
     pub(crate) lines: Updates<'scope, ((Logger, String), Line)>,
     /// What people say of incidents.
@@ -50,27 +53,38 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
     let (to_stated, stated) = builder.new_output();
     let (to_claimed, claimed) = builder.new_output();
     let (to_points, points) = builder.new_output();
+    let (to_of_pods, of_pods) = builder.new_output();
     let (to_lines, lines) = builder.new_output();
     let (to_said, said) = builder.new_output();
     let (mut to_shown, mut to_stated) = (OutputBuilder::from(to_shown), OutputBuilder::from(to_stated));
     let (mut to_claimed, mut to_points) = (OutputBuilder::from(to_claimed), OutputBuilder::from(to_points));
-    let (mut to_lines, mut to_said) = (OutputBuilder::from(to_lines), OutputBuilder::from(to_said));
+    let (mut to_of_pods, mut to_lines) = (OutputBuilder::from(to_of_pods), OutputBuilder::from(to_lines));
+    let mut to_said = OutputBuilder::from(to_said);
     builder.build(move |_capabilities| {
         move |_frontiers| {
             let (mut to_shown, mut to_stated) = (to_shown.activate(), to_stated.activate());
             let (mut to_claimed, mut to_points) = (to_claimed.activate(), to_points.activate());
-            let (mut to_lines, mut to_said) = (to_lines.activate(), to_said.activate());
+            let (mut to_of_pods, mut to_lines) = (to_of_pods.activate(), to_lines.activate());
+            let mut to_said = to_said.activate();
             input.for_each_stamp(|stamp, batches| {
                 let (mut shown, mut stated) = (to_shown.session(&stamp), to_stated.session(&stamp));
                 let (mut claimed, mut points) = (to_claimed.session(&stamp), to_points.session(&stamp));
-                let (mut lines, mut said) = (to_lines.session(&stamp), to_said.session(&stamp));
+                let (mut of_pods, mut lines) = (to_of_pods.session(&stamp), to_lines.session(&stamp));
+                let mut said = to_said.session(&stamp);
                 for ((tenant, event), epoch, diff) in batches.flat_map(|rows| rows.drain(..)) {
-                    shown.give(((tenant, Arc::clone(&event.body.row)), epoch, diff));
+                    let row = Row::Event(Arc::clone(&event.body.row));
+                    shown.give((Published::Row(tenant, ViewName::Events, row), epoch, diff));
                     for fact in &event.body.facts {
                         match fact {
                             Fact::Signal(signal) => stated.give((state(tenant, &event, signal), epoch, diff)),
                             Fact::Relation(edge) => claimed.give((claim(tenant, &event, edge), epoch, diff)),
-                            Fact::Sample(sample) => points.give((point(tenant, &event, sample), epoch, diff)),
+                            Fact::Sample(sample) => {
+                                let row = (point(tenant, &event, sample), epoch, diff);
+                                if sample.entity.kind == EntityKind::Pod {
+                                    of_pods.give(row.clone());
+                                }
+                                points.give(row);
+                            }
                             Fact::LogLine(logged) => lines.give((line(tenant, &event, logged), epoch, diff)),
                             Fact::Feedback(feedback) => said.give(((tenant, feedback.clone()), epoch, diff)),
                             // Admission takes states of objects out of the facts: they outlive their events.
@@ -83,7 +97,8 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
     });
     let (shown, stated) = (shown.as_collection(), stated.as_collection());
     let (claimed, points) = (claimed.as_collection(), points.as_collection());
-    Facts { shown, stated, claimed, points, lines: lines.as_collection(), said: said.as_collection() }
+    let (of_pods, lines) = (of_pods.as_collection(), lines.as_collection());
+    Facts { shown, stated, claimed, points, of_pods, lines, said: said.as_collection() }
 }
 
 fn state(tenant: Tenant, event: &LiveEvent, signal: &Signal) -> (Subject, Arc<Occurrence>) {
