@@ -173,7 +173,9 @@ impl Sealer {
     fn delivery(&self, event: EventArrival) -> EventDelivery {
         let EventArrival { position, envelope, normalized } = event;
         let (content, tenant) = (content(&envelope), envelope.tenant_id.key());
-        let (mut facts, mut objects, mut lifetime_ms) = (Vec::new(), Vec::new(), self.horizon_ms);
+        let (mut objects, mut lifetime_ms) = (Vec::new(), self.horizon_ms);
+        // As many places as facts: an event is kept for the horizon, and most have one.
+        let mut facts = Vec::with_capacity(normalized.facts.len());
         for fact in normalized.facts {
             if let Fact::Signal(signal) = &fact {
                 lifetime_ms = lifetime_ms.max(self.lifetimes.of_kind(tenant, signal.kind));
@@ -186,6 +188,7 @@ impl Sealer {
                 other => facts.push(other),
             }
         }
+        facts.shrink_to_fit();
         let row = EventRow {
             event_id: envelope.ingest_id,
             source: envelope.source,

@@ -177,7 +177,8 @@ impl Keeper {
         mut emit: impl FnMut(Admitted, Diff),
     ) {
         arrivals.sort();
-        let mut touched = Vec::with_capacity(arrivals.len());
+        // Keys to look at again. What is delivered needs none: it is live at once, or withdrawn already.
+        let mut touched = Vec::new();
         let mut fresh = Accounts::default();
         let mut restored = Restored::default();
         for (sealed, _) in arrivals {
@@ -208,7 +209,6 @@ impl Keeper {
                     if outcome == Outcome::Admitted {
                         account.reached = account.reached.max(Some(row.at));
                     }
-                    touched.push(name);
                 }
             }
         }
@@ -252,9 +252,10 @@ impl Keeper {
             place => place,
         };
         self.calendar.insert((delivery.expiry, name));
-        let withdrawn = self.withdrawals.get(&name).is_some_and(|until| now < *until);
-        let fresh = Remembered { delivery, seq, live: false, objects_live: !withdrawn };
-        if fresh.objects_live {
+        let live = self.withdrawals.get(&name).is_none_or(|until| *until <= now);
+        let fresh = Remembered { delivery, seq, live, objects_live: live };
+        if live {
+            emit(live_row(name.0, name.1, &fresh), 1);
             emit_versions(name, &fresh, 1, emit);
         }
         match place {
