@@ -41,7 +41,6 @@ use crate::operators::links::ways::Ways;
 use crate::operators::maintain::distinct;
 use crate::operators::objects::{ObjectRow, objects};
 use crate::operators::reached::{Reached, reached};
-use crate::operators::recoveries::recoveries;
 use crate::operators::templates::templates;
 use crate::operators::topology::topology;
 use crate::retained::Retained;
@@ -101,7 +100,7 @@ pub(crate) fn build<'scope>(
     let edges = topology(claimed.concat(asserted(known.clone())));
     let compared = canary(stated.clone(), edges.clone(), of_pods, config.gap_ms);
     let occurrences = stated.concat(derived(known)).concat(deviations).concat(novelties).concat(compared);
-    let episodes = recoveries(episodes(occurrences, config.gap_ms), latest.clone());
+    let (episodes, troubled) = episodes(occurrences, latest.clone(), config.gap_ms);
 
     let ways = Arc::new(Ways::of(&config.rules));
     let links = links(episodes.clone(), edges.clone(), &ways, config.horizon_ms);
@@ -111,7 +110,7 @@ pub(crate) fn build<'scope>(
     let named = measured
         .concat(heard)
         .concat(latest.map(|(tenant, (_, state))| (tenant, Named::of(tenant, &state.entity))))
-        .concat(episodes.clone().map(of_episode))
+        .concat(troubled)
         .concat(edges.clone().flat_map(ends));
     let rows = shown
         .concat(distinct(named.consolidate_stream(), "Entities").map(entity))
@@ -164,10 +163,6 @@ fn retained<'scope>(
 
 fn row(tenant: Tenant, view: ViewName, row: Row) -> Published {
     Published::Row(tenant, view, row)
-}
-
-fn of_episode(episode: Arc<Episode>) -> (Tenant, Named) {
-    (episode.tenant, episode.on.clone())
 }
 
 fn ends(edge: Edge) -> [(Tenant, Named); 2] {

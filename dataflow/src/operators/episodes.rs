@@ -1,23 +1,31 @@
-//! Episodes: runs of one kind on one entity.
+//! Episodes: runs of one kind on one entity, over once the entity is seen to be well.
 //!
-//! Input   occurrences by subject.
-//! Output  episodes.
+//! Input   occurrences by subject; the latest states of objects.
+//! Output  episodes; the entities that have any.
 //! Ties    occurrences fold in their row order (onset first); the identity hangs on the earliest arrival.
-//! State   the occurrences, in slots of a minute; the partial episodes of each slot; the episodes. Folding by slot
-//!         first bounds the work of a storm: a repeat looks at its minute, then at one partial per minute.
+//! State   per entity since when it is well, and by kind its occurrences, in slots of a minute; the partial episode of each
+//!         slot; the episodes. Folding by slot first bounds the work of a storm: a repeat looks at its minute, then at
+//!         one partial per minute.
 //! See docs/semantics.md, section 6.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
+use differential_dataflow::AsCollection;
+use schemas::catalogue::Kind;
 use schemas::entity::Entity;
-use schemas::ids::{EpisodeId, EventId, hash64};
+use schemas::ids::{EpisodeId, EventId, Tenant, hash64};
+use schemas::object::ObjectState;
+use schemas::object::health::well_since;
 use schemas::time::{Diff, EventTime};
 use schemas::view::EpisodeRow;
 use serde::{Deserialize, Serialize};
+use timely::dataflow::operators::core::OkErr;
 
-use crate::operators::maintain::{maintain, summarize};
-use crate::rows::{Cite, Episode, Occurrence, Subject};
+use crate::operators::maintain::{each_key, replace};
+use crate::operators::recoveries::recovered;
+use crate::rows::{Cite, Episode, Named, Occurrence, Subject};
 use crate::types::Updates;
 use crate::values::Values;
 
@@ -28,7 +36,7 @@ pub(crate) const SLOT_MS: i64 = 60_000;
 const EVIDENCE_MAX: usize = 8;
 
 /// Occurrences folded, in order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 struct Run {
     onset: EventTime,
     /// Greatest `last` or `ended`: what the gap is measured from.
@@ -46,38 +54,161 @@ struct Run {
     magnitude: u32,
 }
 
-/// Folds occurrences into episodes.
+/// What is told of one entity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Part {
+    Occurrence(Kind, Arc<Occurrence>),
+    /// It is well since then.
+    Well(EventTime),
+}
+
+/// What is found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Found {
+    Episode(Arc<Episode>),
+    /// An entity has episodes.
+    Named(Tenant, Named),
+}
+
+/// An entity of a tenant.
+type Place = (Tenant, Named);
+
+/// One entity.
+#[derive(Default)]
+struct Known {
+    well: Values<EventTime>,
+    kinds: BTreeMap<Kind, Folded>,
+}
+
+/// The occurrences of one subject, and what they last came to.
+#[derive(Default)]
+struct Folded {
+    slots: BTreeMap<i64, Slot>,
+    episodes: Vec<Arc<Episode>>,
+}
+
+/// The occurrences of one minute; never none.
+struct Slot {
+    occurrences: Values<Arc<Occurrence>>,
+    run: Run,
+}
+
+/// Folds occurrences into episodes; ends those that the states of objects show to be over.
 pub(crate) fn episodes<'scope>(
     occurrences: Updates<'scope, (Subject, Arc<Occurrence>)>,
+    latest: Updates<'scope, (Tenant, (Cite, Arc<ObjectState>))>,
     gap_ms: i64,
-) -> Updates<'scope, Arc<Episode>> {
-    let slotted = occurrences
-        .map(|(subject, occurrence)| ((subject, occurrence.onset.0.div_euclid(SLOT_MS)), occurrence));
-    let partial = summarize(slotted, "EpisodeSlots", |(subject, slot), occurrences| {
-        let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, count));
-        let first = runs.next().map(|first| runs.fold(first, join));
-        first.map(|run| (subject.clone(), (*slot, run)))
+) -> (Updates<'scope, Arc<Episode>>, Updates<'scope, Place>) {
+    let told = occurrences
+        .map(|(Subject { tenant, on, kind }, occurrence)| ((tenant, on), Part::Occurrence(kind, occurrence)));
+    let well = latest.flat_map(|(tenant, (_, state))| {
+        well_since(&state).map(|since| ((tenant, Named::of(tenant, &state.entity)), Part::Well(since)))
     });
-    maintain(partial, "Episodes", move |subject, slots: &Values<(i64, Run)>| {
-        let mut episodes: Vec<Run> = Vec::new();
-        for (_, next) in slots.distinct() {
-            match episodes.pop() {
-                Some(open) if next.onset <= open.reach.plus_ms(gap_ms) => {
-                    episodes.push(join(open, next.clone()))
-                }
-                Some(closed) => episodes.extend([closed, next.clone()]),
-                None => episodes.push(next.clone()),
+    let mut all: BTreeMap<Place, Known> = BTreeMap::new();
+    let found = each_key(told.concat(well), "Episodes", move |place, changes, emit| match all.entry(place) {
+        Entry::Occupied(mut known) => {
+            let place = known.key().clone();
+            known.get_mut().change(&place, changes, gap_ms, emit);
+            if known.get().is_empty() {
+                known.remove();
+            }
+        }
+        Entry::Vacant(free) => {
+            let mut known = Known::default();
+            known.change(free.key(), changes, gap_ms, emit);
+            if !known.is_empty() {
+                free.insert(known);
+            }
+        }
+    });
+    let (episodes, named) = found.inner.ok_err(|(found, epoch, diff)| match found {
+        Found::Episode(episode) => Ok((episode, epoch, diff)),
+        Found::Named(tenant, on) => Err(((tenant, on), epoch, diff)),
+    });
+    (episodes.as_collection(), named.as_collection())
+}
+
+impl Known {
+    fn is_empty(&self) -> bool {
+        self.well.is_empty() && self.kinds.is_empty()
+    }
+
+    fn change(
+        &mut self,
+        (tenant, on): &Place,
+        changes: Vec<(Part, Diff)>,
+        gap_ms: i64,
+        emit: &mut dyn FnMut(Found, Diff),
+    ) {
+        let (since, named) = (self.well.first().copied(), !self.kinds.is_empty());
+        let (mut well, mut told) = (Vec::new(), BTreeMap::<Kind, Vec<_>>::new());
+        for (part, diff) in changes {
+            match part {
+                Part::Well(since) => well.push((since, diff)),
+                Part::Occurrence(kind, occurrence) => told.entry(kind).or_default().push((occurrence, diff)),
+            }
+        }
+        self.well.apply(well);
+        if self.well.first().copied() != since {
+            for kind in self.kinds.keys() {
+                told.entry(*kind).or_default();
+            }
+        }
+        let since = self.well.first().copied();
+        for (kind, occurrences) in told {
+            let subject = Subject { tenant: *tenant, on: on.clone(), kind };
+            let folded = self.kinds.entry(kind).or_default();
+            folded.apply(occurrences);
+            let episodes =
+                folded.fold(gap_ms, |run, earlier| recovered(episode(&subject, run, earlier), since));
+            replace(&mut folded.episodes, episodes, |episode, diff| emit(Found::Episode(episode), diff));
+            if folded.slots.is_empty() {
+                self.kinds.remove(&kind);
+            }
+        }
+        if named == self.kinds.is_empty() {
+            emit(Found::Named(*tenant, on.clone()), if named { -1 } else { 1 });
+        }
+    }
+}
+
+impl Folded {
+    /// Changes occurrences; folds those of the minutes that changed.
+    fn apply(&mut self, changes: Vec<(Arc<Occurrence>, Diff)>) {
+        let mut by_slot: BTreeMap<i64, Vec<_>> = BTreeMap::new();
+        for (occurrence, diff) in changes {
+            let slot = occurrence.onset.0.div_euclid(SLOT_MS);
+            by_slot.entry(slot).or_default().push((occurrence, diff));
+        }
+        for (number, changes) in by_slot {
+            let mut occurrences = self.slots.remove(&number).map(|slot| slot.occurrences).unwrap_or_default();
+            occurrences.apply(changes);
+            let mut runs = occurrences.iter().map(|(occurrence, copies)| run(occurrence, copies));
+            if let Some(run) = runs.next().map(|first| runs.fold(first, |open, next| join(open, &next))) {
+                self.slots.insert(number, Slot { occurrences, run });
+            }
+        }
+    }
+
+    /// The episodes, in order. Each is told how many before it have its anchor: one event can begin two episodes of one
+    /// subject, also by arriving twice.
+    fn fold(&self, gap_ms: i64, episode: impl Fn(Run, u32) -> Arc<Episode>) -> Vec<Arc<Episode>> {
+        let mut runs: Vec<Run> = Vec::new();
+        for Slot { run: next, .. } in self.slots.values() {
+            match runs.pop() {
+                Some(open) if next.onset <= open.reach.plus_ms(gap_ms) => runs.push(join(open, next)),
+                Some(closed) => runs.extend([closed, next.clone()]),
+                None => runs.push(next.clone()),
             }
         }
         let mut anchored: BTreeMap<EventId, u32> = BTreeMap::new();
         let number = |run: Run| {
-            // One event can begin two episodes of one subject, also by arriving twice; they are told apart by their order.
             let earlier = anchored.entry(run.anchor.event).or_default();
             *earlier += 1;
-            Arc::new(episode(subject, run, *earlier - 1))
+            episode(run, *earlier - 1)
         };
-        episodes.into_iter().map(number).collect()
-    })
+        runs.into_iter().map(number).collect()
+    }
 }
 
 fn run(occurrence: &Occurrence, copies: Diff) -> Run {
@@ -97,7 +228,7 @@ fn run(occurrence: &Occurrence, copies: Diff) -> Run {
     }
 }
 
-fn join(mut open: Run, next: Run) -> Run {
+fn join(mut open: Run, next: &Run) -> Run {
     open.onset = open.onset.min(next.onset);
     open.reach = open.reach.max(next.reach);
     open.earliest = open.earliest.min(next.earliest);
@@ -108,9 +239,9 @@ fn join(mut open: Run, next: Run) -> Run {
     open.severity = open.severity.max(next.severity);
     open.anchor = open.anchor.min(next.anchor);
     open.magnitude = open.magnitude.max(next.magnitude);
-    for event in next.evidence {
-        if open.evidence.len() < EVIDENCE_MAX && !open.evidence.contains(&event) {
-            open.evidence.push(event);
+    for event in &next.evidence {
+        if open.evidence.len() < EVIDENCE_MAX && !open.evidence.contains(event) {
+            open.evidence.push(*event);
         }
     }
     open

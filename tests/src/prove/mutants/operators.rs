@@ -10,14 +10,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("histories", 300),
         edits: &[Edit {
             file: "operators/episodes.rs",
-            old: "let mut runs = occurrences.iter().map(|(occurrence, count)| run(occurrence, count));
-        let first = runs.next().map(|first| runs.fold(first, join));
-        first.map(|run| (subject.clone(), (*slot, run)))",
+            old: "let mut runs = occurrences.iter().map(|(occurrence, copies)| run(occurrence, copies));",
             new:
                 "let hashed: std::collections::HashMap<&Arc<Occurrence>, Diff> = occurrences.iter().collect();
-        let mut runs = hashed.into_iter().map(|(occurrence, count)| run(occurrence, count));
-        let first = runs.next().map(|first| runs.fold(first, join));
-        first.map(|run| (subject.clone(), (*slot, run)))",
+            let mut runs = hashed.into_iter().map(|(occurrence, copies)| run(occurrence, copies));",
         }],
     },
     Mutant {
