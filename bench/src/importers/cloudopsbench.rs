@@ -119,3 +119,6 @@ fn faults(kind: &str) -> impl Iterator<Item = (&'static str, &'static str)> + us
         .filter(move |(known, ..)| *known == kind)
         .map(|(_, name, taxonomy)| (*name, *taxonomy))
 }
+
+#[cfg(test)]
+mod tests;

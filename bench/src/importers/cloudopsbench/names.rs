@@ -65,6 +65,8 @@ pub(super) const NAMES: &[(&str, &str, &str)] = &[
     ("k8s.workload.PortConflict", "service_sidecar_port_conflict", RUNTIME),
     ("k8s.workload.MissingSecret", "missing_secret_binding", STARTUP),
     ("k8s.pod.SecretMissing", "missing_secret_binding", STARTUP),
+    ("mesh.no_route", "gateway_misroute", ROUTING),
+    ("log.database_unreachable", "mysql_invalid_port", RUNTIME),
     ("k8s.ingress.BackendMissing", "gateway_misroute", ROUTING),
     ("k8s.workload.ZeroReplicas", "deployment_zero_replicas", RUNTIME),
     ("metric.cpu_throttling", "pod_cpu_overload", PERFORMANCE),
@@ -78,4 +80,10 @@ pub(super) const NAMES: &[(&str, &str, &str)] = &[
     ("k8s.service.DatabasePortMismatch", "mysql_invalid_port", RUNTIME),
     ("log.dns_failure", "service_dns_resolution_failure", ROUTING),
     ("log.too_many_connections", "db_connection_exhaustion", RUNTIME),
+    // Symptoms that nothing explained, by the fault that leaves least else to see.
+    ("k8s.node.NetworkUnavailable", "containerd_unavailable", INFRASTRUCTURE),
+    ("k8s.pod.UnhealthyLiveness", "liveness_probe_incorrect_timing", RUNTIME),
+    ("k8s.pod.UnhealthyReadiness", "readiness_probe_incorrect_protocol", RUNTIME),
+    ("k8s.pod.ConfigError", "missing_secret_binding", STARTUP),
+    ("k8s.claim.Pending", "pvc_selector_mismatch", SCHEDULING),
 ];

@@ -103,9 +103,13 @@ pub(super) fn logs(
         serde_json::from_str(&text).with_context(|| format!("parse {}", path.display()))?;
     let mut found = Vec::new();
     for (service, lines) in &read {
-        for line in lines.as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let lines = || lines.as_array().into_iter().flatten().filter_map(Value::as_str);
+        // A line without a time belongs to the one before it, as in a stack trace; the first ones to what follows.
+        let mut at = lines().find_map(stamp).unwrap_or(captured).min(captured);
+        for line in lines() {
+            at = stamp(line).unwrap_or(at).min(captured);
             let Some(severity) = severity(line) else { continue };
-            let place = Place { tenant, case, namespace, at: stamp(line).unwrap_or(captured).min(captured) };
+            let place = Place { tenant, case, namespace, at };
             let mut envelope = envelope(&place, "log", severity, &json!({"message": line}), found.len());
             envelope["entity"]["service"] = Value::from(service.as_str());
             found.push(envelope);
@@ -115,16 +119,10 @@ pub(super) fn logs(
 }
 
 /// How bad a line says it is: by its own field, else by the words of stack traces. `None` for lines that do not complain.
-fn severity(line: &str) -> Option<&'static str> {
+pub(super) fn severity(line: &str) -> Option<&'static str> {
     let text = line.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&[
-        "\"severity\":\"info\"",
-        "\"severity\":\"debug\"",
-        "\"level\":\"info\"",
-        "userwarning",
-        "deprecat",
-    ]) {
+    if quiet(&text) || says(&["userwarning", "deprecat"]) {
         None
     } else if failure(line).is_some()
         || says(&["error", "exception", "fatal", "panic", "denied", "refused", "traceback"])
@@ -137,13 +135,50 @@ fn severity(line: &str) -> Option<&'static str> {
     }
 }
 
-/// The time that a line begins with, or its `timestamp` field.
-fn stamp(line: &str) -> Option<EventTime> {
-    let first = line.split_whitespace().next().and_then(|word| EventTime::parse(word).ok());
-    first.or_else(|| {
-        let field = line.split_once("\"timestamp\":\"")?.1.split('"').next()?;
-        EventTime::parse(field).ok()
+/// Whether the level of a line, a field or one of its first words, is below a warning.
+fn quiet(text: &str) -> bool {
+    const LEVELS: [&str; 4] = ["info", "debug", "trace", "notice"];
+    let compact = text.replace("\": \"", "\":\"");
+    let field = |name: &str| LEVELS.iter().any(|level| compact.contains(&format!("\"{name}\":\"{level}\"")));
+    let mut words = text.split_whitespace().take(5).map(|word| word.trim_matches(['[', ']', ':', '|']));
+    field("severity") || field("level") || words.any(|word| LEVELS.contains(&word))
+}
+
+/// The time that a line begins with, as one word or as date and time of day, or that one of its fields holds. Times
+/// without a zone are in UTC.
+pub(super) fn stamp(line: &str) -> Option<EventTime> {
+    let mut words = line.split_whitespace().map(|word| word.trim_matches(['[', ']', ',']));
+    let (first, second) = (words.next()?, words.next().unwrap_or_default());
+    let zoned =
+        |text: String| EventTime::parse(&text).or_else(|_| EventTime::parse(&format!("{text}Z"))).ok();
+    let time = second.split(']').next().unwrap_or_default().replace(',', ".");
+    let joined = || zoned(format!("{}T{time}", first.replace('/', "-")));
+    EventTime::parse(first).ok().or_else(joined).or_else(|| day_month_year(line)).or_else(|| {
+        let mut fields = ["\"timestamp\"", "\"time\"", "\"ts\""].into_iter().filter_map(|field| {
+            let value = line.split_once(field)?.1.trim_start().strip_prefix(':')?.trim_start();
+            let end = value.find([',', '}', ' ']).unwrap_or(value.len());
+            Some(value[..end].trim_matches('"'))
+        });
+        fields.find_map(|value| EventTime::parse(value).ok().or_else(|| unix(value)))
     })
+}
+
+/// `1:M 17 Nov 2025 11:03:24.777 * …`: day, month, year and time after the name of a process.
+fn day_month_year(line: &str) -> Option<EventTime> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let words: Vec<&str> = line.split_whitespace().skip(1).take(4).collect();
+    let [day, month, year, time] = words.as_slice() else { return None };
+    let month = MONTHS.iter().position(|known| known == month)? + 1;
+    EventTime::parse(&format!("{year}-{month:02}-{day:0>2}T{time}Z")).ok()
+}
+
+/// Seconds, with or without a fraction, or milliseconds since 1970.
+fn unix(text: &str) -> Option<EventTime> {
+    let number: f64 = text.parse().ok()?;
+    let ms = if number < 1e11 { number * 1_000.0 } else { number };
+    // The cast saturates.
+    EventTime::from_ms(ms as i64).ok()
 }
 
 fn envelope(place: &Place<'_>, source: &str, severity: &str, payload: &Value, index: usize) -> Value {
