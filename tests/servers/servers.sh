@@ -7,6 +7,7 @@
 #   servers.sh fetch [NAME...]   download only
 #   servers.sh broker   Kafka alone, with what it held before if it was only ended, not stopped; $KGROOT_SERVERS_RUN/kafka.pid
 #                       is its process
+# KGROOT_SERVERS_JVM: heap and compilers of the stores, where they are measured and not only tried: "-Xms2g -Xmx2g".
 # KGROOT_KAFKA_BEHIND=PORT@HOST:PORT: one more listener of Kafka, which says that it is at HOST:PORT (a proxy).
 # Downloads are kept in the user's cache, all else in one folder.
 set -euo pipefail
@@ -39,7 +40,7 @@ password=kgroot-tests
 # Without -UsePerfData a JVM that starts goes for a moment into the folder of everybody's figures, and `alive` looks at
 # where a process is.
 jvm="-XX:+UseSerialGC -XX:-UsePerfData"
-quick_jvm="$jvm -Xms512m -Xmx512m -XX:TieredStopAtLevel=1" # half of a start is the second compiler
+quick_jvm="$jvm ${KGROOT_SERVERS_JVM:--Xms512m -Xmx512m -XX:TieredStopAtLevel=1}" # half of a start is the second compiler
 
 # Each server has fetch_, prepare_ (fresh data), launch_ (becomes the server), ready_ and export_. The middle three run
 # in the server's own folder.

@@ -264,12 +264,14 @@ fn unanswered(error: &reqwest::Error) -> ToolError {
     }
 }
 
-/// What is wrong with the certificate, if that is the cause. An error of I/O is asked for what it wraps: as a source it gives what
-/// lies below that.
-fn certificate(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+/// What is wrong with the certificate, if that is the cause. Errors of I/O, one in another, are asked for what they wrap: as a
+/// source they give what lies below that.
+fn certificate(mut cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     use rustls::CertificateError as E;
-    let wrapped = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
-    let rustls::Error::InvalidCertificate(problem) = wrapped.downcast_ref()? else { return None };
+    while let Some(error) = cause.downcast_ref::<std::io::Error>() {
+        cause = error.get_ref()?;
+    }
+    let rustls::Error::InvalidCertificate(problem) = cause.downcast_ref()? else { return None };
     Some(match problem {
         E::Expired | E::ExpiredContext { .. } => "has expired",
         E::NotValidYet | E::NotValidYetContext { .. } => "is not valid yet",

@@ -253,7 +253,7 @@ async fn a_certificate_that_nobody_trusts_ends_the_connection_before_anything_is
 #[test]
 fn what_is_wrong_with_a_certificate_has_words_of_our_own() {
     use rustls::CertificateError as E;
-    let words = |problem| certificate(&std::io::Error::other(rustls::Error::InvalidCertificate(problem)));
+    let words = |problem| certificate(&rustls::Error::InvalidCertificate(problem));
     for (problem, expected) in [
         (E::Expired, "has expired"),
         (E::NotValidYet, "is not valid yet"),

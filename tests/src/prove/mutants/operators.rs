@@ -62,7 +62,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "longer-cause-overlooked",
         bug: "incremental: an effect is not looked at again when a cause that goes on comes to reach it",
-        check: ("histories", 300),
+        check: ("histories", 4_000),
         edits: &[Edit {
             file: "operators/links/index.rs",
             old: "vec![(first.plus_ms(1), last)]",
