@@ -12,7 +12,7 @@ use super::{maintain, summarize};
 use crate::values::Values;
 
 const KEYS: u64 = 5;
-/// More than are sorted as a whole for each change: see `Values`.
+/// More than are looked through for each change: see `Values`.
 const VALUES: u64 = 12;
 const EPOCHS: Epoch = 12;
 const UPDATES: u64 = 9;
