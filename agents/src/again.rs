@@ -1,14 +1,15 @@
-//! An investigation had again: from the views as of its epoch and from what was recorded, and compared with the answer
-//! of then. What clocks measured is left out of the comparison.
+//! An investigation had again: from what it saw in the views then (or from the views as of its epoch) and from what was
+//! recorded, and compared with the answer of then. What clocks measured is left out of the comparison.
 
 use std::sync::Arc;
 
-use schemas::answer::{Again, Answer, CallOutcome, Skipped};
+use schemas::answer::{Again, Answer, CallOutcome, Question, Skipped};
 use schemas::state::{Investigated, Investigation};
 use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::error::InvestigateError;
+use crate::evidence::packed;
 use crate::investigate::{Beside, Investigator};
 use crate::model::voice::Voice;
 use crate::plan::calls::PlannedCall;
@@ -19,14 +20,19 @@ const TOLD_MAX: usize = 10;
 const MEASURED: [&str; 2] = ["latency_ms", "freshness_ms"];
 
 impl Investigator {
-    /// Has an investigation again.
+    /// Has an investigation again, from what it saw in the views then.
     ///
     /// # Errors
-    /// Its epoch cannot be read any more, or the engine has stopped.
+    /// What it saw was too much to be kept, and its epoch cannot be read any more; or the engine has stopped.
     pub async fn again(&self, then: &Investigation) -> Result<Again, InvestigateError> {
-        let mut question = then.question.clone();
-        question.as_of = Some(then.answer.as_of.epoch);
-        let (resolved, known) = self.understand(&question).await?;
+        let seen = then.recording.views.as_deref().and_then(packed::unpack);
+        let (resolved, known) = match seen {
+            Some(seen) => seen,
+            None => {
+                let as_of = Some(then.answer.as_of.epoch);
+                self.understand(&Question { as_of, ..then.question.clone() }).await?
+            }
+        };
         let beside = Beside {
             caller: Caller::Recorded(Arc::new(then.answer.tool_calls.clone())),
             voice: if then.recording.completions.is_empty() {

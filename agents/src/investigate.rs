@@ -18,7 +18,7 @@ use tracing::Instrument;
 use crate::agent::{self, Assignment};
 use crate::caller::Caller;
 use crate::error::InvestigateError;
-use crate::evidence::{self, Known};
+use crate::evidence::{self, Known, packed};
 use crate::memory;
 use crate::memory::alike::{self, Embedder};
 use crate::model::purse::Asking;
@@ -111,7 +111,9 @@ impl Investigator {
             format!("{} incidents, {} entities", resolved.incidents.len(), resolved.entities.len())
         });
         let beside = self.beside(question, &resolved, &known).await;
-        Ok(self.answer(question, &resolved, &known, beside, None, steps).await)
+        let mut investigated = self.answer(question, &resolved, &known, beside, None, steps).await;
+        investigated.recording.views = packed::pack(&resolved, &known, &investigated.answer);
+        Ok(investigated)
     }
 
     pub(crate) fn usd_micros_per_day(&self) -> Option<u64> {

@@ -1,7 +1,7 @@
 //! One answer from the findings: hypotheses with proof, what was ruled out, what is missing.
 
 mod relayed;
-mod rule_out;
+pub(crate) mod rule_out;
 pub(crate) mod runbook;
 pub(crate) mod statements;
 mod suspects;

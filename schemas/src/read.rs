@@ -3,7 +3,7 @@
 //! The engine answers; the API, agents, sinks and the command line ask through one [`ViewReader`], a channel of
 //! [`ReadRequest`]s. There is no read without a tenant.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::entity::Entity;
@@ -55,7 +55,7 @@ pub struct Filter {
 }
 
 /// The epoch of an answer and what is known of its age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AsOf {
     /// The epoch read.
     pub epoch: Epoch,

@@ -59,6 +59,10 @@ pub struct Recording {
     /// Why the model was not to be asked, as a stable code such as `spent`.
     #[serde(default)]
     pub denied: Option<String>,
+    /// What the views held of it, packed by who answered, and kept beside this document; absent when it was too much.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub views: Option<String>,
     /// How alike cases are, by vectors of a model; nothing without one.
     #[serde(default)]
     pub likeness: Option<Likeness>,

@@ -7,6 +7,7 @@ CREATE TABLE investigations (
   question TEXT NOT NULL,
   answer TEXT NOT NULL,
   recording TEXT NOT NULL, -- what else the answer rests on
+  views TEXT, -- what the views held of it, packed
   PRIMARY KEY (tenant, id)
 );
 CREATE INDEX investigations_latest ON investigations (tenant, asked_at, id);

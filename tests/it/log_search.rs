@@ -70,7 +70,8 @@ async fn a_real_opensearch_answers_and_no_name_changes_the_question() {
     let counts = json!([{ "at": "2026-03-01T09:01:00.000Z", "count": 1 }, { "at": "2026-03-01T09:07:00.000Z", "count": 1 }]);
     assert_eq!(found["counts"]["shown"], counts);
     let mut later = around("checkout");
-    later["from"] = json!("2026-03-01T09:01:01Z");
+    later["after"] = json!("2026-03-01T09:01:01Z");
+    later.as_object_mut().unwrap().remove("from");
     let found = ask(&tools, "logs.first_error_after", later).await;
     assert_eq!(found["messages"][0]["message"], "line 2");
     for name in HOSTILE {

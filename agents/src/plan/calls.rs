@@ -1,7 +1,8 @@
 //! Which tools an agent calls with which arguments: fixed from the scope before anything from outside is read. Pure.
 //!
-//! A tool is called when each parameter that it requires has a value in the scope; a parameter with a list of choices
-//! takes the choices that fit the symptoms. What cannot be called is told, with the parameter that has no value.
+//! A tool is called when each parameter that it requires has a value in the scope; of a parameter with a list of choices
+//! those are taken that the scope names or that fit the symptoms. What cannot be called is told, with the parameter that
+//! has no value.
 
 use schemas::answer::Skipped;
 use serde_json::{Map, Value};
@@ -51,39 +52,66 @@ pub(crate) fn plan<'a>(
     (calls, skipped)
 }
 
-/// The documents of arguments of a tool: one, or one for each choice. The parameter without a value otherwise.
+/// The documents of arguments of a tool: one, or one for each way to choose. The parameter without a value otherwise.
 fn arguments(tool: &Metadata, slots: &Slots, wanted: &[&str]) -> Result<Vec<Value>, String> {
     let required = |name: &str| {
         let list = tool.parameters.get("required").and_then(Value::as_array);
         list.is_some_and(|list| list.iter().any(|entry| entry == name))
     };
-    let mut filled = Map::new();
-    let mut choice: Option<(String, Vec<String>)> = None;
+    let mut all = vec![Map::new()];
     let properties = tool.parameters.get("properties").and_then(Value::as_object);
     for (name, schema) in properties.into_iter().flatten() {
-        if let Some(offered) = schema.get("enum").and_then(Value::as_array) {
-            let offered: Vec<&str> = offered.iter().filter_map(Value::as_str).collect();
-            let fitting = wanted.iter().filter(|measure| offered.contains(measure));
-            let mut fitting: Vec<String> = fitting.take(CHOICES_MAX).map(|text| (*text).to_owned()).collect();
-            if fitting.is_empty() {
-                fitting.extend(offered.iter().take(1).map(|text| (*text).to_owned()));
+        let values: Vec<String> = match schema.get("enum").and_then(Value::as_array) {
+            Some(offered) => {
+                let offered: Vec<&str> = offered.iter().filter_map(Value::as_str).collect();
+                chosen(name, &offered, slots, wanted, required(name))
             }
-            if required(name) && choice.is_none() {
-                choice = Some((name.clone(), fitting));
+            None => slots.value(name).map(str::to_owned).into_iter().collect(),
+        };
+        if values.is_empty() {
+            if required(name) {
+                return Err(name.clone());
             }
-        } else if let Some(value) = slots.value(name) {
-            filled.insert(name.clone(), Value::String(value.to_owned()));
-        } else if required(name) {
-            return Err(name.clone());
+            continue;
         }
+        let with = |value: &String| {
+            let value = Value::String(value.clone());
+            all.iter().cloned().map(move |mut filled| {
+                filled.insert(name.clone(), value.clone());
+                filled
+            })
+        };
+        all = values.iter().flat_map(with).take(CALLS_MAX).collect();
     }
-    let Some((name, choices)) = choice else { return Ok(vec![Value::Object(filled)]) };
-    let one = |choice: String| {
-        let mut filled = filled.clone();
-        filled.insert(name.clone(), Value::String(choice));
-        Value::Object(filled)
-    };
-    Ok(choices.into_iter().map(one).collect())
+    Ok(all.into_iter().map(Value::Object).collect())
+}
+
+/// What to choose of what a parameter offers: of a thing that a scope can name, that one (or the only one there is); else
+/// what is worth measuring; else, of a parameter that is required, the first ones, because nothing says which is better.
+fn chosen(name: &str, offered: &[&str], slots: &Slots, wanted: &[&str], required: bool) -> Vec<String> {
+    let owned = |text: &&str| (*text).to_owned();
+    if Slots::knows(name) {
+        // What is not offered is not asked about: another one would be no answer.
+        let said = |one: &&&str| slots.value(name).map_or(offered.len() == 1, |value| same(value, one));
+        return offered.iter().filter(said).take(1).map(owned).collect();
+    }
+    if !required {
+        return Vec::new();
+    }
+    let fitting = wanted.iter().filter(|measure| offered.contains(measure));
+    let fitting: Vec<String> = fitting.take(CHOICES_MAX).map(owned).collect();
+    if fitting.is_empty() { offered.iter().take(CHOICES_MAX).map(owned).collect() } else { fitting }
+}
+
+/// Whether a name of the scope is the one that is offered: repositories are told by address too.
+fn same(value: &str, offered: &str) -> bool {
+    let value = value.strip_suffix(".git").unwrap_or(value);
+    value.eq_ignore_ascii_case(offered)
+        || value
+            .len()
+            .checked_sub(offered.len() + 1)
+            .and_then(|start| value.get(start..))
+            .is_some_and(|end| end.starts_with(['/', ':']) && end[1..].eq_ignore_ascii_case(offered))
 }
 
 /// What is worth measuring, by what is known: what the symptoms are about first.
@@ -118,4 +146,68 @@ fn measures(resolved: &Resolved, known: &Known) -> Vec<&'static str> {
     }
     add(&["error_rate", "latency_p99", "request_rate", "cpu", "memory"]);
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::tool::Category;
+
+    fn tool(parameters: Value) -> Metadata {
+        Metadata {
+            name: "x.y".to_owned(),
+            description: String::new(),
+            category: Category::Code,
+            effect: Effect::Read,
+            parameters,
+            calls_per_minute: 1,
+            usd_micros: 0,
+            timeout: Duration::from_secs(1),
+        }
+    }
+
+    fn slots(pairs: &[(&'static str, &str)]) -> Slots {
+        Slots::from_pairs(pairs)
+    }
+
+    #[test]
+    fn a_choice_is_what_the_scope_names_and_nothing_else() {
+        let repositories = json!({"type": "object", "required": ["repository"], "properties": {
+            "repository": {"type": "string", "enum": ["acme/cart", "acme/checkout"]}}});
+        for (named, taken) in [
+            ("acme/checkout", Ok(json!("acme/checkout"))),
+            ("https://github.com/Acme/Checkout.git", Ok(json!("acme/checkout"))),
+            ("git@github.com:acme/checkout", Ok(json!("acme/checkout"))),
+            ("evil/acme/checkoutx", Err("repository".to_owned())),
+            ("acme/other", Err("repository".to_owned())),
+        ] {
+            let found = arguments(&tool(repositories.clone()), &slots(&[("repository", named)]), &[]);
+            let found =
+                found.map(|all| all.into_iter().map(|one| one["repository"].clone()).collect::<Vec<_>>());
+            assert_eq!(found, taken.map(|one| vec![one]), "{named}");
+        }
+        assert!(arguments(&tool(repositories.clone()), &slots(&[]), &[]).is_err());
+        let mut only = repositories;
+        only["properties"]["repository"]["enum"] = json!(["acme/checkout"]);
+        let expected = Ok(vec![json!({"repository": "acme/checkout"})]);
+        assert_eq!(arguments(&tool(only), &slots(&[]), &[]), expected);
+    }
+
+    #[test]
+    fn every_way_to_choose_is_asked() {
+        let measures = json!({"type": "object", "required": ["measure", "channel"], "properties": {
+            "channel": {"type": "string", "enum": ["a", "b"]},
+            "measure": {"type": "string", "enum": ["cpu", "memory", "errors"]},
+            "step": {"type": "string", "enum": ["1m"]},
+            "namespace": {"type": "string", "enum": ["shop"]}}});
+        let found = arguments(&tool(measures), &slots(&[("namespace", "shop")]), &["memory", "cpu"]).unwrap();
+        let expected = [("a", "memory"), ("b", "memory"), ("a", "cpu"), ("b", "cpu")];
+        let expected = expected
+            .map(|(channel, measure)| json!({"channel": channel, "measure": measure, "namespace": "shop"}));
+        assert_eq!(found, expected);
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::entity::{Entity, EntityKind};
+use schemas::entity::{Entity, EntityKind, RelationKind};
 use schemas::state::Repository;
 use schemas::time::EventTime;
 use schemas::view::{EpisodeRow, IncidentRow};
@@ -27,7 +27,7 @@ pub(crate) struct Slots {
 }
 
 /// Names of parameters, and what each is filled with.
-const PARAMETERS: [(&str, &str); 30] = [
+const PARAMETERS: [(&str, &str); 31] = [
     ("service", "service"),
     ("service_name", "service"),
     ("app", "service"),
@@ -44,6 +44,7 @@ const PARAMETERS: [(&str, &str); 30] = [
     ("sha", "commit"),
     ("head_sha", "commit"),
     ("head", "commit"),
+    ("base", "commit before"),
     ("workflow", "workflow"),
     ("name", "workflow"),
     ("entity", "entity"),
@@ -77,6 +78,7 @@ impl Slots {
         for entity in around {
             slots.take(entity);
         }
+        slots.commit_before(known);
         slots.times(resolved, known, incident);
         if !slots.values.contains_key("repository") {
             let of_service = |repository: &&Repository| {
@@ -90,6 +92,11 @@ impl Slots {
             }
         }
         slots
+    }
+
+    /// Whether a parameter is one that the scope can fill.
+    pub(crate) fn knows(parameter: &str) -> bool {
+        PARAMETERS.iter().any(|(name, _)| *name == parameter)
     }
 
     /// What a parameter is filled with.
@@ -141,6 +148,25 @@ impl Slots {
         put("namespace", &entity.namespace);
     }
 
+    /// The commit that the same thing was deployed from before.
+    fn commit_before(&mut self, known: &Known) {
+        let Some(commit) = self.values.get("commit") else { return };
+        let deployed = known
+            .relations
+            .iter()
+            .filter(|row| row.relation == RelationKind::Deploys && row.from.kind == EntityKind::Commit);
+        let latest = deployed.clone().filter(|row| row.from.name == *commit).max_by_key(|row| row.valid_from);
+        let Some(latest) = latest else { return };
+        let before = deployed
+            .filter(|row| {
+                row.to == latest.to && row.valid_from < latest.valid_from && row.from != latest.from
+            })
+            .max_by_key(|row| row.valid_from);
+        if let Some(before) = before {
+            self.values.insert("commit before", before.from.name.clone());
+        }
+    }
+
     fn times(&mut self, resolved: &Resolved, known: &Known, incident: Option<&IncidentRow>) {
         let now = known.as_of.event_time;
         let (from, to) = match (incident, resolved.scope.time_window) {
@@ -186,4 +212,12 @@ fn focus<'a>(resolved: &'a Resolved, known: &'a Known, incident: Option<&'a Inci
         .collect();
     found.extend(beside);
     found
+}
+
+#[cfg(test)]
+impl Slots {
+    /// Slots as a test has them.
+    pub(crate) fn from_pairs(pairs: &[(&'static str, &str)]) -> Self {
+        Slots { values: pairs.iter().map(|(slot, value)| (*slot, (*value).to_owned())).collect() }
+    }
 }

@@ -46,7 +46,8 @@ pub(crate) fn rule_out(incident: &IncidentRow, known: &Known) -> Vec<RuledOut> {
     order.into_iter().filter_map(|key| seen.remove(&key)).collect()
 }
 
-fn candidate(episode: &EpisodeRow) -> bool {
+/// Whether an episode is one that is dismissed with a reason, if it is not the cause.
+pub(crate) fn candidate(episode: &EpisodeRow) -> bool {
     let spec = episode.kind.spec();
     spec.class == Class::Change || (spec.class == Class::State && spec.layer == Layer::Node)
 }

@@ -2,18 +2,18 @@
 
 use chrono::Utc;
 use schemas::ids::TenantId;
-use schemas::state::{Asked, Investigated, Investigation, Listed, Part, StateError};
+use schemas::state::{Asked, Investigated, Investigation, Listed, Part, Recording, StateError};
 use schemas::time::EventTime;
 use sqlx::Row;
 
 use super::Database;
 use super::list::written;
 
-const KEEP: &str = "INSERT INTO investigations (tenant, id, asked_at, asked, question, answer, recording) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, id) DO NOTHING";
+const KEEP: &str = "INSERT INTO investigations (tenant, id, asked_at, asked, question, answer, recording, views) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant, id) DO NOTHING";
 const FORGET: &str = "DELETE FROM investigations WHERE tenant = $1 AND asked_at < $2";
 const ONE: &str =
-    "SELECT asked_at, question, answer, recording FROM investigations WHERE tenant = $1 AND id = $2";
+    "SELECT asked_at, question, answer, recording, views FROM investigations WHERE tenant = $1 AND id = $2";
 const LATEST: &str = "SELECT asked_at, id, asked FROM investigations \
     WHERE tenant = $1 AND (asked_at, id) < ($2, $3) ORDER BY asked_at DESC, id DESC LIMIT $4";
 
@@ -35,7 +35,8 @@ impl Database {
             .bind(written(&asked)?)
             .bind(written(question)?)
             .bind(written(answer)?)
-            .bind(written(recording)?);
+            .bind(written(recording)?)
+            .bind(recording.views.clone());
         keep.execute(&mut *transaction).await.map_err(self.failed())?;
         self.decided(&mut transaction, tenant, decisions, now).await?;
         let before = now.saturating_sub(self.keep_ms);
@@ -58,7 +59,10 @@ impl Database {
                 asked_at: EventTime(row.try_get("asked_at").map_err(self.failed())?),
                 question: self.document(&row, "question")?,
                 answer: self.document(&row, "answer")?,
-                recording: self.document(&row, "recording")?,
+                recording: Recording {
+                    views: row.try_get("views").map_err(self.failed())?,
+                    ..self.document(&row, "recording")?
+                },
             })
         })
         .transpose()

@@ -107,17 +107,23 @@ pub(super) fn object(required: &[&str], properties: Value) -> Value {
 
 /// The schema of an object with these properties, an entity and a window.
 pub(super) fn about(required: &[&str], properties: Value) -> Value {
-    let mut all = json!({
-        "namespace": name("Kubernetes namespace"),
-        "service": name("name of a service"),
-        "pod": name("name of a pod"),
-        "from": time("start of the window"),
-        "to": time("end of the window"),
-    });
+    let mut all = json!({ "from": time("start of the window"), "to": time("end of the window") });
     if let (Value::Object(all), Value::Object(more)) = (&mut all, properties) {
         all.extend(more);
     }
-    object(&[&["from", "to"], required].concat(), all)
+    of_entity(&[&["from", "to"], required].concat(), all)
+}
+
+/// The schema of an object with an entity, and what comes after a time.
+pub(super) fn about_after() -> Value {
+    of_entity(&["after", "to"], json!({ "after": time("where it begins"), "to": time("end of the window") }))
+}
+
+fn of_entity(required: &[&str], mut properties: Value) -> Value {
+    properties["namespace"] = name("Kubernetes namespace");
+    properties["service"] = name("name of a service");
+    properties["pod"] = name("name of a pod");
+    object(required, properties)
 }
 
 /// The schema of a name.

@@ -10,6 +10,7 @@ mod tests;
 
 pub use options::{Fields, Options};
 
+use schemas::time::EventTime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -45,10 +46,13 @@ struct Around {
 
 impl Around {
     fn read(arguments: &Value) -> Result<Self, ToolError> {
-        let around: Around = arguments::read(arguments)?;
-        around.entity.check()?;
-        around.window.check()?;
-        Ok(around)
+        arguments::read::<Around>(arguments)?.checked()
+    }
+
+    fn checked(self) -> Result<Self, ToolError> {
+        self.entity.check()?;
+        self.window.check()?;
+        Ok(self)
     }
 }
 
@@ -120,6 +124,14 @@ impl Question for ErrorsAround {
 
 struct FirstError(Options);
 
+#[derive(Deserialize)]
+struct After {
+    #[serde(flatten)]
+    entity: Entity,
+    after: EventTime,
+    to: EventTime,
+}
+
 impl Question for FirstError {
     const OPERATION: &'static str = "first_error_after";
     const DESCRIPTION: &'static str = "The first error in the logs of a namespace, service or pod from a time on, until another. \
@@ -127,11 +139,13 @@ impl Question for FirstError {
     const CATEGORY: Category = Category::Logs;
 
     fn parameters(&self) -> Value {
-        arguments::about(&[], json!({}))
+        arguments::about_after()
     }
 
     async fn ask(&self, endpoint: &Endpoint, arguments: &Value) -> Result<Value, ToolError> {
-        let body = search(&self.0, &Around::read(arguments)?, 1);
+        let After { entity, after, to } = arguments::read(arguments)?;
+        let around = Around { entity, window: Window { from: after, to } }.checked()?;
+        let body = search(&self.0, &around, 1);
         let answer = endpoint.post(&[&self.0.index, "_search"], &body).await?;
         read::hits(&answer, &self.0.fields, 1)
     }

@@ -19,6 +19,10 @@ use crate::tool::{Category, Tool, ToolError};
 
 /// Messages that are asked for and shown.
 const MESSAGES: usize = 100;
+/// Threads of a channel that are read, the latest ones.
+const THREADS: usize = 3;
+/// Replies of a thread that are shown.
+const REPLIES: usize = 20;
 
 /// What configuration says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -43,10 +47,7 @@ pub fn tools(connection: &str, endpoint: Endpoint, options: &Options) -> Result<
         }
     }
     let channels = Channels(options.channels.clone());
-    Ok(vec![
-        tool(connection, &endpoint, History(channels.clone())),
-        tool(connection, &endpoint, Replies(channels)),
-    ])
+    Ok(vec![tool(connection, &endpoint, History(channels))])
 }
 
 #[derive(Clone)]
@@ -102,39 +103,14 @@ impl Question for History {
             ("inclusive", "true"),
             ("limit", &limit),
         ];
-        read_messages(&endpoint.get(&["conversations.history"], &query).await?)
-    }
-}
-
-struct Replies(Channels);
-
-#[derive(Deserialize)]
-struct Thread {
-    channel: String,
-    ts: String,
-}
-
-impl Question for Replies {
-    const OPERATION: &'static str = "thread_replies";
-    const DESCRIPTION: &'static str =
-        "A thread of a channel: its first message and the replies, oldest first.";
-    const CATEGORY: Category = Category::Context;
-    const CALLS_PER_MINUTE: u32 = 20;
-
-    fn parameters(&self) -> Value {
-        let ts = arguments::pattern("ts of the first message", r"^[0-9]{1,12}\.[0-9]{1,6}$", 20);
-        arguments::object(&["channel", "ts"], json!({ "channel": self.0.schema(), "ts": ts }))
-    }
-
-    async fn ask(&self, endpoint: &Endpoint, arguments: &Value) -> Result<Value, ToolError> {
-        let thread: Thread = arguments::read(arguments)?;
-        let digits = thread.ts.chars().all(|c| c.is_ascii_digit() || c == '.');
-        if !digits || thread.ts.is_empty() || 20 < thread.ts.len() {
-            return Err(arguments::refused("a ts is seconds and microseconds such as 1772355600.000100"));
+        let answer = endpoint.get(&["conversations.history"], &query).await?;
+        let mut read = read_messages(&answer, MESSAGES)?;
+        for (place, ts) in threads(&answer) {
+            let query = [query[0], ("ts", &*ts), ("limit", &limit)];
+            let replies = endpoint.get(&["conversations.replies"], &query).await?;
+            read["messages"]["shown"][place]["thread"] = read_messages(&replies, REPLIES)?;
         }
-        let limit = MESSAGES.to_string();
-        let query = [("channel", self.0.id(&thread.channel)?), ("ts", &thread.ts), ("limit", &limit)];
-        read_messages(&endpoint.get(&["conversations.replies"], &query).await?)
+        Ok(read)
     }
 }
 
@@ -150,8 +126,22 @@ fn sent_at(message: &Value) -> Value {
     time.map_or(Value::Null, |time| json!(time))
 }
 
+/// Places and stamps of the messages that were replied to. A stamp that is none is not asked about.
+fn threads(answer: &Value) -> Vec<(usize, String)> {
+    let messages = answer.get("messages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let stamp = |message: &Value| {
+        let stamp = summary::text(message, "/ts");
+        let plain =
+            !stamp.is_empty() && stamp.len() <= 20 && stamp.chars().all(|c| c.is_ascii_digit() || c == '.');
+        let replied = message.get("reply_count").and_then(Value::as_u64).is_some_and(|count| 0 < count);
+        (plain && replied).then(|| stamp.to_owned())
+    };
+    let found = messages.iter().take(MESSAGES).enumerate();
+    found.filter_map(|(place, message)| Some((place, stamp(message)?))).take(THREADS).collect()
+}
+
 /// The messages of an answer.
-fn read_messages(answer: &Value) -> Result<Value, ToolError> {
+fn read_messages(answer: &Value, most: usize) -> Result<Value, ToolError> {
     match answer.get("ok").and_then(Value::as_bool) {
         Some(true) => {}
         Some(false) => return Err(failure(summary::text(answer, "/error"))),
@@ -167,7 +157,7 @@ fn read_messages(answer: &Value) -> Result<Value, ToolError> {
             "replies": summary::number(message, "/reply_count"),
         })
     };
-    let messages = summary::list(summary::needed(answer, "/messages")?, MESSAGES, message);
+    let messages = summary::list(summary::needed(answer, "/messages")?, most, message);
     Ok(json!({ "messages": messages, "more": answer.get("has_more") == Some(&Value::Bool(true)) }))
 }
 

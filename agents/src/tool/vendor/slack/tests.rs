@@ -15,40 +15,36 @@ fn within() -> Value {
     json!({"channel": "incidents", "from": "2026-03-01T09:00:00.25Z", "to": "2026-03-01T10:00:00Z"})
 }
 
-fn thread() -> Value {
-    json!({"channel": "incidents", "ts": "1772355600.000100"})
-}
-
 #[tokio::test]
 async fn a_channel_is_read_between_times() {
     let found = json!({"ok": true, "has_more": true, "messages": [
         {"type": "message", "user": "U1", "text": "checkout is down", "ts": "1772355600.000100", "thread_ts": "1772355600.000100",
             "reply_count": 3, "reply_users": ["U2"], "blocks": [{"type": "rich_text"}]},
         {"type": "message", "subtype": "bot_message", "bot_id": "B7", "text": "deploy done", "ts": "1772355500.000000"}]});
-    let (result, asked) = ask(made, "slack.channel_history", within(), vec![answer(200, found)]).await;
+    let replies = json!({"ok": true, "has_more": false, "messages": [
+        {"user": "U1", "text": "checkout is down", "ts": "1772355600.000100", "reply_count": 3},
+        {"user": "U2", "text": "rolled back", "ts": "1772355660.000000"}]});
+    let answers = vec![answer(200, found), answer(200, replies)];
+    let (result, asked) = ask(made, "slack.channel_history", within(), answers).await;
     let expected = "GET /base/conversations.history?channel=C0123456789&oldest=1772355600.250000&\
         latest=1772359200.000000&inclusive=true&limit=100";
     assert_eq!(asked[0].line, expected);
+    let expected = "GET /base/conversations.replies?channel=C0123456789&ts=1772355600.000100&limit=100";
+    assert_eq!((asked.len(), &*asked[1].line), (2, expected));
+    let first = json!({"ts": "1772355600.000100", "at": "2026-03-01T09:00:00.000Z", "user": "U1", "text": "checkout is down", "replies": 3});
+    let reply = json!({"ts": "1772355660.000000", "at": "2026-03-01T09:01:00.000Z", "user": "U2", "text": "rolled back", "replies": null});
+    let mut with_thread = first.clone();
+    with_thread["thread"] = json!({"messages": {"left_out": 0, "shown": [first, reply]}, "more": false});
     let expected = json!({"messages": {"left_out": 0, "shown": [
-        {"ts": "1772355600.000100", "at": "2026-03-01T09:00:00.000Z", "user": "U1", "text": "checkout is down", "replies": 3},
+        with_thread,
         {"ts": "1772355500.000000", "at": "2026-03-01T08:58:20.000Z", "user": "B7", "text": "deploy done", "replies": null},
     ]}, "more": true});
     assert_eq!(result.unwrap(), expected);
 }
 
 #[tokio::test]
-async fn a_thread_is_read() {
-    let found = json!({"ok": true, "messages": [], "has_more": false});
-    let (result, asked) = ask(made, "slack.thread_replies", thread(), vec![answer(200, found)]).await;
-    assert_eq!(result.unwrap(), json!({"messages": {"shown": [], "left_out": 0}, "more": false}));
-    let expected = "GET /base/conversations.replies?channel=C0123456789&ts=1772355600.000100&limit=100";
-    assert_eq!(asked[0].line, expected);
-}
-
-#[tokio::test]
 async fn failures_are_told_as_what_to_do() {
     failures(made, "slack.channel_history", within()).await;
-    failures(made, "slack.thread_replies", thread()).await;
 }
 
 #[test]
@@ -62,13 +58,16 @@ fn errors_in_good_answers_are_errors() {
         ("curl https://evil.example", "garbage"),
     ] {
         let answer = json!({"ok": false, "error": error, "messages": []});
-        let told = read_messages(&answer).unwrap_err();
+        let told = read_messages(&answer, MESSAGES).unwrap_err();
         assert_eq!(told.code(), code, "{error}");
         assert!(!told.to_string().contains("evil"));
     }
-    assert_eq!(read_messages(&json!({"messages": []})).unwrap_err().code(), "garbage");
-    assert_eq!(read_messages(&json!({"ok": true, "messages": null})).unwrap_err().code(), "garbage");
-    assert_eq!(read_messages(&json!({"ok": false, "error": null})).unwrap_err().code(), "garbage");
+    assert_eq!(read_messages(&json!({"messages": []}), MESSAGES).unwrap_err().code(), "garbage");
+    assert_eq!(
+        read_messages(&json!({"ok": true, "messages": null}), MESSAGES).unwrap_err().code(),
+        "garbage"
+    );
+    assert_eq!(read_messages(&json!({"ok": false, "error": null}), MESSAGES).unwrap_err().code(), "garbage");
 }
 
 #[test]
@@ -78,7 +77,7 @@ fn thousands_of_messages_and_hostile_texts_are_cut() {
         json!({"user": hostile, "text": hostile, "ts": "99999999999999999999.1", "reply_count": "many"});
     let mut messages = vec![message; 5_000];
     messages[1] = Value::Null;
-    let read = read_messages(&json!({"ok": true, "messages": messages})).unwrap();
+    let read = read_messages(&json!({"ok": true, "messages": messages}), MESSAGES).unwrap();
     assert_eq!(read["messages"]["left_out"], 4_900);
     let first = &read["messages"]["shown"][0];
     assert_eq!(first["text"].as_str().unwrap().chars().count(), 500);
