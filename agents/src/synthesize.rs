@@ -1,5 +1,6 @@
 //! One answer from the findings: hypotheses with proof, what was ruled out, what is missing.
 
+mod case_steps;
 mod relayed;
 pub(crate) mod rule_out;
 pub(crate) mod runbook;
@@ -84,8 +85,11 @@ pub(crate) fn answer(question: &Question, resolved: &Resolved, known: &Known, br
     let statements = statements(status, resolved, &hypotheses, known);
     let first = resolved.incidents.first();
     let runbook = first.and_then(|incident| {
-        let chains = known.chains.get(&incident.incident_id).into_iter().flatten().map(Arc::as_ref);
-        runbook::draft(&question.tenant_id, incident.hypotheses.first()?, chains)
+        let chains = || known.chains.get(&incident.incident_id).into_iter().flatten().map(Arc::as_ref);
+        let first = incident.hypotheses.first()?;
+        let mut runbook = runbook::draft(&question.tenant_id, first, chains())?;
+        case_steps::add(&mut runbook, first, chains(), &similar);
+        Some(runbook)
     });
     let api_usd = results.iter().map(|result| result.cost.api_usd).sum();
     let missing = missing(known, &results);

@@ -363,6 +363,13 @@ fn assign(config: &mut Value, key: &str, text: &str) -> Result<(), String> {
         slot = map.get_mut(part).ok_or_else(|| unknown(key, names.iter().map(String::as_str)))?;
     }
     *slot = match slot {
+        Value::Bool(_) => text
+            .parse::<bool>()
+            .map(Value::from)
+            .map_err(|_| format!("{key} is {text:?}; use true or false"))?,
+        Value::Number(number) if number.is_f64() => {
+            text.parse::<f64>().map(Value::from).map_err(|_| format!("{key}: {text:?} is not a number"))?
+        }
         Value::Number(_) => text
             .parse::<u64>()
             .map(Value::from)

@@ -11,6 +11,7 @@ mod cluster;
 mod decisions;
 mod demo;
 mod embedded;
+mod equipped;
 mod event_log;
 mod export;
 mod faults;

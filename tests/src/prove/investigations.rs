@@ -20,6 +20,11 @@ use super::asked::tools::{Manner, five, toolbox};
 use super::asked::{self, model};
 use super::{Cases, Report};
 
+/// An investigation with a model costs less on average, in US dollars.
+const USD_MAX: f64 = 0.05;
+/// Words that every agent is asked for.
+const FOR_ALL_AGENTS: &str = "slow, with errors in the log since the deploy: was it so before?";
+
 /// What is counted.
 #[derive(Default)]
 struct Counts {
@@ -50,6 +55,10 @@ pub fn prove(cases: Cases) -> Report {
     if share(counts.sure) < 0.80 {
         failures.push(format!("the rules decide {} of {}", counts.sure, counts.asked));
     }
+    let usd = counts.usd.iter().sum::<f64>() / counts.usd.len().max(1) as f64;
+    if USD_MAX <= usd {
+        failures.push(format!("with a model it costs ${usd} on average"));
+    }
     if counts.planned == 0 {
         failures.push("no plan of the model was ever taken".to_owned());
     }
@@ -60,7 +69,7 @@ pub fn prove(cases: Cases) -> Report {
         ("planned_by_model", json!(counts.planned)),
         ("p95_ms", json!(p95(&mut counts.ms))),
         ("p95_ms_slow_tools", json!(p95(&mut counts.slow_ms))),
-        ("usd_mean_with_model", json!(counts.usd.iter().sum::<f64>() / counts.usd.len().max(1) as f64)),
+        ("usd_mean_with_model", json!(usd)),
     ];
     Report { check: "investigations", n: counts.asked, failures, figures }
 }
@@ -82,9 +91,19 @@ async fn outage(family: Family, seed: u64, counts: &mut Counts) -> Result<(), St
         counts.right += u64::from(asked::named(answer, &scenario));
         counts.sure += u64::from(answer.plan.ambiguity_milli < UNSURE_MILLI);
         problems.extend(proof.faults(answer));
-        let then = kept(&question, answer, &investigated.recording)?;
-        let again = investigator.again(&then).await.map_err(|error| error.to_string())?;
-        problems.extend(again.differences.iter().map(|place| format!("had again, {place} differs")));
+        // From the views as of then, and from what it saw.
+        let mut then = kept(&question, answer, &investigated.recording)?;
+        for views in [None, investigated.recording.views.clone()] {
+            let of = if views.is_none() { "the views" } else { "what it saw" };
+            then.recording.views = views;
+            let again = investigator.again(&then).await.map_err(|error| error.to_string())?;
+            problems.extend(
+                again.differences.iter().map(|place| format!("had again from {of}, {place} differs")),
+            );
+        }
+        if then.recording.views.is_none() {
+            problems.push("what it saw was not kept".to_owned());
+        }
     }
     // Once an outage: slow tools, and a model.
     if let Some(words) = scenario.truth.questions.first() {
@@ -107,7 +126,11 @@ async fn with_tools(
     let roster = agents::plan::roster::Roster::built_in();
     let equipped = investigator.clone().with_tools(roster, std::sync::Arc::new(toolbox(tools)?));
     let started = Instant::now();
-    let slow = equipped.investigate(question, None).await.map_err(|error| error.to_string())?;
+    let question = Question { query: FOR_ALL_AGENTS.to_owned(), ..question.clone() };
+    let slow = equipped.investigate(&question, None).await.map_err(|error| error.to_string())?;
+    if slow.answer.plan.agents_selected.len() < handles.len() {
+        problems.push(format!("not all agents were asked: {:?}", slow.answer.plan.agents_selected));
+    }
     counts.slow_ms.push(started.elapsed().as_secs_f64() * 1_000.0);
     let called = handles.iter().filter(|handle| handle.calls() == 1).count();
     if called != slow.answer.tool_calls.len() {

@@ -84,6 +84,11 @@ impl Played {
         Ok(Played { shared, url })
     }
 
+    /// Base of its interface.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// From now on it behaves like this.
     pub fn set(&self, manner: Manner) {
         *self.shared.manner.lock().unwrap_or_else(PoisonError::into_inner) = manner;
