@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use agents::{Desk, Investigator, watch};
+use agents::{Desk, Investigator, Voice, watch};
+use bench::load::Load;
 use bench::scenario::{Family, generate};
 use schemas::audit::{AuditRecord, Decision};
+use schemas::codec::Format;
 use schemas::read::{Query, ViewReader};
 use schemas::state::{Asked, Case, Listed, Part, ProductState, StateRequest};
+use schemas::time::EventTime;
 use schemas::view::{IncidentRow, IncidentStatus, Row, ViewName};
 use serde_json::json;
 use sinks::cache::Cache;
 use sinks::state::{Database, Place, serve};
-use tests::prove::asked::{seen, tenant};
+use tests::prove::asked::model::Played;
+use tests::prove::asked::{seen, tenant, told};
 
 async fn asked(state: &ProductState) -> Vec<Asked> {
     let part = Part { after: None, limit: 500 };
@@ -55,6 +59,51 @@ fn an_alert_is_investigated_once_though_it_is_followed_again() {
         while ended.load(Ordering::Relaxed) < 2 {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+/// A recording in which a node is lost and an alert fires for each of its pods, in batches over time.
+fn lost(pods: u64) -> String {
+    let at = EventTime::parse("2026-09-01T09:00:00Z").unwrap();
+    let line = |(number, (format, record)): (i64, (Format, Vec<u8>))| {
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        let at = at.plus_ms(70_000 + 10_000 * number).to_string();
+        json!({ "topic": format!("k8s-events-{}", tenant()), "at": at, "format": format.as_str(), "record": record }).to_string()
+    };
+    let load = Load::new(1, &tenant());
+    (0i64..).zip(load.burst(pods, at)).map(line).collect::<Vec<String>>().join("\n")
+}
+
+#[test]
+fn forty_alerts_on_one_root_are_one_investigation_that_is_worded_once() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let engine = told(&lost(40), &tenant()).await.unwrap();
+        let (rows, ..) = engine.reader().scan(Query::all(&tenant(), ViewName::Incidents), 10).await.unwrap();
+        let alerts = rows.iter().map(|row| if let Row::Incident(row) = row { row.alerts } else { 0 });
+        assert_eq!(alerts.collect::<Vec<u32>>(), [40], "{rows:?}");
+        let database = Database::open(&Place::Memory, i64::MAX).await.unwrap();
+        let (requests, waiting) = tokio::sync::mpsc::channel(8);
+        tokio::task::spawn_local(serve(database, Cache::local(0), waiting));
+        let state = ProductState::new(requests);
+        let played = Played::start().await.unwrap();
+        let voiced = Investigator::new(engine.reader())
+            .with_state(state.clone())
+            .with_voice(Voice::new(played.client().unwrap(), 1_000_000));
+        let following = watch::follow(Desk::new(voiced, 4), engine.reader(), state.clone(), tenant());
+        let following = tokio::task::spawn_local(following);
+        while asked(&state).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // Whatever else was to come comes before the engine has stopped.
+        engine.shutdown().unwrap();
+        assert!(following.await.unwrap().is_err(), "the engine has stopped");
+        let found = asked(&state).await;
+        assert_eq!(found.len(), 1, "{found:?}");
+        // Words for the summary and for the runbook, once each.
+        let roles = played.read();
+        assert_eq!(roles.len(), 2, "{roles:?}");
     });
 }
 
