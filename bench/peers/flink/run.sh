@@ -5,5 +5,6 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$here/../jvm/build.sh" flink
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
-java -Xms4g -Xmx4g -XX:+AlwaysPreTouch -XX:+UseParallelGC -XX:-UsePerfData --add-opens=java.base/java.util=ALL-UNNAMED \
+java -Xms4g -Xmx4g -XX:+AlwaysPreTouch -XX:+UseParallelGC -XX:-UsePerfData -Djava.io.tmpdir="$folder" \
+  --add-opens=java.base/java.util=ALL-UNNAMED \
   --add-opens=java.base/java.lang=ALL-UNNAMED -cp "$classes:$jars/*" peer.Flink "$@" "$folder"
