@@ -25,8 +25,8 @@ use crate::state::Api;
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// Largest body of records: a listing of a cluster, or many lines.
 const RECORDS_BYTES_MAX: usize = 16 << 20;
-/// How long a request may take; subscriptions end by themselves.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a request may take; subscriptions end by themselves. Longer than an investigation, whose answer has to be kept.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The document that `/openapi.json` serves begins with this.
 #[derive(OpenApi)]

@@ -19,7 +19,7 @@ use crate::model::purse::Asking;
 const CASES_MAX: usize = 32;
 /// Vectors that are remembered.
 const REMEMBERED_MAX: usize = 4_096;
-/// Vectors are waited for so long.
+/// Vectors are waited for so long, if there is as much time.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Compares by vectors.
@@ -73,8 +73,11 @@ impl Embedder {
         let mut fresh = Vec::new();
         if !unknown.is_empty() {
             let most = self.client.embedding_cost_at_most(&unknown);
-            let mut aside = asking.set_aside(most, self.usd_micros_per_day).await?;
-            let asked = self.client.embed(&unknown, PATIENCE).await;
+            if let Some(why) = self.client.rests() {
+                return Err(why);
+            }
+            let (within, mut aside) = asking.leave(most, self.usd_micros_per_day, PATIENCE).await?;
+            let asked = self.client.embed(&unknown, within).await;
             *usd_micros = match &asked {
                 Ok(embedded) => embedded.usd_micros,
                 Err(why) => {

@@ -1,5 +1,6 @@
 //! The model, where there is one: it may choose agents when the rules are unsure, and word what is proven. Money is set
-//! aside before each question to it; without money, or without an answer, the rules' own words stand.
+//! aside before each question to it; without money, or without an answer, the rules' own words stand. Each question gets
+//! what is left of the investigation's time and no more; one that failed since the model did is the last of its investigation.
 //!
 //! The same words about the same statements are paid for once: what was said lately is said again.
 
@@ -20,7 +21,7 @@ use crate::model::{Model, ModelError, Unfit};
 use crate::plan::roster::Roster;
 use crate::redact;
 
-/// A model is waited for so long.
+/// A model is waited for so long, if there is as much time.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Answers that are remembered.
 const REMEMBERED_MAX: usize = 512;
@@ -42,11 +43,14 @@ pub(crate) struct Spoken {
     pub(crate) silent: Option<String>,
     /// Why it was not to be asked, as a stable code.
     pub(crate) denied: Option<String>,
+    /// Whether the model itself has failed: it is not asked again in this investigation.
+    failed: bool,
 }
 
 impl Spoken {
     fn keeps_silent(&mut self, why: &ModelError) {
         self.silent.get_or_insert(why.to_string());
+        self.failed |= why.is_of_the_model();
         if *why == ModelError::Spent {
             self.denied.get_or_insert(why.code().to_owned());
         }
@@ -193,15 +197,30 @@ impl Voice {
             spoken.records.push(Record { usd_micros: 0, ..record });
             return Some(completion.value);
         }
-        let aside = asking.set_aside(self.model.worst_case(request), self.usd_micros_per_day).await;
-        let mut aside = match aside {
-            Ok(aside) => aside,
+        let live = matches!(self.model, Model::Live(_));
+        if live && spoken.failed {
+            return None;
+        }
+        let leave = if live {
+            match self.model.rests() {
+                Some(why) => Err(why),
+                None => {
+                    let most = self.model.worst_case(request);
+                    asking.leave(most, self.usd_micros_per_day, PATIENCE).await
+                }
+            }
+        } else {
+            // What is had again asks nobody.
+            Ok((PATIENCE, None))
+        };
+        let (within, mut aside) = match leave {
+            Ok(leave) => leave,
             Err(why) => {
                 spoken.keeps_silent(&why);
                 return None;
             }
         };
-        let asked = self.model.complete(request, &read, PATIENCE).await;
+        let asked = self.model.complete(request, &read, within).await;
         let (records, usd_micros) = match &asked {
             Ok(completion) => (&completion.records, completion.usd_micros),
             Err(failed) => (&failed.records, failed.usd_micros),
