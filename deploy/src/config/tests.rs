@@ -32,4 +32,11 @@ fn a_key_set_from_text_keeps_its_type() {
         (Some(4), Some("b"))
     );
     assert!(assign(&mut config, "engine.workers", "many").is_err());
+    assign(&mut config, "model.allow_private", "true").unwrap();
+    assign(&mut config, "model.usd_per_day", "0.5").unwrap();
+    assign(&mut config, "model.usd_per_million_tokens.input", "0").unwrap();
+    assert!(assign(&mut config, "model.usd_per_million_tokens.input", "free").is_err());
+    let config: Config = serde_json::from_value(config).unwrap();
+    assert!(config.model.allow_private && config.model.usd_per_day < 1.0);
+    assert_eq!(config.model.usd_per_million_tokens.input, Some(0.0));
 }
