@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
-use schemas::answer::{Again, AnswerStatus, Question, ToolStatus};
+use schemas::answer::{Again, AnswerStatus, Question, SwitchedOff, ToolStatus};
 use schemas::ids::TenantId;
 use schemas::state::{Approval, Investigated, Investigation};
 use serde_json::Value;
@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use crate::error::{ActError, InvestigateError};
 use crate::investigate::{Investigator, Steps};
 use crate::synthesize::runbook;
+use crate::tool::registry::What;
 
 type Outcome = Result<Arc<Investigated>, InvestigateError>;
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -69,14 +70,35 @@ impl Desk {
         self.investigator.toolbox.standing(tenant)
     }
 
-    /// Switches a tool of a tenant on or off, at once: calls under way end.
-    pub fn switch(&self, tenant: &TenantId, tool: &str, enabled: bool) {
-        let (tenant, tool) = (Some(tenant.clone()), Some(tool.to_owned()));
-        if enabled {
-            self.investigator.toolbox.enable(tenant, tool);
-        } else {
-            self.investigator.toolbox.disable(tenant, tool);
+    /// Switches a tool, `tools` or the `model` on or off for a tenant, or for everybody if none is named, at once: calls under
+    /// way end. Says whether there is such a thing: only that is remembered.
+    pub fn switch(&self, tenant: Option<&TenantId>, what: &str, enabled: bool) -> bool {
+        let (toolbox, what) = (&self.investigator.toolbox, What::named(what));
+        let there = match (&what, tenant) {
+            (What::Tools, _) => true,
+            (What::Model, _) => self.investigator.has_model(),
+            (What::Tool(name), None) => toolbox.has(name),
+            (What::Tool(name), Some(tenant)) => toolbox.list(tenant).iter().any(|tool| tool.name == *name),
+        };
+        if there {
+            tracing::info!(
+                tenant = tenant.map(tracing::field::display),
+                what = what.name(),
+                enabled,
+                "switched"
+            );
+            let tenant = tenant.cloned();
+            if enabled { toolbox.enable(tenant, what) } else { toolbox.disable(tenant, what) }
         }
+        there
+    }
+
+    /// What is switched off for a tenant.
+    pub fn switched_off(&self, tenant: &TenantId) -> Vec<SwitchedOff> {
+        let off = self.investigator.toolbox.switch().of(tenant);
+        off.into_iter()
+            .map(|(what, everybody)| SwitchedOff { what: what.name().to_owned(), everybody })
+            .collect()
     }
 
     /// Carries out an action whose approval was just used.

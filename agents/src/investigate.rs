@@ -144,6 +144,11 @@ impl Investigator {
         self.voice.speaks().then(|| self.voice.usd_micros_per_day())
     }
 
+    /// Whether the model is one of this program at all.
+    pub(crate) fn has_model(&self) -> bool {
+        self.voice.speaks() || self.embedder.is_some()
+    }
+
     /// What a question means, and what the views hold of it.
     pub(crate) async fn understand(
         &self,
@@ -243,7 +248,7 @@ impl Investigator {
 
     fn asking<'a>(&'a self, question: &'a Question, resolved: &Resolved, ends: Instant) -> Asking<'a> {
         let (tenant, purpose) = (&question.tenant_id, purpose(resolved));
-        Asking { tenant, purpose, state: self.state.as_ref(), ends }
+        Asking { tenant, purpose, state: self.state.as_ref(), ends, switch: self.toolbox.switch() }
     }
 
     /// What each selected agent is to do.

@@ -9,7 +9,8 @@ use query_api::{Investigator, Problem};
 
 /// A desk as the API knows it.
 pub fn of(desk: Desk) -> Investigator {
-    let (again, acting, listing, switching) = (desk.clone(), desk.clone(), desk.clone(), desk.clone());
+    let (again, acting, listing) = (desk.clone(), desk.clone(), desk.clone());
+    let (switching, telling) = (desk.clone(), desk.clone());
     let usd_micros_per_day = desk.usd_micros_per_day();
     Investigator {
         ask: Arc::new(move |question, steps| {
@@ -25,7 +26,8 @@ pub fn of(desk: Desk) -> Investigator {
             Box::pin(async move { desk.act(&tenant, &approval).await.map_err(not_done) })
         }),
         tools: Arc::new(move |tenant| listing.tools(tenant)),
-        switch: Arc::new(move |tenant, tool, enabled| switching.switch(tenant, tool, enabled)),
+        switch: Arc::new(move |tenant, what, enabled| switching.switch(tenant, what, enabled)),
+        switched_off: Arc::new(move |tenant| telling.switched_off(tenant)),
         usd_micros_per_day,
         spawn: Arc::new(|work| {
             #[expect(clippy::disallowed_methods, reason = "tasks are spawned in this crate only")]

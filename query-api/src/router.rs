@@ -17,7 +17,7 @@ use crate::mcp;
 use crate::problem::Problem;
 use crate::routes::{
     approvals, cases, changes, feedback, health, history, ingest, investigate, investigations, repositories,
-    runs, search, spending, tools, views,
+    runs, search, spending, switches, tools, views,
 };
 use crate::state::Api;
 
@@ -53,6 +53,9 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(spending::spending))
         .routes(routes!(tools::tools))
         .routes(routes!(tools::switch))
+        .routes(routes!(switches::switches))
+        .routes(routes!(switches::switch))
+        .routes(routes!(switches::switch_for_everybody))
         .routes(routes!(repositories::repositories))
         .routes(routes!(repositories::repository, repositories::map, repositories::unmap))
         .routes(routes!(history::history))

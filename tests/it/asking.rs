@@ -125,7 +125,7 @@ impl Tool for Reverts {
     }
 }
 
-fn reverts() -> Toolbox {
+pub(crate) fn reverts() -> Toolbox {
     let parameters = json!({ "type": "object", "additionalProperties": false, "required": ["revert"],
         "properties": { "revert": { "type": "string", "maxLength": 64 } } });
     let metadata = Metadata {

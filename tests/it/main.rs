@@ -36,5 +36,6 @@ mod spans;
 mod state;
 mod stores;
 mod storm;
+mod switches;
 mod tidy;
 mod watching;

@@ -53,7 +53,8 @@ impl Embedder {
         match self.vectors(asking, &texts, &mut likeness.usd_micros).await {
             Ok(vectors) => likeness.cases = compared(&vectors, &nearest),
             Err(why) => {
-                likeness.denied = (why == ModelError::Spent).then(|| why.code().to_owned());
+                let denied = matches!(why, ModelError::Spent | ModelError::Disabled);
+                likeness.denied = denied.then(|| why.code().to_owned());
                 likeness.silent = Some(why.to_string());
             }
         }
@@ -77,7 +78,12 @@ impl Embedder {
                 return Err(why);
             }
             let (within, mut aside) = asking.leave(most, self.usd_micros_per_day, PATIENCE).await?;
-            let asked = self.client.embed(&unknown, within).await;
+            let asked = asking.unless_off(self.client.embed(&unknown, within)).await;
+            let Some(asked) = asked else {
+                // What was set aside counts as spent, since the model may be at work on it.
+                *usd_micros = most;
+                return Err(ModelError::Disabled);
+            };
             *usd_micros = match &asked {
                 Ok(embedded) => embedded.usd_micros,
                 Err(why) => {

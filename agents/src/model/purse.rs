@@ -8,18 +8,20 @@ use schemas::state::{ProductState, Reservation, Reserved, StateRequest};
 use tokio::time::{Instant, timeout_at};
 
 use crate::model::ModelError;
+use crate::tool::registry::{Switch, What};
 
 /// Money that nobody settled is given back after so long.
 const LEASE_MS: i64 = 120_000;
 /// With less time than this no model is asked: it would be paid for what nobody waits for.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// For whom a model is asked, whose money it is, and when the investigation has to be over.
+/// For whom a model is asked, whose money it is, when the investigation has to be over, and whether models are on.
 pub(crate) struct Asking<'a> {
     pub(crate) tenant: &'a TenantId,
     pub(crate) purpose: String,
     pub(crate) state: Option<&'a ProductState>,
     pub(crate) ends: Instant,
+    pub(crate) switch: &'a Switch,
 }
 
 impl Asking<'_> {
@@ -32,16 +34,33 @@ impl Asking<'_> {
         if left < LEAST { Err(ModelError::TimedOut) } else { Ok(patience.min(left)) }
     }
 
+    /// Whether models are switched off for the tenant.
+    pub(crate) fn is_off(&self) -> bool {
+        self.switch.is_off(self.tenant, &What::Model)
+    }
+
+    /// What comes of asking; `None` if models are switched off meanwhile.
+    pub(crate) async fn unless_off<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.switch.turned_off(self.tenant, &What::Model) => None,
+            answered = asked => Some(answered),
+        }
+    }
+
     /// What is needed to ask: time, and money that is set aside.
     ///
     /// # Errors
-    /// There is too little of either, or the accounts are away.
+    /// There is too little of either, the accounts are away, or models are off.
     pub(crate) async fn leave(
         &self,
         usd_micros: u64,
         usd_micros_per_day: u64,
         patience: Duration,
     ) -> Result<(Duration, Option<Aside>), ModelError> {
+        if self.is_off() {
+            return Err(ModelError::Disabled);
+        }
         self.patience(patience)?;
         let mut aside = self.set_aside(usd_micros, usd_micros_per_day).await?;
         // Accounts take time too.

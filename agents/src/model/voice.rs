@@ -51,7 +51,7 @@ impl Spoken {
     fn keeps_silent(&mut self, why: &ModelError) {
         self.silent.get_or_insert(why.to_string());
         self.failed |= why.is_of_the_model();
-        if *why == ModelError::Spent {
+        if matches!(why, ModelError::Spent | ModelError::Disabled) {
             self.denied.get_or_insert(why.code().to_owned());
         }
     }
@@ -220,7 +220,14 @@ impl Voice {
                 return None;
             }
         };
-        let asked = self.model.complete(request, &read, within).await;
+        let asking_it = self.model.complete(request, &read, within);
+        let asked = if live { asking.unless_off(asking_it).await } else { Some(asking_it.await) };
+        let Some(asked) = asked else {
+            // What was set aside counts as spent, since the model may be at work on it.
+            spoken.usd_micros = spoken.usd_micros.saturating_add(self.model.worst_case(request));
+            spoken.keeps_silent(&ModelError::Disabled);
+            return None;
+        };
         let (records, usd_micros) = match &asked {
             Ok(completion) => (&completion.records, completion.usd_micros),
             Err(failed) => (&failed.records, failed.usd_micros),

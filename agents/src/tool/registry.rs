@@ -6,6 +6,8 @@
 //!
 //! Tools belong to connections. A connection of the same name may be there once for everybody and again for listed
 //! tenants, with their own credentials: then these tenants have that one and nothing of the other.
+//!
+//! The kill switch is here, since one hand is for both: tools, and the model beside them.
 
 mod attempt;
 mod gate;
@@ -21,7 +23,8 @@ use tracing::Instrument;
 
 pub use super::breaker::State;
 use super::schema::{ARGUMENTS_BYTES, Arguments, fits, told};
-use super::switch::Switch;
+pub(crate) use super::switch::Switch;
+pub use super::switch::What;
 use super::{Call, Effect, Metadata, Output, Tool, ToolError};
 use gate::Gates;
 
@@ -124,14 +127,25 @@ impl Toolbox {
         groups.flat_map(|group| group.tools.values()).map(|entry| entry.tool.metadata().clone()).collect()
     }
 
-    /// Switches off a tool (or all, if none) of a tenant (or of all), at once: calls under way end.
-    pub fn disable(&self, tenant: Option<TenantId>, tool: Option<String>) {
-        self.switch.disable(tenant, tool);
+    /// Switches off for a tenant, or for everybody if none is named, at once: calls under way end.
+    pub fn disable(&self, tenant: Option<TenantId>, what: What) {
+        self.switch.disable(tenant, what);
     }
 
     /// Takes back exactly what [`Toolbox::disable`] was told.
-    pub fn enable(&self, tenant: Option<TenantId>, tool: Option<String>) {
-        self.switch.enable(tenant, tool);
+    pub fn enable(&self, tenant: Option<TenantId>, what: What) {
+        self.switch.enable(tenant, what);
+    }
+
+    /// What is off.
+    pub(crate) fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    /// Whether anybody has a tool of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let groups = name.split_once('.').and_then(|(connection, _)| self.groups.get(connection));
+        groups.into_iter().flatten().any(|group| group.tools.contains_key(name))
     }
 
     /// Which tools are given a rest, for whom. Those that were never called are not listed.
@@ -152,7 +166,7 @@ impl Toolbox {
         };
         let status = |tool: Metadata| ToolStatus {
             breaker: state(&tool.name).to_owned(),
-            enabled: !self.switch.is_off(tenant, &tool.name),
+            enabled: !self.is_off(tenant, &tool.name),
             reads_only: tool.effect == Effect::Read,
             category: serde_json::to_value(tool.category)
                 .ok()
@@ -217,7 +231,7 @@ impl Toolbox {
         let valid = entry.arguments.check(&called.arguments).map_err(ToolError::Arguments);
         called.outcome = match valid {
             Err(error) => Err(error),
-            Ok(()) if self.switch.is_off(tenant, &metadata.name) => Err(switched_off()),
+            Ok(()) if self.is_off(tenant, &metadata.name) => Err(switched_off()),
             Ok(()) => {
                 called.attempts = 1;
                 called.usd_micros = metadata.usd_micros;
@@ -225,7 +239,7 @@ impl Toolbox {
                 let execution = tokio::time::timeout(metadata.timeout, entry.tool.execute(call));
                 tokio::select! {
                     biased;
-                    () = self.switch.turned_off(tenant, &metadata.name) => Err(switched_off()),
+                    () = self.turned_off(tenant, &metadata.name) => Err(switched_off()),
                     done = execution => done.unwrap_or(Err(ToolError::TimedOut(metadata.timeout))),
                 }
             }
@@ -245,7 +259,7 @@ impl Toolbox {
                 let attempts = attempt::Attempts { tool: entry.tool.as_ref(), gate: &gate, within };
                 let outcome = tokio::select! {
                     biased;
-                    () = self.switch.turned_off(tenant, &metadata.name) => None,
+                    () = self.turned_off(tenant, &metadata.name) => None,
                     outcome = attempts.run(call, &mut called.attempts) => Some(outcome),
                 };
                 if let Some(outcome) = &outcome {
@@ -271,10 +285,18 @@ impl Toolbox {
             return Err(ToolError::Denied("it would change something, and nobody approved that".to_owned()));
         }
         entry.arguments.check(arguments).map_err(ToolError::Arguments)?;
-        if self.switch.is_off(tenant, &metadata.name) {
+        if self.is_off(tenant, &metadata.name) {
             return Err(switched_off());
         }
         self.gates.admit(tenant, metadata)
+    }
+
+    fn is_off(&self, tenant: &TenantId, tool: &str) -> bool {
+        self.switch.is_off(tenant, &What::Tool(tool.to_owned()))
+    }
+
+    async fn turned_off(&self, tenant: &TenantId, tool: &str) {
+        self.switch.turned_off(tenant, &What::Tool(tool.to_owned())).await;
     }
 
     fn entry(&self, tenant: &TenantId, name: &str) -> Option<&Entry> {

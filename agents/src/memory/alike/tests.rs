@@ -83,7 +83,8 @@ fn accounts(granted: bool) -> (ProductState, Arc<Mutex<Vec<(&'static str, u64)>>
 
 fn asking<'a>(tenant: &'a TenantId, state: Option<&'a ProductState>) -> Asking<'a> {
     let ends = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
-    Asking { tenant, purpose: "inc_1".to_owned(), state, ends }
+    let switch = Box::leak(Box::default());
+    Asking { tenant, purpose: "inc_1".to_owned(), state, ends, switch }
 }
 
 #[tokio::test]

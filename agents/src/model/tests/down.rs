@@ -8,6 +8,7 @@ use super::*;
 use crate::model::purse::Asking;
 use crate::model::voice::{Spoken, Voice};
 use crate::plan::roster::Roster;
+use crate::tool::registry::{Switch, What};
 
 fn plan() -> Plan {
     Plan {
@@ -27,9 +28,20 @@ async fn investigation(
     left: Duration,
     questions: usize,
 ) -> (Spoken, Duration, usize) {
+    switched(&Switch::default(), stub, voice, left, questions).await
+}
+
+async fn switched(
+    switch: &Switch,
+    stub: &Stub,
+    voice: &Voice,
+    left: Duration,
+    questions: usize,
+) -> (Spoken, Duration, usize) {
     let (tenant, roster): (TenantId, _) = ("shop".parse().unwrap(), Roster::built_in());
     let started = Instant::now();
-    let asking = Asking { tenant: &tenant, purpose: "inc_1".to_owned(), state: None, ends: started + left };
+    let ends = started + left;
+    let asking = Asking { tenant: &tenant, purpose: "inc_1".to_owned(), state: None, ends, switch };
     let mut spoken = Spoken::default();
     for number in 0..questions {
         let question = format!("why, {number}?");
@@ -93,5 +105,30 @@ async fn a_model_that_is_back_is_asked_again() {
     tokio::time::resume();
     for _ in 0..2 {
         assert_eq!(ask().await.unwrap().value.agents, ["logs"]);
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_is_switched_off_is_not_asked_and_what_is_under_way_ends() {
+    let tenant: TenantId = "shop".parse().unwrap();
+    for (who, off) in [(None, true), (Some("shop"), true), (Some("other"), false)] {
+        let stub = Stub::new([Reply::Never]).await;
+        let voice = Voice::new(Model::Live(stub.client()), 1_000_000);
+        let switch = Switch::default();
+        let under_way = switched(&switch, &stub, &voice, Duration::from_millis(2_200), 1);
+        let switching = async {
+            // The question is on its way once the other side has it.
+            while stub.asked.borrow().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            switch.disable(who.map(|who| who.parse().unwrap()), What::Model);
+        };
+        let ((spoken, took, asked), ()) = tokio::join!(under_way, switching);
+        assert_eq!((took < Duration::from_secs(2), asked), (off, 1), "{who:?} {took:?}");
+        assert_eq!(spoken.denied.is_some(), off);
+        assert!(0 < spoken.usd_micros, "it may be at work on it");
+        assert_eq!(switch.is_off(&tenant, &What::Model), off);
+        let (spoken, _, asked) = switched(&switch, &stub, &voice, Duration::from_secs(9), 1).await;
+        assert_eq!((spoken.silent.as_deref() == Some("models are off"), asked), (off, usize::from(!off)));
     }
 }

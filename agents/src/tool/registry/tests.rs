@@ -282,16 +282,17 @@ async fn a_probe_that_nobody_waits_for_is_given_back() {
 
 #[tokio::test(start_paused = true)]
 async fn the_switch_ends_calls_under_way_and_stops_new_ones() {
-    let scopes: [(Option<&str>, Option<&str>, bool); 6] = [
-        (None, None, true),
-        (Some("one"), None, true),
-        (None, Some("a.b"), true),
-        (Some("one"), Some("a.b"), true),
-        (Some("two"), None, false),
-        (None, Some("a.c"), false),
+    let scopes: [(Option<&str>, &str, bool); 7] = [
+        (None, "tools", true),
+        (Some("one"), "tools", true),
+        (None, "a.b", true),
+        (Some("one"), "a.b", true),
+        (Some("two"), "tools", false),
+        (None, "a.c", false),
+        (None, "model", false),
     ];
     for (who, what, off) in scopes {
-        let scope = || (who.map(tenant), what.map(str::to_owned));
+        let scope = || (who.map(tenant), What::named(what));
         let one = toolbox(&[Answer::Later(Duration::from_secs(5))], |_| {});
         let switch = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
