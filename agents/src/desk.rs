@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
-use schemas::answer::{Again, AnswerStatus, Question, SwitchedOff, ToolStatus};
+use schemas::answer::{Again, AnswerStatus, CallOutcome, Question, SwitchedOff, ToolCall, ToolStatus};
 use schemas::ids::TenantId;
 use schemas::state::{Approval, Investigated, Investigation};
 use serde_json::Value;
@@ -154,11 +154,27 @@ fn measure(tenant: &TenantId, outcome: &Result<Investigated, InvestigateError>) 
     metrics::counter!("kgroot_investigations_total", "tenant" => tenant.clone(), "status" => status)
         .increment(1);
     if let Ok(Investigated { answer, .. }) = outcome {
-        metrics::histogram!("kgroot_investigation_seconds", "tenant" => tenant.clone())
+        metrics::histogram!("kgroot_investigation_seconds", "tenant" => tenant.clone(), "status" => status)
             .record(answer.latency_ms / 1_000.0);
         for result in &answer.agent_results {
-            metrics::histogram!("kgroot_agent_seconds", "tenant" => tenant.clone(), "agent" => result.agent.clone())
-                .record(result.latency_ms / 1_000.0);
+            let (agent, status) = (&result.agent, fared(&result.agent, &answer.tool_calls));
+            metrics::counter!("kgroot_agent_runs_total",
+                "tenant" => tenant.clone(), "agent" => agent.clone(), "status" => status)
+            .increment(1);
+            metrics::histogram!("kgroot_agent_seconds",
+                "tenant" => tenant.clone(), "agent" => agent.clone(), "status" => status)
+            .record(result.latency_ms / 1_000.0);
         }
+    }
+}
+
+/// How an agent fared with its tools: what the views hold it has in any case.
+fn fared(agent: &str, calls: &[ToolCall]) -> &'static str {
+    let mine = calls.iter().filter(|call| call.agent == agent);
+    let (answered, not): (Vec<_>, Vec<_>) = mine.partition(|call| call.outcome == CallOutcome::Answered);
+    match (answered.is_empty(), not.is_empty()) {
+        (_, true) => "ok",
+        (false, false) => "partial",
+        (true, false) => "failed",
     }
 }

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod client;
 mod guard;
+pub(crate) mod measure;
 pub mod price;
 pub(crate) mod purse;
 pub mod record;

@@ -22,6 +22,7 @@ mod kafka;
 mod kills;
 mod log_search;
 mod mcp;
+mod measured;
 mod named_errors;
 mod parquet;
 mod program;

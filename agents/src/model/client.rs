@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::Instrument;
 
 use super::ModelError;
 use super::guard::{Guard, IN_DOUBT};
@@ -48,6 +47,8 @@ pub struct Client {
 pub struct Embedded {
     /// One a text, all of one length.
     pub vectors: Vec<Vec<f32>>,
+    /// Tokens of the texts, as counted.
+    pub tokens: u64,
     /// Millionths of a dollar.
     pub usd_micros: u64,
 }
@@ -71,9 +72,8 @@ impl Client {
 
     /// Answers a question.
     pub(crate) async fn chat(&self, request: &ChatRequest, ends: Instant) -> Result<Reply, ModelError> {
-        let span = tracing::info_span!("model", model = self.settings.model, call = "chat");
         let body = request.body(&self.settings);
-        self.guarded(&["chat", "completions"], &body, ends, wire::reply).instrument(span).await
+        self.guarded(&["chat", "completions"], &body, ends, wire::reply).await
     }
 
     /// Vectors of texts, by the model of the settings. Secrets in them are not sent.
@@ -82,18 +82,17 @@ impl Client {
     /// No vectors in time.
     pub async fn embed(&self, texts: &[String], within: Duration) -> Result<Embedded, ModelError> {
         if texts.is_empty() {
-            return Ok(Embedded { vectors: Vec::new(), usd_micros: 0 });
+            return Ok(Embedded { vectors: Vec::new(), tokens: 0, usd_micros: 0 });
         }
         let texts: Vec<String> = texts.iter().map(|text| redact::text(text)).collect();
         let body = json!({ "model": self.settings.model, "input": texts, "encoding_format": "float" });
-        let span = tracing::info_span!("model", model = self.settings.model, call = "embeddings");
         let ends = Instant::now() + within;
         let read = |answer: &Value| wire::vectors(answer, texts.len());
-        let (vectors, usage) = self.guarded(&["embeddings"], &body, ends, read).instrument(span).await?;
+        let (vectors, usage) = self.guarded(&["embeddings"], &body, ends, read).await?;
         let reported = usage.unwrap_or_default().input_tokens;
         let counted = reported.max(estimate(texts.iter().map(String::len).sum()));
         let usd_micros = self.settings.price.cost(Usage { input_tokens: counted, output_tokens: 0 });
-        Ok(Embedded { vectors, usd_micros })
+        Ok(Embedded { vectors, tokens: counted, usd_micros })
     }
 
     /// What vectors of texts can cost at most, in millionths of a dollar: no token is shorter than a byte.
@@ -110,6 +109,7 @@ impl Client {
         ends: Instant,
         read: impl Fn(&Value) -> Result<T, ModelError>,
     ) -> Result<T, ModelError> {
+        tracing::Span::current().record("model", self.settings.model.as_str());
         let mut leave = self.guard.admit()?;
         let answered = self.send(path, body, leave.until(ends)).await;
         let outcome = answered.and_then(|answer| read(&answer));

@@ -12,12 +12,15 @@ use schemas::answer::{Answer, Missing, Plan, Runbook, Statement};
 use schemas::ids::EventId;
 use schemas::state::Recording;
 use serde_json::Value;
+use tokio::time::Instant;
+use tracing::Instrument;
 
+use crate::model::measure::{self, Measured};
 use crate::model::purse::Asking;
 use crate::model::record::Record;
 use crate::model::roles::{Role, draft, plan, word};
-use crate::model::wire::ChatRequest;
-use crate::model::{Model, ModelError, Unfit};
+use crate::model::wire::{ChatRequest, Usage};
+use crate::model::{Completion, Failed, Model, ModelError, Unfit};
 use crate::plan::roster::Roster;
 use crate::redact;
 
@@ -182,7 +185,7 @@ impl Voice {
         }
     }
 
-    /// Asks with money set aside; or says again what was said lately to the same.
+    /// Asks; or says again what was said lately to the same.
     async fn ask<T>(
         &self,
         asking: &Asking<'_>,
@@ -201,40 +204,16 @@ impl Voice {
         if live && spoken.failed {
             return None;
         }
-        let leave = if live {
-            match self.model.rests() {
-                Some(why) => Err(why),
-                None => {
-                    let most = self.model.worst_case(request);
-                    asking.leave(most, self.usd_micros_per_day, PATIENCE).await
-                }
-            }
+        // What is had again asks nobody.
+        let asked = if live {
+            self.question(asking, request, &read).await
         } else {
-            // What is had again asks nobody.
-            Ok((PATIENCE, None))
-        };
-        let (within, mut aside) = match leave {
-            Ok(leave) => leave,
-            Err(why) => {
-                spoken.keeps_silent(&why);
-                return None;
-            }
-        };
-        let asking_it = self.model.complete(request, &read, within);
-        let asked = if live { asking.unless_off(asking_it).await } else { Some(asking_it.await) };
-        let Some(asked) = asked else {
-            // What was set aside counts as spent, since the model may be at work on it.
-            spoken.usd_micros = spoken.usd_micros.saturating_add(self.model.worst_case(request));
-            spoken.keeps_silent(&ModelError::Disabled);
-            return None;
+            self.model.complete(request, &read, PATIENCE).await
         };
         let (records, usd_micros) = match &asked {
             Ok(completion) => (&completion.records, completion.usd_micros),
             Err(failed) => (&failed.records, failed.usd_micros),
         };
-        if let Some(aside) = &mut aside {
-            aside.settle(usd_micros).await;
-        }
         spoken.usd_micros = spoken.usd_micros.saturating_add(usd_micros);
         spoken.records.extend(records.iter().cloned());
         match asked {
@@ -247,6 +226,55 @@ impl Voice {
                 None
             }
         }
+    }
+
+    /// Asks a model at a server, measured.
+    async fn question<T>(
+        &self,
+        asking: &Asking<'_>,
+        request: &ChatRequest,
+        read: impl Fn(&str) -> Result<T, Unfit>,
+    ) -> Result<Completion<T>, Failed> {
+        let (started, role) = (Instant::now(), request.role().as_str());
+        let span = measure::span(asking.tenant, role);
+        let asked = self.paid(asking, request, read).instrument(span.clone()).await;
+        let (records, usd_micros, status) = match &asked {
+            Ok(completion) => (&completion.records, completion.usd_micros, "ok"),
+            Err(failed) => (&failed.records, failed.usd_micros, failed.why.code()),
+        };
+        let usage = records.iter().fold(Usage::default(), |sum, record| Usage {
+            input_tokens: sum.input_tokens.saturating_add(record.usage.input_tokens),
+            output_tokens: sum.output_tokens.saturating_add(record.usage.output_tokens),
+        });
+        span.record("status", status);
+        Measured { status, elapsed: started.elapsed(), usage, usd_micros }.count(asking.tenant, role);
+        asked
+    }
+
+    /// Asks with money set aside, and settles.
+    async fn paid<T>(
+        &self,
+        asking: &Asking<'_>,
+        request: &ChatRequest,
+        read: impl Fn(&str) -> Result<T, Unfit>,
+    ) -> Result<Completion<T>, Failed> {
+        let unasked = |why| Failed { why, records: Vec::new(), usd_micros: 0 };
+        if let Some(why) = self.model.rests() {
+            return Err(unasked(why));
+        }
+        let most = self.model.worst_case(request);
+        let leave = asking.leave(most, self.usd_micros_per_day, PATIENCE).await;
+        let (within, mut aside) = leave.map_err(unasked)?;
+        let Some(asked) = asking.unless_off(self.model.complete(request, read, within)).await else {
+            // What was set aside counts as spent, since the model may be at work on it.
+            return Err(Failed { usd_micros: most, ..unasked(ModelError::Disabled) });
+        };
+        if let Some(aside) = &mut aside {
+            let usd_micros =
+                asked.as_ref().map_or_else(|failed| failed.usd_micros, |completion| completion.usd_micros);
+            aside.settle(usd_micros).await;
+        }
+        asked
     }
 
     fn said_lately(&self, request: &ChatRequest) -> Option<Record> {

@@ -31,6 +31,9 @@ use gate::Gates;
 /// Characters of a name that is asked for, in records.
 const NAME_CHARS: usize = 128;
 
+/// What calls on behalf of an approval are measured as, where an agent would stand.
+const APPROVAL: &str = "approval";
+
 /// One call, as it went.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Called {
@@ -182,7 +185,7 @@ impl Toolbox {
     pub async fn call(
         &self,
         tenant: &TenantId,
-        allowed: &BTreeSet<String>,
+        (agent, allowed): (&str, &BTreeSet<String>),
         name: &str,
         arguments: Value,
         within: Duration,
@@ -200,13 +203,14 @@ impl Toolbox {
         };
         let entry = self.entry(tenant, name).filter(|_| allowed.contains(name));
         if let Some(entry) = entry {
-            let span = tracing::info_span!("tool", %tenant, tool = name, status = tracing::field::Empty);
+            let span =
+                tracing::info_span!("tool", %tenant, agent, tool = name, status = tracing::field::Empty);
             self.pass(entry, tenant, &mut called, within).instrument(span.clone()).await;
             span.record("status", called.status());
         }
         called.elapsed = started.elapsed();
         // A name that nobody gave a tool is not a label: it would be for whoever asks to say how many there are.
-        record(tenant, if entry.is_some() { name } else { "unknown" }, &called);
+        record(tenant, agent, if entry.is_some() { name } else { "unknown" }, &called);
         called
     }
 
@@ -245,7 +249,7 @@ impl Toolbox {
             }
         };
         called.elapsed = started.elapsed();
-        record(tenant, &metadata.name, &called);
+        record(tenant, APPROVAL, &metadata.name, &called);
         Some(called)
     }
 
@@ -326,12 +330,15 @@ fn switched_off() -> ToolError {
     ToolError::Denied("switched off".to_owned())
 }
 
-fn record(tenant: &TenantId, tool: &str, called: &Called) {
-    let (tenant, tool) = (tenant.as_str().to_owned(), tool.to_owned());
+fn record(tenant: &TenantId, agent: &str, tool: &str, called: &Called) {
+    let (tenant, agent, tool) = (tenant.as_str().to_owned(), agent.to_owned(), tool.to_owned());
     metrics::counter!("kgroot_tool_calls_total",
-        "tenant" => tenant.clone(), "tool" => tool.clone(), "status" => called.status())
+        "tenant" => tenant.clone(), "agent" => agent.clone(), "tool" => tool.clone(),
+        "status" => called.status())
     .increment(1);
-    metrics::histogram!("kgroot_tool_seconds", "tenant" => tenant, "tool" => tool).record(called.elapsed);
+    metrics::histogram!("kgroot_tool_seconds", "tenant" => tenant, "agent" => agent, "tool" => tool,
+        "status" => called.status())
+    .record(called.elapsed);
 }
 
 #[cfg(test)]

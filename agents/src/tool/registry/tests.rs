@@ -105,7 +105,7 @@ impl Box1 {
         self.call_as("one", arguments, MINUTE).await
     }
     async fn call_as(&self, name: &str, arguments: Value, within: Duration) -> Called {
-        self.tools.call(&tenant(name), &may(&["a.b"]), "a.b", arguments, within).await
+        self.tools.call(&tenant(name), ("graph", &may(&["a.b"])), "a.b", arguments, within).await
     }
     fn asked(&self) -> u32 {
         self.asked.load(Ordering::SeqCst)
@@ -141,12 +141,13 @@ async fn a_call_is_recorded_whatever_happens() {
         ("a.b", &["a.b"], json!({"q": "x".repeat(20_000)}), "arguments"),
     ];
     for (name, allowed, arguments, status) in refused {
-        let called = one.tools.call(&tenant("one"), &may(allowed), name, arguments, MINUTE).await;
+        let called = one.tools.call(&tenant("one"), ("graph", &may(allowed)), name, arguments, MINUTE).await;
         assert_eq!((called.status(), called.attempts, called.usd_micros), (status, 0, 0), "{name}");
         assert!(fits(&called.arguments, ARGUMENTS_BYTES));
     }
     assert_eq!(one.asked(), 1);
-    let long = one.tools.call(&tenant("one"), &may(&[]), &"x".repeat(1 << 20), json!({}), MINUTE).await;
+    let long =
+        one.tools.call(&tenant("one"), ("graph", &may(&[])), &"x".repeat(1 << 20), json!({}), MINUTE).await;
     assert_eq!(long.tool.len(), NAME_CHARS);
 }
 
@@ -362,7 +363,7 @@ async fn credentials_of_one_tenant_are_never_used_for_another() {
         ("four", "a.c", Some("token-all")),
         ("one", "a.c", None),
     ] {
-        let called = tools.call(&tenant(name), &allowed, tool, json!({}), MINUTE).await;
+        let called = tools.call(&tenant(name), ("graph", &allowed), tool, json!({}), MINUTE).await;
         let Some(token) = token else {
             assert_eq!(
                 called.status(),
