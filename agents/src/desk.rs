@@ -104,13 +104,14 @@ impl Desk {
     /// Carries out an action whose approval was just used.
     ///
     /// # Errors
-    /// The approval is for other arguments, no tool carries out such an action, or the tool has failed.
+    /// The approval is for other arguments or another tool, no tool carries out such an action, or the tool has failed.
     pub async fn act(&self, tenant: &TenantId, approval: &Approval) -> Result<Value, ActError> {
-        if runbook::digest(tenant, &approval.action, &approval.arguments) != approval.digest {
+        let Approval { tool, action, arguments, .. } = approval;
+        let proposal = runbook::digest(tenant, action, arguments);
+        if Approval::bound(&proposal, tool) != approval.digest {
             return Err(ActError::Other);
         }
-        let called =
-            self.investigator.toolbox.act(tenant, &approval.action, approval.arguments.clone()).await;
+        let called = self.investigator.toolbox.act(tenant, (tool, action), arguments.clone()).await;
         let called = called.ok_or_else(|| ActError::NoTool(approval.action.clone()))?;
         called.outcome.map(|output| output.content).map_err(|error| ActError::Failed(called.tool, error))
     }

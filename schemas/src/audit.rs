@@ -82,7 +82,7 @@ pub fn approved(tenant: &TenantId, approval: &Approval) -> AuditRecord {
         as_of: approval.as_of,
         reason,
         detail: json!({ "approval_id": approval.approval_id, "digest": approval.digest, "action": approval.action,
-            "arguments": approval.arguments, "expires_at": approval.expires_at }),
+            "tool": approval.tool, "arguments": approval.arguments, "expires_at": approval.expires_at }),
     }
 }
 

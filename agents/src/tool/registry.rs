@@ -205,7 +205,7 @@ impl Toolbox {
         if let Some(entry) = entry {
             let span =
                 tracing::info_span!("tool", %tenant, agent, tool = name, status = tracing::field::Empty);
-            self.pass(entry, tenant, &mut called, within).instrument(span.clone()).await;
+            self.pass(entry, Effect::Read, tenant, &mut called, within).instrument(span.clone()).await;
             span.record("status", called.status());
         }
         called.elapsed = started.elapsed();
@@ -214,53 +214,54 @@ impl Toolbox {
         called
     }
 
-    /// Calls the tool that carries out an approved action: one that writes, whose operation is called like the action. Once:
-    /// a repeat could do twice what was approved once.
-    pub(crate) async fn act(&self, tenant: &TenantId, action: &str, arguments: Value) -> Option<Called> {
-        let writes = |metadata: &Metadata| {
-            let operation = metadata.name.split_once('.').map(|(_, operation)| operation);
-            metadata.effect == Effect::Write && operation == Some(action)
-        };
-        let metadata = self.list(tenant).into_iter().find(writes)?;
-        let entry = self.entry(tenant, &metadata.name)?;
+    /// Calls the tool that an approval names, if it is one that writes and its operation is called like the action. Under the
+    /// limits of every call, and once: a repeat could do twice what was approved once.
+    pub(crate) async fn act(
+        &self,
+        tenant: &TenantId,
+        (tool, action): (&str, &str),
+        arguments: Value,
+    ) -> Option<Called> {
+        let entry = self.entry(tenant, tool)?;
+        if !carries_out(entry.tool.metadata(), action) {
+            return None;
+        }
         let started = Instant::now();
         let mut called = Called {
-            tool: metadata.name.clone(),
+            tool: tool.to_owned(),
             arguments,
             outcome: Err(switched_off()),
             attempts: 0,
             elapsed: Duration::ZERO,
             usd_micros: 0,
         };
-        let valid = entry.arguments.check(&called.arguments).map_err(ToolError::Arguments);
-        called.outcome = match valid {
-            Err(error) => Err(error),
-            Ok(()) if self.is_off(tenant, &metadata.name) => Err(switched_off()),
-            Ok(()) => {
-                called.attempts = 1;
-                called.usd_micros = metadata.usd_micros;
-                let call = Call { tenant: tenant.clone(), arguments: called.arguments.clone() };
-                let execution = tokio::time::timeout(metadata.timeout, entry.tool.execute(call));
-                tokio::select! {
-                    biased;
-                    () = self.turned_off(tenant, &metadata.name) => Err(switched_off()),
-                    done = execution => done.unwrap_or(Err(ToolError::TimedOut(metadata.timeout))),
-                }
-            }
-        };
+        let span =
+            tracing::info_span!("tool", %tenant, agent = APPROVAL, tool, status = tracing::field::Empty);
+        let within = entry.tool.metadata().timeout;
+        self.pass(entry, Effect::Write, tenant, &mut called, within).instrument(span.clone()).await;
+        span.record("status", called.status());
         called.elapsed = started.elapsed();
-        record(tenant, APPROVAL, &metadata.name, &called);
+        record(tenant, APPROVAL, tool, &called);
         Some(called)
     }
 
-    async fn pass(&self, entry: &Entry, tenant: &TenantId, called: &mut Called, within: Duration) {
+    /// A call on its way, of a tool that has this effect and no other.
+    async fn pass(
+        &self,
+        entry: &Entry,
+        effect: Effect,
+        tenant: &TenantId,
+        called: &mut Called,
+        within: Duration,
+    ) {
         let metadata = entry.tool.metadata();
-        called.outcome = match self.admit(entry, tenant, &called.arguments) {
+        called.outcome = match self.admit(entry, effect, tenant, &called.arguments) {
             Err(error) => Err(error),
             Ok(mut gate) => {
                 let call = Call { tenant: tenant.clone(), arguments: called.arguments.clone() };
                 let within = within.min(metadata.timeout);
-                let attempts = attempt::Attempts { tool: entry.tool.as_ref(), gate: &gate, within };
+                let again = effect == Effect::Read;
+                let attempts = attempt::Attempts { tool: entry.tool.as_ref(), gate: &gate, within, again };
                 let outcome = tokio::select! {
                     biased;
                     () = self.turned_off(tenant, &metadata.name) => None,
@@ -281,11 +282,12 @@ impl Toolbox {
     fn admit<'a>(
         &'a self,
         entry: &'a Entry,
+        effect: Effect,
         tenant: &'a TenantId,
         arguments: &Value,
     ) -> Result<gate::Admitted<'a>, ToolError> {
         let metadata = entry.tool.metadata();
-        if metadata.effect != Effect::Read {
+        if metadata.effect != effect {
             return Err(ToolError::Denied("it would change something, and nobody approved that".to_owned()));
         }
         entry.arguments.check(arguments).map_err(ToolError::Arguments)?;
@@ -313,6 +315,12 @@ impl Toolbox {
 fn group_of<'a>(groups: &'a [Group], tenant: &TenantId) -> Option<&'a Group> {
     let own = |group: &&Group| group.tenants.as_ref().is_some_and(|tenants| tenants.contains(tenant));
     groups.iter().find(own).or_else(|| groups.iter().find(|group| group.tenants.is_none()))
+}
+
+/// Whether a tool is one that writes, whose operation is called like an action.
+fn carries_out(metadata: &Metadata, action: &str) -> bool {
+    let operation = metadata.name.split_once('.').map(|(_, operation)| operation);
+    metadata.effect == Effect::Write && operation == Some(action)
 }
 
 fn well_named(connection: &str, name: &str) -> bool {

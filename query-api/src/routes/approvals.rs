@@ -1,7 +1,7 @@
 //! `/api/v1/approvals`: a person's word for exactly one proposed action, once, until it expires.
 //!
 //! The action and its arguments are taken from the investigation that proposed them: a request names them by their digest
-//! and cannot change them.
+//! and cannot change them. Which tool carries it out is part of what is approved.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -39,6 +39,9 @@ pub(crate) struct Approve {
     digest: String,
     /// Who approves it.
     approved_by: String,
+    /// The tool that is to carry it out; needed where several could.
+    #[serde(default)]
+    tool: Option<String>,
     /// Seconds for which it can be used: 900 unless said, 86400 at most.
     #[serde(default)]
     expires_in_s: Option<u32>,
@@ -79,22 +82,19 @@ pub(crate) async fn approve(
         !tool.reads_only
             && tool.name.split_once('.').is_some_and(|(_, operation)| operation == proposal.action)
     };
-    if !api.tools(access.tenant()).iter().any(executes) {
-        let detail = format!(
-            "no tool of this tenant carries out {0:?}; configure one that writes, called CONNECTION.{0}",
-            proposal.action
-        );
-        return Err(Problem::new(StatusCode::CONFLICT, "action_has_no_tool", detail));
-    }
+    let able: Vec<String> =
+        api.tools(access.tenant()).into_iter().filter(executes).map(|tool| tool.name).collect();
+    let tool = chosen(&able, asked.tool.as_deref(), &proposal.action)?;
     let now = now();
     let count = GIVEN.fetch_add(1, Ordering::Relaxed).to_be_bytes();
     let parts = [asked.digest.as_bytes(), asked.approved_by.as_bytes(), &now.0.to_be_bytes(), &count];
     let approval = Approval {
         approval_id: format!("apr_{:016x}", hash64(&parts)),
         investigation_id: asked.investigation_id,
-        digest: asked.digest,
+        digest: Approval::bound(&proposal.digest, &tool),
         as_of: kept.map_or(0, |kept| kept.answer.as_of.epoch),
         action: proposal.action,
+        tool,
         arguments: proposal.arguments,
         approved_by: asked.approved_by.chars().take(200).collect(),
         expires_at: now.plus_ms(i64::from(life) * 1_000),
@@ -145,6 +145,26 @@ pub(crate) async fn execute(
         Used::Already(at) => {
             let detail = format!("the approval was used at {at}; each is good for one execution");
             refused(StatusCode::CONFLICT, "approval_used", detail)
+        }
+    }
+}
+
+/// The tool that carries out an action: the one that is named, or the only one. What is approved has to be known exactly.
+fn chosen(able: &[String], named: Option<&str>, action: &str) -> Result<String, Problem> {
+    let conflict = |code, detail| Err(Problem::new(StatusCode::CONFLICT, code, detail));
+    match (able, named) {
+        ([], _) => {
+            let detail = format!(
+                "no tool of this tenant carries out {action:?}; configure one that writes, called CONNECTION.{action}"
+            );
+            conflict("action_has_no_tool", detail)
+        }
+        (able, Some(named)) if able.iter().any(|tool| tool == named) => Ok(named.to_owned()),
+        ([only], None) => Ok(only.clone()),
+        (able, _) => {
+            let detail =
+                format!("{action:?} is carried out by {}; name one of them as `tool`", able.join(", "));
+            conflict("action_tool_unclear", detail)
         }
     }
 }
