@@ -113,7 +113,10 @@ impl Desk {
         }
         let called = self.investigator.toolbox.act(tenant, (tool, action), arguments.clone()).await;
         let called = called.ok_or_else(|| ActError::NoTool(approval.action.clone()))?;
-        called.outcome.map(|output| output.content).map_err(|error| ActError::Failed(called.tool, error))
+        let (tool, asked) = (called.tool, 0 < called.attempts);
+        called.outcome.map(|output| output.content).map_err(|error| {
+            if asked { ActError::Failed(tool, error) } else { ActError::Refused(tool, error) }
+        })
     }
 
     /// The investigation of a question: the one under way, or a new one. It ends when nobody waits for it any more.

@@ -47,6 +47,9 @@ pub enum ActError {
     /// No tool does that.
     #[error("no tool of this tenant carries out {0:?}; configure one that writes, called CONNECTION.{0}")]
     NoTool(String),
+    /// The tool was not called: it is off, called too often, resting, or does not take that.
+    #[error("{0} was not called: {1}")]
+    Refused(String, ToolError),
     /// The tool has failed; whether it has changed something is for a person to see.
     #[error("{0}: {1}")]
     Failed(String, ToolError),

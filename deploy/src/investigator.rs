@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use agents::Desk;
 use agents::error::{ActError, InvestigateError};
+use agents::redact;
 use axum::http::StatusCode;
 use query_api::{Investigator, Problem};
 
@@ -37,10 +38,12 @@ pub fn of(desk: Desk) -> Investigator {
 }
 
 fn not_done(error: ActError) -> Problem {
-    let detail = error.to_string();
+    // It is kept, and may hold what a system outside has said.
+    let detail = redact::text(&error.to_string());
     match error {
         ActError::Other => Problem::new(StatusCode::CONFLICT, "approval_differs", detail),
         ActError::NoTool(_) => Problem::new(StatusCode::CONFLICT, "action_has_no_tool", detail),
+        ActError::Refused(..) => Problem::new(StatusCode::CONFLICT, "action_refused", detail),
         ActError::Failed(..) => Problem::new(StatusCode::BAD_GATEWAY, "action_failed", detail),
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod api;
+mod approvals;
 mod asking;
 mod audit;
 mod cache;
