@@ -44,7 +44,7 @@ impl Investigator {
         };
         let asked = &then.question;
         let Investigated { answer, .. } =
-            self.answer(asked, &resolved, &known, beside, Some(&then.answer), None).await;
+            self.answer(asked, (&resolved, &known), beside, Some(&then.answer), (self.ends(), None)).await;
         let mut differences = Vec::new();
         compare(&value(&then.answer), &value(&answer), &mut String::new(), &mut differences);
         Ok(Again { answer, differences })

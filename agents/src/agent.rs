@@ -8,12 +8,12 @@ pub(crate) mod metrics;
 mod reading;
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use futures_util::future::join_all;
 use schemas::answer::{AgentResult, Artifact, CallOutcome, Cost, Finding, SimilarCase, Skipped, ToolCall};
 use schemas::ids::TenantId;
 use serde_json::Value;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::caller::Caller;
@@ -30,6 +30,7 @@ pub(crate) struct Case<'a> {
     pub(crate) known: &'a Known,
     pub(crate) similar: &'a [SimilarCase],
     pub(crate) caller: &'a Caller,
+    pub(crate) ends: Instant,
 }
 
 /// What an agent is to do, fixed before anything from outside was read.
@@ -65,7 +66,7 @@ pub(crate) fn finding(kind: &str, detail: String, event_ids: Vec<schemas::ids::E
     Finding { kind: kind.to_owned(), detail, confidence: 1.0, event_ids, calls: Vec::new() }
 }
 
-/// Lets an agent work. It ends within its time: each call does.
+/// Lets an agent work. It ends within its time, and within that of the investigation: each call does.
 pub(crate) async fn work(case: &Case<'_>, assignment: Assignment<'_>) -> Report {
     let started = Instant::now();
     let Assignment { spec, calls, skipped } = assignment;
@@ -78,8 +79,8 @@ pub(crate) async fn work(case: &Case<'_>, assignment: Assignment<'_>) -> Report 
         _ => Live::default(),
     };
     let allowed: BTreeSet<String> = calls.iter().map(|call| call.tool.clone()).collect();
-    let asked =
-        calls.iter().map(|call| case.caller.call(case.tenant, &spec.name, &allowed, call, spec.timeout));
+    let within = spec.timeout.min(case.ends.saturating_duration_since(started));
+    let asked = calls.iter().map(|call| case.caller.call(case.tenant, &spec.name, &allowed, call, within));
     let span = tracing::info_span!("agent", tenant = %case.tenant, agent = spec.name);
     let calls = join_all(asked).instrument(span).await;
     let Live { mut findings, artifacts } = live;

@@ -42,7 +42,7 @@ impl Caller {
         match self {
             Caller::Live(toolbox) => {
                 let (tool, arguments) = (&planned.tool, planned.arguments.clone());
-                told(agent, toolbox.call(tenant, allowed, tool, arguments, within).await)
+                told(agent, toolbox.call(tenant, (agent, allowed), tool, arguments, within).await)
             }
             Caller::Recorded(calls) => {
                 let same = |call: &&ToolCall| {

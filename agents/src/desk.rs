@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
-use schemas::answer::{Again, AnswerStatus, Question, ToolStatus};
+use schemas::answer::{Again, AnswerStatus, CallOutcome, Question, SwitchedOff, ToolCall, ToolStatus};
 use schemas::ids::TenantId;
 use schemas::state::{Approval, Investigated, Investigation};
 use serde_json::Value;
@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use crate::error::{ActError, InvestigateError};
 use crate::investigate::{Investigator, Steps};
 use crate::synthesize::runbook;
+use crate::tool::registry::What;
 
 type Outcome = Result<Arc<Investigated>, InvestigateError>;
 type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -69,28 +70,53 @@ impl Desk {
         self.investigator.toolbox.standing(tenant)
     }
 
-    /// Switches a tool of a tenant on or off, at once: calls under way end.
-    pub fn switch(&self, tenant: &TenantId, tool: &str, enabled: bool) {
-        let (tenant, tool) = (Some(tenant.clone()), Some(tool.to_owned()));
-        if enabled {
-            self.investigator.toolbox.enable(tenant, tool);
-        } else {
-            self.investigator.toolbox.disable(tenant, tool);
+    /// Switches a tool, `tools` or the `model` on or off for a tenant, or for everybody if none is named, at once: calls under
+    /// way end. Says whether there is such a thing: only that is remembered.
+    pub fn switch(&self, tenant: Option<&TenantId>, what: &str, enabled: bool) -> bool {
+        let (toolbox, what) = (&self.investigator.toolbox, What::named(what));
+        let there = match (&what, tenant) {
+            (What::Tools, _) => true,
+            (What::Model, _) => self.investigator.has_model(),
+            (What::Tool(name), None) => toolbox.has(name),
+            (What::Tool(name), Some(tenant)) => toolbox.list(tenant).iter().any(|tool| tool.name == *name),
+        };
+        if there {
+            tracing::info!(
+                tenant = tenant.map(tracing::field::display),
+                what = what.name(),
+                enabled,
+                "switched"
+            );
+            let tenant = tenant.cloned();
+            if enabled { toolbox.enable(tenant, what) } else { toolbox.disable(tenant, what) }
         }
+        there
+    }
+
+    /// What is switched off for a tenant.
+    pub fn switched_off(&self, tenant: &TenantId) -> Vec<SwitchedOff> {
+        let off = self.investigator.toolbox.switch().of(tenant);
+        off.into_iter()
+            .map(|(what, everybody)| SwitchedOff { what: what.name().to_owned(), everybody })
+            .collect()
     }
 
     /// Carries out an action whose approval was just used.
     ///
     /// # Errors
-    /// The approval is for other arguments, no tool carries out such an action, or the tool has failed.
+    /// The approval is for other arguments or another tool, no tool carries out such an action, or the tool has failed.
     pub async fn act(&self, tenant: &TenantId, approval: &Approval) -> Result<Value, ActError> {
-        if runbook::digest(tenant, &approval.action, &approval.arguments) != approval.digest {
+        let Approval { tool, action, arguments, .. } = approval;
+        let proposal = runbook::digest(tenant, action, arguments);
+        if Approval::bound(&proposal, tool) != approval.digest {
             return Err(ActError::Other);
         }
-        let called =
-            self.investigator.toolbox.act(tenant, &approval.action, approval.arguments.clone()).await;
+        let called = self.investigator.toolbox.act(tenant, (tool, action), arguments.clone()).await;
         let called = called.ok_or_else(|| ActError::NoTool(approval.action.clone()))?;
-        called.outcome.map(|output| output.content).map_err(|error| ActError::Failed(called.tool, error))
+        let (tool, asked) = (called.tool, 0 < called.attempts);
+        called.outcome.map(|output| output.content).map_err(|error| {
+            if asked { ActError::Failed(tool, error) } else { ActError::Refused(tool, error) }
+        })
     }
 
     /// The investigation of a question: the one under way, or a new one. It ends when nobody waits for it any more.
@@ -132,11 +158,27 @@ fn measure(tenant: &TenantId, outcome: &Result<Investigated, InvestigateError>) 
     metrics::counter!("kgroot_investigations_total", "tenant" => tenant.clone(), "status" => status)
         .increment(1);
     if let Ok(Investigated { answer, .. }) = outcome {
-        metrics::histogram!("kgroot_investigation_seconds", "tenant" => tenant.clone())
+        metrics::histogram!("kgroot_investigation_seconds", "tenant" => tenant.clone(), "status" => status)
             .record(answer.latency_ms / 1_000.0);
         for result in &answer.agent_results {
-            metrics::histogram!("kgroot_agent_seconds", "tenant" => tenant.clone(), "agent" => result.agent.clone())
-                .record(result.latency_ms / 1_000.0);
+            let (agent, status) = (&result.agent, fared(&result.agent, &answer.tool_calls));
+            metrics::counter!("kgroot_agent_runs_total",
+                "tenant" => tenant.clone(), "agent" => agent.clone(), "status" => status)
+            .increment(1);
+            metrics::histogram!("kgroot_agent_seconds",
+                "tenant" => tenant.clone(), "agent" => agent.clone(), "status" => status)
+            .record(result.latency_ms / 1_000.0);
         }
+    }
+}
+
+/// How an agent fared with its tools: what the views hold it has in any case.
+fn fared(agent: &str, calls: &[ToolCall]) -> &'static str {
+    let mine = calls.iter().filter(|call| call.agent == agent);
+    let (answered, not): (Vec<_>, Vec<_>) = mine.partition(|call| call.outcome == CallOutcome::Answered);
+    match (answered.is_empty(), not.is_empty()) {
+        (_, true) => "ok",
+        (false, false) => "partial",
+        (true, false) => "failed",
     }
 }

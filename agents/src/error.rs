@@ -41,12 +41,15 @@ pub enum InvestigateError {
 /// Why an approved action was not carried out, or not to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ActError {
-    /// The approval is not for these arguments.
-    #[error("the approval is for another action or other arguments")]
+    /// The approval is not for this.
+    #[error("the approval is for another action, other arguments or another tool")]
     Other,
     /// No tool does that.
     #[error("no tool of this tenant carries out {0:?}; configure one that writes, called CONNECTION.{0}")]
     NoTool(String),
+    /// The tool was not called: it is off, called too often, resting, or does not take that.
+    #[error("{0} was not called: {1}")]
+    Refused(String, ToolError),
     /// The tool has failed; whether it has changed something is for a person to see.
     #[error("{0}: {1}")]
     Failed(String, ToolError),

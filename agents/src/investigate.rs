@@ -1,10 +1,11 @@
 //! The path of a question: scope → router → agents in parallel, each within its time → one answer, with all it rests on.
+//! All of it ends by one deadline: agents and the model get what is left of it.
 //!
-//! No clock but for latency, no randomness: the same views, tool results and completions give the same answer.
+//! No clock but for latency and the deadline, no randomness: the same views, tool results and completions give the same answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use schemas::answer::{Answer, Plan, Question, SimilarCase, Step};
@@ -13,6 +14,7 @@ use schemas::read::ViewReader;
 use schemas::state::{Investigated, ProductState, Recording, Repository, StateRequest};
 use schemas::view::ChainRow;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::agent::{self, Assignment};
@@ -32,6 +34,9 @@ use crate::scope::{self, Resolved};
 use crate::synthesize::{self, Brought};
 use crate::tool::registry::Toolbox;
 
+/// An investigation takes no longer: who asks over HTTP is given up after 30 s, and what has been found has to be kept too.
+pub const DEADLINE: Duration = Duration::from_secs(25);
+
 /// Where the steps of an investigation are told; one that nobody takes in time is left out.
 pub type Steps = mpsc::Sender<Step>;
 
@@ -44,6 +49,7 @@ pub struct Investigator {
     roster: Arc<Roster>,
     voice: Voice,
     embedder: Option<Embedder>,
+    deadline: Duration,
 }
 
 /// What an investigation rests on beside the views.
@@ -57,7 +63,15 @@ impl Investigator {
     /// Answers from the views alone.
     pub fn new(reader: ViewReader) -> Self {
         let (toolbox, roster) = (Arc::new(Toolbox::new()), Arc::new(Roster::built_in()));
-        Investigator { reader, state: None, toolbox, roster, voice: Voice::off(), embedder: None }
+        Investigator {
+            reader,
+            state: None,
+            toolbox,
+            roster,
+            voice: Voice::off(),
+            embedder: None,
+            deadline: DEADLINE,
+        }
     }
 
     /// With what the product keeps: cases, repositories, money.
@@ -84,6 +98,17 @@ impl Investigator {
         Investigator { embedder, ..self }
     }
 
+    /// With another deadline.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Investigator { deadline, ..self }
+    }
+
+    /// When an investigation that begins now has to be over.
+    pub(crate) fn ends(&self) -> Instant {
+        Instant::now() + self.deadline
+    }
+
     /// Answers a question from the views as of one epoch, and from the tools.
     ///
     /// # Errors
@@ -106,18 +131,25 @@ impl Investigator {
         question: &Question,
         steps: Option<&Steps>,
     ) -> Result<Investigated, InvestigateError> {
+        let ends = self.ends();
         let (resolved, known) = self.understand(question).await?;
         tell(steps, "scope", || {
             format!("{} incidents, {} entities", resolved.incidents.len(), resolved.entities.len())
         });
-        let beside = self.beside(question, &resolved, &known).await;
-        let mut investigated = self.answer(question, &resolved, &known, beside, None, steps).await;
+        let beside = self.beside(question, &resolved, &known, ends).await;
+        let seen = (&resolved, &known);
+        let mut investigated = self.answer(question, seen, beside, None, (ends, steps)).await;
         investigated.recording.views = packed::pack(&resolved, &known, &investigated.answer);
         Ok(investigated)
     }
 
     pub(crate) fn usd_micros_per_day(&self) -> Option<u64> {
         self.voice.speaks().then(|| self.voice.usd_micros_per_day())
+    }
+
+    /// Whether the model is one of this program at all.
+    pub(crate) fn has_model(&self) -> bool {
+        self.voice.speaks() || self.embedder.is_some()
     }
 
     /// What a question means, and what the views hold of it.
@@ -138,7 +170,7 @@ impl Investigator {
     }
 
     /// What the product keeps of use for a question. State that is away costs its own part of the answer.
-    async fn beside(&self, question: &Question, resolved: &Resolved, known: &Known) -> Beside {
+    async fn beside(&self, question: &Question, resolved: &Resolved, known: &Known, ends: Instant) -> Beside {
         let mut recording = Recording::default();
         if let Some(state) = &self.state {
             let tenant = &question.tenant_id;
@@ -154,7 +186,7 @@ impl Investigator {
         if let (Some(embedder), Some(incident), false) =
             (&self.embedder, resolved.incidents.first(), question.no_llm)
         {
-            let asking = self.asking(question, resolved);
+            let asking = self.asking(question, resolved, ends);
             recording.likeness = Some(embedder.likeness(&asking, incident, &recording.cases).await);
         }
         let voice = if question.no_llm { Voice::off() } else { self.voice.clone() };
@@ -165,15 +197,14 @@ impl Investigator {
     pub(crate) async fn answer(
         &self,
         question: &Question,
-        resolved: &Resolved,
-        known: &Known,
+        (resolved, known): (&Resolved, &Known),
         beside: Beside,
         then: Option<&Answer>,
-        steps: Option<&Steps>,
+        (ends, steps): (Instant, Option<&Steps>),
     ) -> Investigated {
         let Beside { caller, voice, mut recording } = beside;
         let mut spoken = Spoken::default();
-        let asking = self.asking(question, resolved);
+        let asking = self.asking(question, resolved, ends);
         let similar = similar(resolved, known, &mut recording);
         let names: BTreeSet<&str> = self.roster.iter().map(|agent| agent.name.as_str()).collect();
         let mut plan = router::plan(&question.query, resolved, known, &names);
@@ -185,8 +216,8 @@ impl Investigator {
             Some(then) => self.assigned_then(&plan, then),
             None => self.assign(question, (resolved, known), &plan, (&caller, &recording.repositories)),
         };
-        let case =
-            agent::Case { tenant: &question.tenant_id, resolved, known, similar: &similar, caller: &caller };
+        let (tenant, similar_cases) = (&question.tenant_id, similar.as_slice());
+        let case = agent::Case { tenant, resolved, known, similar: similar_cases, caller: &caller, ends };
         let work = assignments.into_iter().map(async |assignment| {
             let report = agent::work(&case, assignment).await;
             tell(steps, "agent", || {
@@ -218,8 +249,9 @@ impl Investigator {
         Investigated { question: question.clone(), answer, recording, decisions }
     }
 
-    fn asking<'a>(&'a self, question: &'a Question, resolved: &Resolved) -> Asking<'a> {
-        Asking { tenant: &question.tenant_id, purpose: purpose(resolved), state: self.state.as_ref() }
+    fn asking<'a>(&'a self, question: &'a Question, resolved: &Resolved, ends: Instant) -> Asking<'a> {
+        let (tenant, purpose) = (&question.tenant_id, purpose(resolved));
+        Asking { tenant, purpose, state: self.state.as_ref(), ends, switch: self.toolbox.switch() }
     }
 
     /// What each selected agent is to do.

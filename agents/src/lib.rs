@@ -27,7 +27,7 @@ use schemas::read::ViewReader;
 use crate::error::InvestigateError;
 
 pub use desk::Desk;
-pub use investigate::{Investigator, Steps};
+pub use investigate::{DEADLINE, Investigator, Steps};
 pub use memory::alike::Embedder;
 pub use model::voice::Voice;
 pub use plan::router::UNSURE_MILLI;

@@ -6,6 +6,8 @@
 
 pub mod check;
 pub mod client;
+mod guard;
+pub(crate) mod measure;
 pub mod price;
 pub(crate) mod purse;
 pub mod record;
@@ -72,6 +74,17 @@ impl ModelError {
         }
     }
 
+    /// Whether the model itself does not help, and asking it more would not either.
+    pub(crate) fn is_of_the_model(&self) -> bool {
+        matches!(
+            self,
+            ModelError::Denied(_)
+                | ModelError::Limited { .. }
+                | ModelError::Unavailable(_)
+                | ModelError::TimedOut
+        )
+    }
+
     /// Whether the question may have been worked on, and so may have to be paid for.
     pub(crate) fn billed(&self) -> bool {
         matches!(self, ModelError::TimedOut | ModelError::Garbage(_))
@@ -113,6 +126,12 @@ pub struct Failed {
 }
 
 impl Model {
+    /// Why it is not to be asked at all now, if that is known.
+    pub(crate) fn rests(&self) -> Option<ModelError> {
+        let Model::Live(client) = self else { return None };
+        client.rests()
+    }
+
     /// What a question can cost at most, its repair included, in millionths of a dollar: what is to be reserved.
     pub fn worst_case(&self, request: &ChatRequest) -> u64 {
         let Model::Live(client) = self else { return 0 };

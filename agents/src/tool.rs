@@ -4,7 +4,7 @@
 //! within its time or is given up, it never sees more than one tenant, and what it returns is data, never an order.
 //! What surrounds a call (schema, limits, breaker, retries, caps, records) is the same for all of them.
 
-mod breaker;
+pub(crate) mod breaker;
 pub mod config;
 mod declared;
 mod egress;

@@ -219,6 +219,7 @@ pub fn load(file: Option<&Path>, set: &[String]) -> Result<Config> {
     config.event_log()?;
     config.state()?;
     config.product()?;
+    config.model.check()?;
     let (sinks, engine) = (config.sinks.checked()?, config.engine()?);
     let kept_ms = sinks.parquet.and_then(|parquet| parquet.retention_ms);
     if kept_ms.is_some_and(|kept_ms| kept_ms < engine.horizon_ms) {
@@ -352,7 +353,7 @@ fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> String {
     format!("unknown key {key}{hint}")
 }
 
-/// Sets one key from text: numbers, lists (by commas) and text by what the default is.
+/// Sets one key from text: numbers, lists (by commas), switches and text by what the default is.
 fn assign(config: &mut Value, key: &str, text: &str) -> Result<(), String> {
     let mut slot = config;
     for part in key.split('.') {
@@ -363,17 +364,18 @@ fn assign(config: &mut Value, key: &str, text: &str) -> Result<(), String> {
         slot = map.get_mut(part).ok_or_else(|| unknown(key, names.iter().map(String::as_str)))?;
     }
     *slot = match slot {
-        Value::Bool(_) => text
-            .parse::<bool>()
-            .map(Value::from)
-            .map_err(|_| format!("{key} is {text:?}; use true or false"))?,
-        Value::Number(number) if number.is_f64() => {
-            text.parse::<f64>().map(Value::from).map_err(|_| format!("{key}: {text:?} is not a number"))?
-        }
-        Value::Number(_) => text
+        Value::Number(whole) if whole.is_u64() => text
             .parse::<u64>()
             .map(Value::from)
             .map_err(|_| format!("{key}: {text:?} is not a whole number"))?,
+        // What is absent unless it is set is a number.
+        Value::Number(_) | Value::Null => {
+            text.parse::<f64>().map(Value::from).map_err(|_| format!("{key}: {text:?} is not a number"))?
+        }
+        Value::Bool(_) => text
+            .parse::<bool>()
+            .map(Value::from)
+            .map_err(|_| format!("{key}: {text:?} is neither true nor false"))?,
         Value::Array(_) => text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
         Value::Object(_) => return Err(format!("{key} is a section; name one of its keys")),
         _ => Value::from(text),

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use agents::Desk;
 use agents::error::{ActError, InvestigateError};
+use agents::redact;
 use axum::http::StatusCode;
 use query_api::{Investigator, Problem};
 
 /// A desk as the API knows it.
 pub fn of(desk: Desk) -> Investigator {
-    let (again, acting, listing, switching) = (desk.clone(), desk.clone(), desk.clone(), desk.clone());
+    let (again, acting, listing) = (desk.clone(), desk.clone(), desk.clone());
+    let (switching, telling) = (desk.clone(), desk.clone());
     let usd_micros_per_day = desk.usd_micros_per_day();
     Investigator {
         ask: Arc::new(move |question, steps| {
@@ -25,7 +27,8 @@ pub fn of(desk: Desk) -> Investigator {
             Box::pin(async move { desk.act(&tenant, &approval).await.map_err(not_done) })
         }),
         tools: Arc::new(move |tenant| listing.tools(tenant)),
-        switch: Arc::new(move |tenant, tool, enabled| switching.switch(tenant, tool, enabled)),
+        switch: Arc::new(move |tenant, what, enabled| switching.switch(tenant, what, enabled)),
+        switched_off: Arc::new(move |tenant| telling.switched_off(tenant)),
         usd_micros_per_day,
         spawn: Arc::new(|work| {
             #[expect(clippy::disallowed_methods, reason = "tasks are spawned in this crate only")]
@@ -35,10 +38,12 @@ pub fn of(desk: Desk) -> Investigator {
 }
 
 fn not_done(error: ActError) -> Problem {
-    let detail = error.to_string();
+    // It is kept, and may hold what a system outside has said.
+    let detail = redact::text(&error.to_string());
     match error {
         ActError::Other => Problem::new(StatusCode::CONFLICT, "approval_differs", detail),
         ActError::NoTool(_) => Problem::new(StatusCode::CONFLICT, "action_has_no_tool", detail),
+        ActError::Refused(..) => Problem::new(StatusCode::CONFLICT, "action_refused", detail),
         ActError::Failed(..) => Problem::new(StatusCode::BAD_GATEWAY, "action_failed", detail),
     }
 }

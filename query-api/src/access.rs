@@ -43,6 +43,18 @@ impl WriteAccess {
     }
 }
 
+/// The right to switch for all tenants together. Only this module makes one: today whoever reaches the API has it.
+#[derive(Clone, Debug)]
+pub(crate) struct OperateAccess(());
+
+impl FromRequestParts<Api> for OperateAccess {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, _api: &Api) -> Result<Self, Problem> {
+        Ok(OperateAccess(()))
+    }
+}
+
 impl FromRequestParts<Api> for ReadAccess {
     type Rejection = Problem;
 

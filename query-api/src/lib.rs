@@ -13,6 +13,6 @@ mod senders;
 mod state;
 
 pub use problem::Problem;
-pub use router::router;
+pub use router::{TIMEOUT, router};
 pub use senders::Senders;
 pub use state::{Api, Append, Appender, Appending, Investigator, OnItsWay, Searcher, Searching, Steps};

@@ -70,6 +70,11 @@ impl Problem {
 
 impl Problem {
     /// What is wrong, for people.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What is wrong, in words.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }

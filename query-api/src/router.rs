@@ -17,7 +17,7 @@ use crate::mcp;
 use crate::problem::Problem;
 use crate::routes::{
     approvals, cases, changes, feedback, health, history, ingest, investigate, investigations, repositories,
-    runs, search, spending, tools, views,
+    runs, search, spending, switches, tools, views,
 };
 use crate::state::Api;
 
@@ -25,8 +25,8 @@ use crate::state::Api;
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// Largest body of records: a listing of a cluster, or many lines.
 const RECORDS_BYTES_MAX: usize = 16 << 20;
-/// How long a request may take; subscriptions end by themselves.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a request may take; subscriptions end by themselves. Longer than an investigation, whose answer has to be kept.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The document that `/openapi.json` serves begins with this.
 #[derive(OpenApi)]
@@ -53,6 +53,9 @@ pub fn router(api: Api) -> Router {
         .routes(routes!(spending::spending))
         .routes(routes!(tools::tools))
         .routes(routes!(tools::switch))
+        .routes(routes!(switches::switches))
+        .routes(routes!(switches::switch))
+        .routes(routes!(switches::switch_for_everybody))
         .routes(routes!(repositories::repositories))
         .routes(routes!(repositories::repository, repositories::map, repositories::unmap))
         .routes(routes!(history::history))

@@ -15,5 +15,6 @@ pub(crate) mod repositories;
 pub(crate) mod runs;
 pub(crate) mod search;
 pub(crate) mod spending;
+pub(crate) mod switches;
 pub(crate) mod tools;
 pub(crate) mod views;

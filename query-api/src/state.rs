@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
-use schemas::answer::{Again, Question, Step, ToolStatus};
+use schemas::answer::{Again, Question, Step, SwitchedOff, ToolStatus};
 use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
 use schemas::read::{Changes, Page, Query, Status, ViewReader};
@@ -16,7 +16,7 @@ use schemas::view::ViewName;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::access::{ReadAccess, WriteAccess};
+use crate::access::{OperateAccess, ReadAccess, WriteAccess};
 use crate::problem::Problem;
 use crate::runs::Runs;
 use crate::senders::Senders;
@@ -37,8 +37,10 @@ pub struct Investigator {
     pub act: Arc<dyn Fn(TenantId, Approval) -> OnItsWay<Value> + Send + Sync>,
     /// Tools of a tenant as they stand.
     pub tools: Arc<dyn Fn(&TenantId) -> Vec<ToolStatus> + Send + Sync>,
-    /// Switches a tool of a tenant on or off.
-    pub switch: Arc<dyn Fn(&TenantId, &str, bool) + Send + Sync>,
+    /// Switches a tool, `tools` or the `model` on or off, for a tenant or for everybody; says whether there is such a thing.
+    pub switch: Arc<dyn Fn(Option<&TenantId>, &str, bool) -> bool + Send + Sync>,
+    /// What is switched off for a tenant.
+    pub switched_off: Arc<dyn Fn(&TenantId) -> Vec<SwitchedOff> + Send + Sync>,
     /// What a tenant may spend on a model in a day, in millionths of a dollar; `None` without a model.
     pub usd_micros_per_day: Option<u64>,
     /// Lets something run beside the request: libraries start no tasks.
@@ -172,9 +174,19 @@ impl Api {
         (self.investigator.tools)(tenant)
     }
 
-    /// Switches a tool of a tenant on or off.
-    pub(crate) fn switch(&self, tenant: &TenantId, tool: &str, enabled: bool) {
-        (self.investigator.switch)(tenant, tool, enabled);
+    /// Switches something on or off for a tenant.
+    pub(crate) fn switch(&self, access: &WriteAccess, what: &str, enabled: bool) -> bool {
+        (self.investigator.switch)(Some(access.tenant()), what, enabled)
+    }
+
+    /// Switches something on or off for everybody.
+    pub(crate) fn switch_for_everybody(&self, _: &OperateAccess, what: &str, enabled: bool) -> bool {
+        (self.investigator.switch)(None, what, enabled)
+    }
+
+    /// What is switched off for a tenant.
+    pub(crate) fn switched_off(&self, access: &ReadAccess) -> Vec<SwitchedOff> {
+        (self.investigator.switched_off)(access.tenant())
     }
 
     /// What a tenant may spend on a model in a day.

@@ -5,7 +5,7 @@ mod runbook;
 
 use serde::{Deserialize, Serialize};
 
-pub use finding::{AgentResult, Artifact, CallOutcome, Finding, Skipped, ToolCall, ToolStatus};
+pub use finding::{AgentResult, Artifact, CallOutcome, Finding, Skipped, SwitchedOff, ToolCall, ToolStatus};
 pub use runbook::{Proposal, Runbook, RunbookStep, SimilarCase};
 
 use crate::ids::{EpisodeId, EventId, IncidentId, TenantId};

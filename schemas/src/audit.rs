@@ -40,7 +40,8 @@ pub enum Decision {
     PlanCreated,
     /// A system outside was asked.
     ToolCalled,
-    /// A tool or a model was not asked: it is not allowed, its arguments are not, not now, or there is no money for it.
+    /// A tool or a model was not asked: it is not allowed, its arguments are not, not now, or there is no money for it. Or an
+    /// approval was not given, or is good for nothing.
     Denied,
     /// An agent found something, or looked in vain.
     Finding,
@@ -48,7 +49,7 @@ pub enum Decision {
     RuledOut,
     /// The answer.
     Answer,
-    /// A person approved an action, or that approval was used.
+    /// A person approved an action, that approval was used, or this is what came of it.
     Approval,
     /// A live incident goes the way that past ones went.
     PatternProgress,
@@ -65,6 +66,14 @@ impl AuditRecord {
 
 /// Records of approvals are numbered from here on: those of an investigation are far fewer.
 const APPROVALS_FROM: u32 = 1 << 24;
+/// What came of approved actions is numbered from here on.
+const OUTCOMES_FROM: u32 = 1 << 25;
+/// What was refused of approvals is numbered from here on.
+const REFUSALS_FROM: u32 = 1 << 26;
+/// Stands for the investigation where an approval or a proposal is of none that is known.
+pub const NO_INVESTIGATION: &str = "approvals";
+/// Characters of a name that somebody made up, in records.
+const NAME_CHARS: usize = 64;
 
 /// The record of an approval that was given, or of its use.
 pub fn approved(tenant: &TenantId, approval: &Approval) -> AuditRecord {
@@ -72,18 +81,74 @@ pub fn approved(tenant: &TenantId, approval: &Approval) -> AuditRecord {
         None => (0, format!("{} approves {}", approval.approved_by, approval.action)),
         Some(_) => (1, format!("the approval of {} is used", approval.action)),
     };
-    // Two approvals of one investigation would have the same number once in 2^23.
-    let place = u32::try_from(hash64(&[approval.approval_id.as_bytes()]) >> 41).unwrap_or(0);
     AuditRecord {
         tenant_id: tenant.clone(),
         investigation_id: approval.investigation_id.clone(),
-        number: APPROVALS_FROM + 2 * place + used,
+        number: APPROVALS_FROM + 2 * place(approval) + used,
         decision: Decision::Approval,
         as_of: approval.as_of,
         reason,
-        detail: json!({ "approval_id": approval.approval_id, "digest": approval.digest, "action": approval.action,
-            "arguments": approval.arguments, "expires_at": approval.expires_at }),
+        detail: exactly(approval),
     }
+}
+
+/// The record of what came of an approved action: it is done, or why not. One that was refused before anything outside was
+/// asked is denied; one that has failed may have changed something all the same.
+pub fn carried_out(tenant: &TenantId, approval: &Approval, outcome: Result<(), (&str, &str)>) -> AuditRecord {
+    let (action, tool) = (&approval.action, &approval.tool);
+    let (decision, code, reason) = match outcome {
+        Ok(()) => (Decision::Approval, "done", format!("{tool} has carried out {action}")),
+        Err((code, why)) => {
+            let asked = code == "action_failed";
+            let decision = if asked { Decision::Approval } else { Decision::Denied };
+            (decision, code, format!("{action} is not carried out: {why}"))
+        }
+    };
+    let mut detail = exactly(approval);
+    detail["outcome"] = json!(code);
+    AuditRecord {
+        tenant_id: tenant.clone(),
+        investigation_id: approval.investigation_id.clone(),
+        number: OUTCOMES_FROM + place(approval),
+        decision,
+        as_of: approval.as_of,
+        reason,
+        detail,
+    }
+}
+
+/// The record of an approval that was not given, or is good for nothing: as often as that happens to the same, there is one.
+/// `of` is the investigation and its epoch, if one is known; `about` the approval or the proposal, as somebody named it.
+pub fn refused(
+    tenant: &TenantId,
+    of: Option<(&str, Epoch)>,
+    about: &str,
+    (code, why): (&str, &str),
+) -> AuditRecord {
+    let (investigation_id, as_of) = of.unwrap_or((NO_INVESTIGATION, 0));
+    let place = u32::try_from(hash64(&[about.as_bytes(), code.as_bytes()]) >> 38).unwrap_or(0);
+    // Whatever somebody sends stands there: it is no more than a name.
+    let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+    let about: String = about.chars().filter(plain).take(NAME_CHARS).collect();
+    AuditRecord {
+        tenant_id: tenant.clone(),
+        investigation_id: investigation_id.to_owned(),
+        number: REFUSALS_FROM + place,
+        decision: Decision::Denied,
+        as_of,
+        reason: why.to_owned(),
+        detail: json!({ "what": "approval", "about": about, "code": code }),
+    }
+}
+
+/// Two approvals of one investigation would have the same place once in 2^23.
+fn place(approval: &Approval) -> u32 {
+    u32::try_from(hash64(&[approval.approval_id.as_bytes()]) >> 41).unwrap_or(0)
+}
+
+fn exactly(approval: &Approval) -> Value {
+    json!({ "approval_id": approval.approval_id, "digest": approval.digest, "action": approval.action,
+        "tool": approval.tool, "arguments": approval.arguments, "expires_at": approval.expires_at })
 }
 
 /// The records of an investigation. What people or systems outside have written is in them as it is in the answer.

@@ -227,6 +227,8 @@ pub enum StateRequest {
     /// Keeps a record under the next number of its name, unless the last one of that name decided the same, or it ends what
     /// never began; tells whether it was kept.
     Signal(TenantId, Box<AuditRecord>, Reply<bool>),
+    /// Keeps a record under its own name, unless there is one.
+    Note(TenantId, Box<AuditRecord>, Reply<()>),
     /// Sets money aside, if the limit of the day, in millionths of a dollar, allows it.
     Reserve(TenantId, Box<Reservation>, u64, Reply<Reserved>),
     /// What was set aside under this name came to so much.

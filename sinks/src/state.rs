@@ -109,6 +109,7 @@ async fn answer(database: &Database, cache: &Cache, request: StateRequest) {
             give(reply, database.teach(&tenant, id, &lessons.0, lessons.1.as_ref())).await;
         }
         R::Signal(tenant, record, reply) => give(reply, database.signal(&tenant, &record, now())).await,
+        R::Note(tenant, record, reply) => give(reply, database.note(&tenant, &record, now())).await,
         R::Reserve(tenant, aside, limit, reply) => {
             give(reply, database.reserve(&tenant, &aside, limit, now())).await;
         }

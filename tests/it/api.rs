@@ -13,7 +13,7 @@ use sinks::state::{Database, Place, serve};
 /// Investigations an hour.
 const LIMIT: u32 = 3;
 
-async fn served(toolbox: Toolbox) -> (String, dataflow::engine::Engine) {
+async fn served(toolbox: Toolbox, place: &Place) -> (String, dataflow::engine::Engine) {
     let mut records = Vec::new();
     deploy::input::split(
         "recording",
@@ -25,7 +25,7 @@ async fn served(toolbox: Toolbox) -> (String, dataflow::engine::Engine) {
     let engine = deploy::engine::start().unwrap();
     deploy::engine::feed(&engine, &"shop".parse().unwrap(), &records, async |_, _| Ok(())).await.unwrap();
     let reader = engine.reader();
-    let database = Database::open(&Place::Memory, i64::MAX).await.unwrap();
+    let database = Database::open(place, i64::MAX).await.unwrap();
     let (requests, asked) = tokio::sync::mpsc::channel(8);
     tokio::task::spawn_local(serve(database, Cache::local(LIMIT), asked));
     let state = ProductState::new(requests);
@@ -49,10 +49,14 @@ pub(crate) fn run(test: impl AsyncFnOnce(String)) {
 }
 
 pub(crate) fn run_with(toolbox: Toolbox, test: impl AsyncFnOnce(String)) {
+    run_at(&Place::Memory, toolbox, test);
+}
+
+pub(crate) fn run_at(place: &Place, toolbox: Toolbox, test: impl AsyncFnOnce(String)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let (url, engine) = served(toolbox).await;
+        let (url, engine) = served(toolbox, place).await;
         test(url).await;
         drop(engine);
     });

@@ -7,6 +7,12 @@ use serde_json::{Value, json};
 
 use crate::api::{get, run, run_with};
 
+#[test]
+fn an_answer_is_there_and_kept_before_the_request_is_given_up() {
+    let for_the_rest = query_api::TIMEOUT.checked_sub(agents::DEADLINE);
+    assert!(for_the_rest.is_some_and(|rest| std::time::Duration::from_secs(5) <= rest), "{for_the_rest:?}");
+}
+
 fn question(words: &str) -> Value {
     json!({ "tenant_id": "shop", "query": words })
 }
@@ -119,7 +125,7 @@ impl Tool for Reverts {
     }
 }
 
-fn reverts() -> Toolbox {
+pub(crate) fn reverts() -> Toolbox {
     let parameters = json!({ "type": "object", "additionalProperties": false, "required": ["revert"],
         "properties": { "revert": { "type": "string", "maxLength": 64 } } });
     let metadata = Metadata {

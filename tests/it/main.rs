@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod api;
+mod approvals;
 mod asking;
 mod audit;
 mod cache;
@@ -23,6 +24,7 @@ mod kafka;
 mod kills;
 mod log_search;
 mod mcp;
+mod measured;
 mod named_errors;
 mod parquet;
 mod program;
@@ -37,5 +39,6 @@ mod spans;
 mod state;
 mod stores;
 mod storm;
+mod switches;
 mod tidy;
 mod watching;

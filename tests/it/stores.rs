@@ -48,7 +48,8 @@ async fn tools_answer(tenant: &Value, incident: &Value) {
     let toolbox = loaded.unwrap_or_else(|error| panic!("{error}")).toolbox;
     let called = async |tenant: &str, name: &str, arguments: Value| {
         let (tenant, allowed) = (tenant.parse().unwrap(), BTreeSet::from([name.to_owned()]));
-        let called = toolbox.call(&tenant, &allowed, name, arguments, Duration::from_secs(10)).await;
+        let called =
+            toolbox.call(&tenant, ("graph", &allowed), name, arguments, Duration::from_secs(10)).await;
         called.outcome.unwrap_or_else(|error| panic!("{name}: {error}")).content
     };
     let related = "MATCH (a:Entity {tenant_id: $tenant})<-[r:RELATES]-(b:Entity) \

@@ -9,17 +9,21 @@ use schemas::answer::{Answer, Missing};
 use schemas::ids::{IncidentId, hash64};
 use schemas::state::{Case, Likeness, Recording};
 use schemas::view::IncidentRow;
+use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::memory;
 use crate::model::ModelError;
-use crate::model::client::Client;
+use crate::model::client::{Client, Embedded};
+use crate::model::measure::{self, Measured};
 use crate::model::purse::Asking;
+use crate::model::wire::Usage;
 
 /// Cases that are compared: those that are nearest without a model.
 const CASES_MAX: usize = 32;
 /// Vectors that are remembered.
 const REMEMBERED_MAX: usize = 4_096;
-/// Vectors are waited for so long.
+/// Vectors are waited for so long, if there is as much time.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Compares by vectors.
@@ -53,7 +57,8 @@ impl Embedder {
         match self.vectors(asking, &texts, &mut likeness.usd_micros).await {
             Ok(vectors) => likeness.cases = compared(&vectors, &nearest),
             Err(why) => {
-                likeness.denied = (why == ModelError::Spent).then(|| why.code().to_owned());
+                let denied = matches!(why, ModelError::Spent | ModelError::Disabled);
+                likeness.denied = denied.then(|| why.code().to_owned());
                 likeness.silent = Some(why.to_string());
             }
         }
@@ -72,22 +77,16 @@ impl Embedder {
         let unknown: Vec<String> = unknown.into_iter().cloned().collect();
         let mut fresh = Vec::new();
         if !unknown.is_empty() {
-            let most = self.client.embedding_cost_at_most(&unknown);
-            let mut aside = asking.set_aside(most, self.usd_micros_per_day).await?;
-            let asked = self.client.embed(&unknown, PATIENCE).await;
-            *usd_micros = match &asked {
-                Ok(embedded) => embedded.usd_micros,
-                Err(why) => {
-                    if why.billed() {
-                        most
-                    } else {
-                        0
-                    }
-                }
+            let (started, span) = (Instant::now(), measure::span(asking.tenant, measure::VECTORS));
+            let asked = self.paid(asking, &unknown, usd_micros).instrument(span.clone()).await;
+            let (status, tokens) = match &asked {
+                Ok(embedded) => ("ok", embedded.tokens),
+                Err(why) => (why.code(), 0),
             };
-            if let Some(aside) = &mut aside {
-                aside.settle(*usd_micros).await;
-            }
+            let usage = Usage { input_tokens: tokens, output_tokens: 0 };
+            span.record("status", status);
+            Measured { status, elapsed: started.elapsed(), usage, usd_micros: *usd_micros }
+                .count(asking.tenant, measure::VECTORS);
             fresh = asked?.vectors.into_iter().map(Arc::new).collect();
             self.remember(&unknown, &fresh);
         }
@@ -98,6 +97,34 @@ impl Embedder {
         let all: Option<Vec<_>> = texts.iter().map(of).collect();
         // Forgotten between two looks, by many others at once.
         all.ok_or_else(|| ModelError::Unavailable("too many texts at once".to_owned()))
+    }
+
+    /// Asks with money set aside, and settles.
+    async fn paid(
+        &self,
+        asking: &Asking<'_>,
+        texts: &[String],
+        usd_micros: &mut u64,
+    ) -> Result<Embedded, ModelError> {
+        if let Some(why) = self.client.rests() {
+            return Err(why);
+        }
+        let most = self.client.embedding_cost_at_most(texts);
+        let (within, mut aside) = asking.leave(most, self.usd_micros_per_day, PATIENCE).await?;
+        let Some(asked) = asking.unless_off(self.client.embed(texts, within)).await else {
+            // What was set aside counts as spent, since the model may be at work on it.
+            *usd_micros = most;
+            return Err(ModelError::Disabled);
+        };
+        *usd_micros = match &asked {
+            Ok(embedded) => embedded.usd_micros,
+            Err(why) if why.billed() => most,
+            Err(_) => 0,
+        };
+        if let Some(aside) = &mut aside {
+            aside.settle(*usd_micros).await;
+        }
+        asked
     }
 
     fn remembered(&self, text: &str) -> Option<Arc<Vec<f32>>> {

@@ -1,12 +1,13 @@
-//! The thin part: asks an OpenAI-compatible server within a deadline, again when that may help.
+//! The thin part: asks an OpenAI-compatible server within a deadline, again when that may help and costs little, and not at
+//! all while its breaker is open.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::Instrument;
 
 use super::ModelError;
+use super::guard::{Guard, IN_DOUBT};
 use super::price::{Price, estimate};
 use super::wire::{self, ChatRequest, Reply, Usage};
 use crate::redact;
@@ -38,6 +39,7 @@ pub struct Settings {
 pub struct Client {
     endpoint: Endpoint,
     settings: Settings,
+    guard: Guard,
 }
 
 /// Vectors of texts.
@@ -45,6 +47,8 @@ pub struct Client {
 pub struct Embedded {
     /// One a text, all of one length.
     pub vectors: Vec<Vec<f32>>,
+    /// Tokens of the texts, as counted.
+    pub tokens: u64,
     /// Millionths of a dollar.
     pub usd_micros: u64,
 }
@@ -52,7 +56,8 @@ pub struct Embedded {
 impl Client {
     /// A model at a server; the endpoint's path is what comes before `/chat/completions`, such as `/v1`.
     pub fn new(endpoint: Endpoint, settings: Settings) -> Self {
-        Client { endpoint, settings }
+        let guard = Guard::new(&settings.model);
+        Client { endpoint, settings, guard }
     }
 
     /// How it is asked.
@@ -60,11 +65,15 @@ impl Client {
         &self.settings
     }
 
+    /// Why it is not asked now, if that is so.
+    pub(crate) fn rests(&self) -> Option<ModelError> {
+        self.guard.rests()
+    }
+
     /// Answers a question.
     pub(crate) async fn chat(&self, request: &ChatRequest, ends: Instant) -> Result<Reply, ModelError> {
-        let span = tracing::info_span!("model", model = self.settings.model, call = "chat");
         let body = request.body(&self.settings);
-        wire::reply(&self.send(&["chat", "completions"], &body, ends).instrument(span).await?)
+        self.guarded(&["chat", "completions"], &body, ends, wire::reply).await
     }
 
     /// Vectors of texts, by the model of the settings. Secrets in them are not sent.
@@ -73,17 +82,17 @@ impl Client {
     /// No vectors in time.
     pub async fn embed(&self, texts: &[String], within: Duration) -> Result<Embedded, ModelError> {
         if texts.is_empty() {
-            return Ok(Embedded { vectors: Vec::new(), usd_micros: 0 });
+            return Ok(Embedded { vectors: Vec::new(), tokens: 0, usd_micros: 0 });
         }
         let texts: Vec<String> = texts.iter().map(|text| redact::text(text)).collect();
         let body = json!({ "model": self.settings.model, "input": texts, "encoding_format": "float" });
-        let span = tracing::info_span!("model", model = self.settings.model, call = "embeddings");
-        let answer = self.send(&["embeddings"], &body, Instant::now() + within).instrument(span).await?;
-        let (vectors, usage) = wire::vectors(&answer, texts.len())?;
+        let ends = Instant::now() + within;
+        let read = |answer: &Value| wire::vectors(answer, texts.len());
+        let (vectors, usage) = self.guarded(&["embeddings"], &body, ends, read).await?;
         let reported = usage.unwrap_or_default().input_tokens;
         let counted = reported.max(estimate(texts.iter().map(String::len).sum()));
         let usd_micros = self.settings.price.cost(Usage { input_tokens: counted, output_tokens: 0 });
-        Ok(Embedded { vectors, usd_micros })
+        Ok(Embedded { vectors, tokens: counted, usd_micros })
     }
 
     /// What vectors of texts can cost at most, in millionths of a dollar: no token is shorter than a byte.
@@ -92,8 +101,26 @@ impl Client {
         self.settings.price.cost(Usage { input_tokens: bytes as u64, output_tokens: 0 })
     }
 
+    /// Asks unless the breaker is open, and tells it what came of that.
+    async fn guarded<T>(
+        &self,
+        path: &[&str],
+        body: &Value,
+        ends: Instant,
+        read: impl Fn(&Value) -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
+        tracing::Span::current().record("model", self.settings.model.as_str());
+        let mut leave = self.guard.admit()?;
+        let answered = self.send(path, body, leave.until(ends)).await;
+        let outcome = answered.and_then(|answer| read(&answer));
+        leave.ended(&outcome);
+        outcome
+    }
+
     async fn send(&self, path: &[&str], body: &Value, ends: Instant) -> Result<Value, ModelError> {
         let mut pause = PAUSE;
+        // Who says no is asked again only for a short while; who says nothing is waited for.
+        let again_until = ends.min(Instant::now() + IN_DOUBT);
         for retries_left in (0..=RETRIES).rev() {
             let answered = timeout_at(ends, self.endpoint.post(path, body)).await;
             let error = match answered {
@@ -106,8 +133,8 @@ impl Client {
                 ModelError::Limited { after } => after.unwrap_or(pause),
                 _ => return Err(error),
             };
-            // Waiting beyond the deadline would only make the fallback later.
-            let in_time = Instant::now().checked_add(wait).is_some_and(|at| at < ends);
+            // Waiting beyond that would only make the fallback later.
+            let in_time = Instant::now().checked_add(wait).is_some_and(|at| at < again_until);
             if retries_left == 0 || !in_time {
                 return Err(error);
             }

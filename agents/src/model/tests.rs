@@ -1,5 +1,6 @@
 //! Tests of `model`.
 
+mod down;
 mod stub;
 
 use serde_json::{Value, json};

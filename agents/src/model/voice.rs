@@ -1,5 +1,6 @@
 //! The model, where there is one: it may choose agents when the rules are unsure, and word what is proven. Money is set
-//! aside before each question to it; without money, or without an answer, the rules' own words stand.
+//! aside before each question to it; without money, or without an answer, the rules' own words stand. Each question gets
+//! what is left of the investigation's time and no more; one that failed since the model did is the last of its investigation.
 //!
 //! The same words about the same statements are paid for once: what was said lately is said again.
 
@@ -11,16 +12,19 @@ use schemas::answer::{Answer, Missing, Plan, Runbook, Statement};
 use schemas::ids::EventId;
 use schemas::state::Recording;
 use serde_json::Value;
+use tokio::time::Instant;
+use tracing::Instrument;
 
+use crate::model::measure::{self, Measured};
 use crate::model::purse::Asking;
 use crate::model::record::Record;
 use crate::model::roles::{Role, draft, plan, word};
-use crate::model::wire::ChatRequest;
-use crate::model::{Model, ModelError, Unfit};
+use crate::model::wire::{ChatRequest, Usage};
+use crate::model::{Completion, Failed, Model, ModelError, Unfit};
 use crate::plan::roster::Roster;
 use crate::redact;
 
-/// A model is waited for so long.
+/// A model is waited for so long, if there is as much time.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Answers that are remembered.
 const REMEMBERED_MAX: usize = 512;
@@ -42,12 +46,15 @@ pub(crate) struct Spoken {
     pub(crate) silent: Option<String>,
     /// Why it was not to be asked, as a stable code.
     pub(crate) denied: Option<String>,
+    /// Whether the model itself has failed: it is not asked again in this investigation.
+    failed: bool,
 }
 
 impl Spoken {
     fn keeps_silent(&mut self, why: &ModelError) {
         self.silent.get_or_insert(why.to_string());
-        if *why == ModelError::Spent {
+        self.failed |= why.is_of_the_model();
+        if matches!(why, ModelError::Spent | ModelError::Disabled) {
             self.denied.get_or_insert(why.code().to_owned());
         }
     }
@@ -178,7 +185,7 @@ impl Voice {
         }
     }
 
-    /// Asks with money set aside; or says again what was said lately to the same.
+    /// Asks; or says again what was said lately to the same.
     async fn ask<T>(
         &self,
         asking: &Asking<'_>,
@@ -193,22 +200,20 @@ impl Voice {
             spoken.records.push(Record { usd_micros: 0, ..record });
             return Some(completion.value);
         }
-        let aside = asking.set_aside(self.model.worst_case(request), self.usd_micros_per_day).await;
-        let mut aside = match aside {
-            Ok(aside) => aside,
-            Err(why) => {
-                spoken.keeps_silent(&why);
-                return None;
-            }
+        let live = matches!(self.model, Model::Live(_));
+        if live && spoken.failed {
+            return None;
+        }
+        // What is had again asks nobody.
+        let asked = if live {
+            self.question(asking, request, &read).await
+        } else {
+            self.model.complete(request, &read, PATIENCE).await
         };
-        let asked = self.model.complete(request, &read, PATIENCE).await;
         let (records, usd_micros) = match &asked {
             Ok(completion) => (&completion.records, completion.usd_micros),
             Err(failed) => (&failed.records, failed.usd_micros),
         };
-        if let Some(aside) = &mut aside {
-            aside.settle(usd_micros).await;
-        }
         spoken.usd_micros = spoken.usd_micros.saturating_add(usd_micros);
         spoken.records.extend(records.iter().cloned());
         match asked {
@@ -221,6 +226,55 @@ impl Voice {
                 None
             }
         }
+    }
+
+    /// Asks a model at a server, measured.
+    async fn question<T>(
+        &self,
+        asking: &Asking<'_>,
+        request: &ChatRequest,
+        read: impl Fn(&str) -> Result<T, Unfit>,
+    ) -> Result<Completion<T>, Failed> {
+        let (started, role) = (Instant::now(), request.role().as_str());
+        let span = measure::span(asking.tenant, role);
+        let asked = self.paid(asking, request, read).instrument(span.clone()).await;
+        let (records, usd_micros, status) = match &asked {
+            Ok(completion) => (&completion.records, completion.usd_micros, "ok"),
+            Err(failed) => (&failed.records, failed.usd_micros, failed.why.code()),
+        };
+        let usage = records.iter().fold(Usage::default(), |sum, record| Usage {
+            input_tokens: sum.input_tokens.saturating_add(record.usage.input_tokens),
+            output_tokens: sum.output_tokens.saturating_add(record.usage.output_tokens),
+        });
+        span.record("status", status);
+        Measured { status, elapsed: started.elapsed(), usage, usd_micros }.count(asking.tenant, role);
+        asked
+    }
+
+    /// Asks with money set aside, and settles.
+    async fn paid<T>(
+        &self,
+        asking: &Asking<'_>,
+        request: &ChatRequest,
+        read: impl Fn(&str) -> Result<T, Unfit>,
+    ) -> Result<Completion<T>, Failed> {
+        let unasked = |why| Failed { why, records: Vec::new(), usd_micros: 0 };
+        if let Some(why) = self.model.rests() {
+            return Err(unasked(why));
+        }
+        let most = self.model.worst_case(request);
+        let leave = asking.leave(most, self.usd_micros_per_day, PATIENCE).await;
+        let (within, mut aside) = leave.map_err(unasked)?;
+        let Some(asked) = asking.unless_off(self.model.complete(request, read, within)).await else {
+            // What was set aside counts as spent, since the model may be at work on it.
+            return Err(Failed { usd_micros: most, ..unasked(ModelError::Disabled) });
+        };
+        if let Some(aside) = &mut aside {
+            let usd_micros =
+                asked.as_ref().map_or_else(|failed| failed.usd_micros, |completion| completion.usd_micros);
+            aside.settle(usd_micros).await;
+        }
+        asked
     }
 
     fn said_lately(&self, request: &ChatRequest) -> Option<Record> {

@@ -1,13 +1,14 @@
-//! The breaker of one tool of one tenant: after failures in a row nobody asks for a while, then one call tries.
+//! The breaker of one tool of one tenant, or of a model: after failures in a row nobody asks for a while, then one call
+//! tries.
 //!
-//! Pure: the time is passed in. Closed until five failures in a row; open for 30 s; then half open, where one call (the
+//! Pure: the time is passed in. Closed until so many failures in a row, five of a tool; open for 30 s; then half open, where one call (the
 //! probe) goes through and decides: closed again, or open for twice as long, up to five minutes.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Failures in a row that open it.
+/// Failures in a row that open the one of a tool.
 const FAILURES: u32 = 5;
 /// It is open for so long at first.
 const OPEN_FIRST: Duration = Duration::from_secs(30);
@@ -54,13 +55,30 @@ struct Opened {
 }
 
 /// One breaker.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Breaker {
+    limit: u32,
     failures: u32,
     opened: Option<Opened>,
 }
 
+impl Default for Breaker {
+    fn default() -> Self {
+        Breaker::after(FAILURES)
+    }
+}
+
 impl Breaker {
+    /// One that so many failures in a row open.
+    pub(crate) fn after(limit: u32) -> Self {
+        Breaker { limit, failures: 0, opened: None }
+    }
+
+    /// Whether the last call failed that said anything.
+    pub(crate) fn doubts(&self) -> bool {
+        0 < self.failures
+    }
+
     /// Leave for a call, or how long to wait before asking again.
     pub(crate) fn pass(&mut self, now: Instant) -> Result<Pass, Duration> {
         match &mut self.opened {
@@ -83,14 +101,14 @@ impl Breaker {
                 Verdict::None => {}
                 Verdict::Failed => {
                     self.failures += 1;
-                    if self.failures >= FAILURES {
+                    if self.limit <= self.failures {
                         self.opened =
                             Some(Opened { until: now + OPEN_FIRST, length: OPEN_FIRST, probing: false });
                     }
                 }
             },
             (Pass::Probe, Some(opened)) => match verdict {
-                Verdict::Healthy => *self = Breaker::default(),
+                Verdict::Healthy => *self = Breaker::after(self.limit),
                 Verdict::None => opened.probing = false,
                 Verdict::Failed => {
                     let length = (opened.length * 2).min(OPEN_MOST);

@@ -143,6 +143,53 @@ struct AwsKeys {
     session_token: Option<String>,
 }
 
+/// Where secrets are kept, besides the environment and files.
+#[derive(Debug, Default)]
+pub struct SecretStores {
+    vault: Option<Vault>,
+    aws: Option<Aws>,
+}
+
+impl SecretStores {
+    /// These, the environment and files.
+    pub fn sources<'a>(&'a self, environment: Environment<'a>, now: SystemTime) -> Sources<'a> {
+        Sources { environment, vault: self.vault.as_ref(), aws: self.aws.as_ref(), now }
+    }
+}
+
+/// Opens what a configuration says of `vault` and `aws`, for secrets that stand elsewhere; its connections are left alone.
+///
+/// # Errors
+/// It is no such configuration, or one of the two cannot be used.
+pub async fn secret_stores(text: &str, environment: Environment<'_>) -> Result<SecretStores, ConfigError> {
+    let file = parse(text)?;
+    open(file.vault, file.aws, environment).await
+}
+
+fn parse(text: &str) -> Result<File, ConfigError> {
+    serde_saphyr::from_str(text).map_err(|error| {
+        // With a snippet, the error would show the lines around it, and what is written there.
+        above("", unquoted(&error.without_snippet().to_string()))
+    })
+}
+
+async fn open(
+    vault: Option<VaultKeys>,
+    aws: Option<AwsKeys>,
+    environment: Environment<'_>,
+) -> Result<SecretStores, ConfigError> {
+    let local = Sources::local(environment);
+    let vault = match vault {
+        Some(keys) => Some(open_vault(keys, &local).await.map_err(|what| above("vault", what))?),
+        None => None,
+    };
+    let aws = match aws {
+        Some(keys) => Some(open_aws(keys, &local).await.map_err(|what| above("aws", what))?),
+        None => None,
+    };
+    Ok(SecretStores { vault, aws })
+}
+
 /// Reads a configuration, looks secrets up, and connects to what lists its tools itself.
 ///
 /// # Errors
@@ -153,20 +200,9 @@ pub async fn load(
     now: SystemTime,
     types: &Types,
 ) -> Result<Loaded, ConfigError> {
-    let file: File = serde_saphyr::from_str(text).map_err(|error| {
-        // With a snippet, the error would show the lines around it, and what is written there.
-        above("", unquoted(&error.without_snippet().to_string()))
-    })?;
-    let local = Sources::local(environment);
-    let vault = match file.vault {
-        Some(keys) => Some(open_vault(keys, &local).await.map_err(|what| above("vault", what))?),
-        None => None,
-    };
-    let aws = match file.aws {
-        Some(keys) => Some(open_aws(keys, &local).await.map_err(|what| above("aws", what))?),
-        None => None,
-    };
-    let sources = Sources { environment, vault: vault.as_ref(), aws: aws.as_ref(), now };
+    let file = parse(text)?;
+    let stores = open(file.vault, file.aws, environment).await?;
+    let sources = stores.sources(environment, now);
     let mut loaded = Loaded { toolbox: Toolbox::new(), away: Vec::new() };
     for (at, keys) in file.connections.into_iter().enumerate() {
         connect(Fields::new(at, keys), &sources, types, &mut loaded).await?;

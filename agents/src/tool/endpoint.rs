@@ -86,7 +86,7 @@ impl Endpoint {
             .no_deflate()
             .http1_only()
             .http1_max_headers(HEADERS)
-            .connect_timeout(Duration::from_secs(3))
+            .connect_timeout(Duration::from_secs(2))
             .dns_resolver(resolver)
             .build()
             .map_err(|error| error.to_string())?;

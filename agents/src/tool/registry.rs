@@ -6,6 +6,8 @@
 //!
 //! Tools belong to connections. A connection of the same name may be there once for everybody and again for listed
 //! tenants, with their own credentials: then these tenants have that one and nothing of the other.
+//!
+//! The kill switch is here, since one hand is for both: tools, and the model beside them.
 
 mod attempt;
 mod gate;
@@ -21,12 +23,16 @@ use tracing::Instrument;
 
 pub use super::breaker::State;
 use super::schema::{ARGUMENTS_BYTES, Arguments, fits, told};
-use super::switch::Switch;
+pub(crate) use super::switch::Switch;
+pub use super::switch::What;
 use super::{Call, Effect, Metadata, Output, Tool, ToolError};
 use gate::Gates;
 
 /// Characters of a name that is asked for, in records.
 const NAME_CHARS: usize = 128;
+
+/// What calls on behalf of an approval are measured as, where an agent would stand.
+const APPROVAL: &str = "approval";
 
 /// One call, as it went.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,14 +130,25 @@ impl Toolbox {
         groups.flat_map(|group| group.tools.values()).map(|entry| entry.tool.metadata().clone()).collect()
     }
 
-    /// Switches off a tool (or all, if none) of a tenant (or of all), at once: calls under way end.
-    pub fn disable(&self, tenant: Option<TenantId>, tool: Option<String>) {
-        self.switch.disable(tenant, tool);
+    /// Switches off for a tenant, or for everybody if none is named, at once: calls under way end.
+    pub fn disable(&self, tenant: Option<TenantId>, what: What) {
+        self.switch.disable(tenant, what);
     }
 
     /// Takes back exactly what [`Toolbox::disable`] was told.
-    pub fn enable(&self, tenant: Option<TenantId>, tool: Option<String>) {
-        self.switch.enable(tenant, tool);
+    pub fn enable(&self, tenant: Option<TenantId>, what: What) {
+        self.switch.enable(tenant, what);
+    }
+
+    /// What is off.
+    pub(crate) fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    /// Whether anybody has a tool of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let groups = name.split_once('.').and_then(|(connection, _)| self.groups.get(connection));
+        groups.into_iter().flatten().any(|group| group.tools.contains_key(name))
     }
 
     /// Which tools are given a rest, for whom. Those that were never called are not listed.
@@ -152,7 +169,7 @@ impl Toolbox {
         };
         let status = |tool: Metadata| ToolStatus {
             breaker: state(&tool.name).to_owned(),
-            enabled: !self.switch.is_off(tenant, &tool.name),
+            enabled: !self.is_off(tenant, &tool.name),
             reads_only: tool.effect == Effect::Read,
             category: serde_json::to_value(tool.category)
                 .ok()
@@ -168,7 +185,7 @@ impl Toolbox {
     pub async fn call(
         &self,
         tenant: &TenantId,
-        allowed: &BTreeSet<String>,
+        (agent, allowed): (&str, &BTreeSet<String>),
         name: &str,
         arguments: Value,
         within: Duration,
@@ -186,66 +203,68 @@ impl Toolbox {
         };
         let entry = self.entry(tenant, name).filter(|_| allowed.contains(name));
         if let Some(entry) = entry {
-            let span = tracing::info_span!("tool", %tenant, tool = name, status = tracing::field::Empty);
-            self.pass(entry, tenant, &mut called, within).instrument(span.clone()).await;
+            let span =
+                tracing::info_span!("tool", %tenant, agent, tool = name, status = tracing::field::Empty);
+            self.pass(entry, Effect::Read, tenant, &mut called, within).instrument(span.clone()).await;
             span.record("status", called.status());
         }
         called.elapsed = started.elapsed();
         // A name that nobody gave a tool is not a label: it would be for whoever asks to say how many there are.
-        record(tenant, if entry.is_some() { name } else { "unknown" }, &called);
+        record(tenant, agent, if entry.is_some() { name } else { "unknown" }, &called);
         called
     }
 
-    /// Calls the tool that carries out an approved action: one that writes, whose operation is called like the action. Once:
-    /// a repeat could do twice what was approved once.
-    pub(crate) async fn act(&self, tenant: &TenantId, action: &str, arguments: Value) -> Option<Called> {
-        let writes = |metadata: &Metadata| {
-            let operation = metadata.name.split_once('.').map(|(_, operation)| operation);
-            metadata.effect == Effect::Write && operation == Some(action)
-        };
-        let metadata = self.list(tenant).into_iter().find(writes)?;
-        let entry = self.entry(tenant, &metadata.name)?;
+    /// Calls the tool that an approval names, if it is one that writes and its operation is called like the action. Under the
+    /// limits of every call, and once: a repeat could do twice what was approved once.
+    pub(crate) async fn act(
+        &self,
+        tenant: &TenantId,
+        (tool, action): (&str, &str),
+        arguments: Value,
+    ) -> Option<Called> {
+        let entry = self.entry(tenant, tool)?;
+        if !carries_out(entry.tool.metadata(), action) {
+            return None;
+        }
         let started = Instant::now();
         let mut called = Called {
-            tool: metadata.name.clone(),
+            tool: tool.to_owned(),
             arguments,
             outcome: Err(switched_off()),
             attempts: 0,
             elapsed: Duration::ZERO,
             usd_micros: 0,
         };
-        let valid = entry.arguments.check(&called.arguments).map_err(ToolError::Arguments);
-        called.outcome = match valid {
-            Err(error) => Err(error),
-            Ok(()) if self.switch.is_off(tenant, &metadata.name) => Err(switched_off()),
-            Ok(()) => {
-                called.attempts = 1;
-                called.usd_micros = metadata.usd_micros;
-                let call = Call { tenant: tenant.clone(), arguments: called.arguments.clone() };
-                let execution = tokio::time::timeout(metadata.timeout, entry.tool.execute(call));
-                tokio::select! {
-                    biased;
-                    () = self.switch.turned_off(tenant, &metadata.name) => Err(switched_off()),
-                    done = execution => done.unwrap_or(Err(ToolError::TimedOut(metadata.timeout))),
-                }
-            }
-        };
+        let span =
+            tracing::info_span!("tool", %tenant, agent = APPROVAL, tool, status = tracing::field::Empty);
+        let within = entry.tool.metadata().timeout;
+        self.pass(entry, Effect::Write, tenant, &mut called, within).instrument(span.clone()).await;
+        span.record("status", called.status());
         called.elapsed = started.elapsed();
-        record(tenant, &metadata.name, &called);
+        record(tenant, APPROVAL, tool, &called);
         Some(called)
     }
 
-    async fn pass(&self, entry: &Entry, tenant: &TenantId, called: &mut Called, within: Duration) {
+    /// A call on its way, of a tool that has this effect and no other.
+    async fn pass(
+        &self,
+        entry: &Entry,
+        effect: Effect,
+        tenant: &TenantId,
+        called: &mut Called,
+        within: Duration,
+    ) {
         let metadata = entry.tool.metadata();
-        called.outcome = match self.admit(entry, tenant, &called.arguments) {
+        called.outcome = match self.admit(entry, effect, tenant, &called.arguments) {
             Err(error) => Err(error),
             Ok(mut gate) => {
                 let call = Call { tenant: tenant.clone(), arguments: called.arguments.clone() };
                 let within = within.min(metadata.timeout);
-                let attempts = attempt::Attempts { tool: entry.tool.as_ref(), gate: &gate, within };
+                let again = effect == Effect::Read;
+                let attempts = attempt::Attempts { tool: entry.tool.as_ref(), gate: &gate, within, again };
                 let outcome = tokio::select! {
                     biased;
-                    () = self.switch.turned_off(tenant, &metadata.name) => None,
+                    () = self.turned_off(tenant, &metadata.name) => None,
                     outcome = attempts.run(call, &mut called.attempts) => Some(outcome),
                 };
                 if let Some(outcome) = &outcome {
@@ -263,18 +282,27 @@ impl Toolbox {
     fn admit<'a>(
         &'a self,
         entry: &'a Entry,
+        effect: Effect,
         tenant: &'a TenantId,
         arguments: &Value,
     ) -> Result<gate::Admitted<'a>, ToolError> {
         let metadata = entry.tool.metadata();
-        if metadata.effect != Effect::Read {
+        if metadata.effect != effect {
             return Err(ToolError::Denied("it would change something, and nobody approved that".to_owned()));
         }
         entry.arguments.check(arguments).map_err(ToolError::Arguments)?;
-        if self.switch.is_off(tenant, &metadata.name) {
+        if self.is_off(tenant, &metadata.name) {
             return Err(switched_off());
         }
         self.gates.admit(tenant, metadata)
+    }
+
+    fn is_off(&self, tenant: &TenantId, tool: &str) -> bool {
+        self.switch.is_off(tenant, &What::Tool(tool.to_owned()))
+    }
+
+    async fn turned_off(&self, tenant: &TenantId, tool: &str) {
+        self.switch.turned_off(tenant, &What::Tool(tool.to_owned())).await;
     }
 
     fn entry(&self, tenant: &TenantId, name: &str) -> Option<&Entry> {
@@ -287,6 +315,12 @@ impl Toolbox {
 fn group_of<'a>(groups: &'a [Group], tenant: &TenantId) -> Option<&'a Group> {
     let own = |group: &&Group| group.tenants.as_ref().is_some_and(|tenants| tenants.contains(tenant));
     groups.iter().find(own).or_else(|| groups.iter().find(|group| group.tenants.is_none()))
+}
+
+/// Whether a tool is one that writes, whose operation is called like an action.
+fn carries_out(metadata: &Metadata, action: &str) -> bool {
+    let operation = metadata.name.split_once('.').map(|(_, operation)| operation);
+    metadata.effect == Effect::Write && operation == Some(action)
 }
 
 fn well_named(connection: &str, name: &str) -> bool {
@@ -304,12 +338,15 @@ fn switched_off() -> ToolError {
     ToolError::Denied("switched off".to_owned())
 }
 
-fn record(tenant: &TenantId, tool: &str, called: &Called) {
-    let (tenant, tool) = (tenant.as_str().to_owned(), tool.to_owned());
+fn record(tenant: &TenantId, agent: &str, tool: &str, called: &Called) {
+    let (tenant, agent, tool) = (tenant.as_str().to_owned(), agent.to_owned(), tool.to_owned());
     metrics::counter!("kgroot_tool_calls_total",
-        "tenant" => tenant.clone(), "tool" => tool.clone(), "status" => called.status())
+        "tenant" => tenant.clone(), "agent" => agent.clone(), "tool" => tool.clone(),
+        "status" => called.status())
     .increment(1);
-    metrics::histogram!("kgroot_tool_seconds", "tenant" => tenant, "tool" => tool).record(called.elapsed);
+    metrics::histogram!("kgroot_tool_seconds", "tenant" => tenant, "agent" => agent, "tool" => tool,
+        "status" => called.status())
+    .record(called.elapsed);
 }
 
 #[cfg(test)]

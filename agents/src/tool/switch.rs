@@ -1,12 +1,44 @@
-//! The kill switch: what may not be called now, by tenant, by tool, or all of it. Effective at once, on calls under way too.
+//! The kill switch: what may not be asked now, by tenant or for everybody: a tool, all tools, the model. Effective at once, on
+//! calls under way too.
 
 use std::collections::BTreeSet;
 
 use schemas::ids::TenantId;
 use tokio::sync::watch;
 
-/// What is switched off together: none stands for all of them.
-type Scope = (Option<TenantId>, Option<String>);
+/// What is switched together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// Every tool.
+    Tools,
+    /// The tool of that name.
+    Tool(String),
+    /// Models: the one that plans and words, and the one of vectors.
+    Model,
+}
+
+impl What {
+    /// By its name in the API: `tools`, `model`, or the name of a tool, which has a dot in it.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "tools" => What::Tools,
+            "model" => What::Model,
+            tool => What::Tool(tool.to_owned()),
+        }
+    }
+
+    /// Its name in the API.
+    pub fn name(&self) -> &str {
+        match self {
+            What::Tools => "tools",
+            What::Tool(name) => name,
+            What::Model => "model",
+        }
+    }
+}
+
+/// For whom something is off: a tenant, or everybody if none.
+type Scope = (Option<TenantId>, What);
 
 /// The switch. Everything is on at first.
 #[derive(Debug)]
@@ -21,37 +53,45 @@ impl Default for Switch {
 }
 
 impl Switch {
-    /// Switches off a tool (or all) of a tenant (or all).
-    pub(crate) fn disable(&self, tenant: Option<TenantId>, tool: Option<String>) {
+    /// Switches off for a tenant, or for everybody.
+    pub(crate) fn disable(&self, tenant: Option<TenantId>, what: What) {
         self.off.send_modify(|off| {
-            off.insert((tenant, tool));
+            off.insert((tenant, what));
         });
     }
 
     /// Takes back exactly what `disable` was told.
-    pub(crate) fn enable(&self, tenant: Option<TenantId>, tool: Option<String>) {
+    pub(crate) fn enable(&self, tenant: Option<TenantId>, what: What) {
         self.off.send_modify(|off| {
-            off.remove(&(tenant, tool));
+            off.remove(&(tenant, what));
         });
     }
 
-    /// Whether a tool is off for a tenant.
-    pub(crate) fn is_off(&self, tenant: &TenantId, tool: &str) -> bool {
-        covers(&self.off.borrow(), tenant, tool)
+    /// Whether something is off for a tenant.
+    pub(crate) fn is_off(&self, tenant: &TenantId, what: &What) -> bool {
+        covers(&self.off.borrow(), tenant, what)
     }
 
-    /// Returns once a tool is off for a tenant.
-    pub(crate) async fn turned_off(&self, tenant: &TenantId, tool: &str) {
+    /// Returns once something is off for a tenant.
+    pub(crate) async fn turned_off(&self, tenant: &TenantId, what: &What) {
         let mut off = self.off.subscribe();
         // The sender lives in `self`: the wait can only end by what is waited for.
-        let _ = off.wait_for(|off| covers(off, tenant, tool)).await;
+        let _ = off.wait_for(|off| covers(off, tenant, what)).await;
+    }
+
+    /// What was switched off that concerns a tenant, and whether that is so for everybody.
+    pub(crate) fn of(&self, tenant: &TenantId) -> Vec<(What, bool)> {
+        let off = self.off.borrow();
+        let mine = off.iter().filter(|(whose, _)| whose.as_ref().is_none_or(|whose| whose == tenant));
+        mine.map(|(whose, what)| (what.clone(), whose.is_none())).collect()
     }
 }
 
-fn covers(off: &BTreeSet<Scope>, tenant: &TenantId, tool: &str) -> bool {
-    let (tenant, tool) = (Some(tenant.clone()), Some(tool.to_owned()));
+fn covers(off: &BTreeSet<Scope>, tenant: &TenantId, what: &What) -> bool {
+    let all = matches!(what, What::Tool(_)).then_some(What::Tools);
+    let wider = all.into_iter().chain([what.clone()]);
     !off.is_empty()
-        && [(None, None), (None, tool.clone()), (tenant.clone(), None), (tenant, tool)]
-            .iter()
-            .any(|scope| off.contains(scope))
+        && wider
+            .flat_map(|what| [(None, what.clone()), (Some(tenant.clone()), what)])
+            .any(|scope| off.contains(&scope))
 }

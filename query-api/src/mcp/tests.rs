@@ -179,7 +179,8 @@ fn investigator() -> Investigator {
         again: Arc::new(move |_| Box::pin(async move { Err(none()) })),
         act: Arc::new(move |_, _| Box::pin(async move { Err(none()) })),
         tools: Arc::new(|_| Vec::new()),
-        switch: Arc::new(|_, _, _| {}),
+        switch: Arc::new(|_, _, _| false),
+        switched_off: Arc::new(|_| Vec::new()),
         usd_micros_per_day: None,
         spawn: Arc::new(drop),
     }

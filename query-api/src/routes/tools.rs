@@ -23,7 +23,7 @@ pub(crate) struct Tools {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Switched {
     /// `false`: not called any more, and calls under way end.
-    enabled: bool,
+    pub(crate) enabled: bool,
 }
 
 /// Tools of a tenant, by name.
@@ -47,10 +47,10 @@ pub(crate) async fn switch(
     let Switched { enabled } = serde_json::from_slice(&body)
         .map_err(|error| Problem::bad_request("body_invalid", error.to_string()))?;
     asked::exists(&api, &access.reading()).await?;
-    if !api.tools(access.tenant()).iter().any(|tool| tool.name == name) {
+    // `tools` and `model` have a place of their own.
+    if !name.contains('.') || !api.switch(&access, &name, enabled) {
         let detail = format!("no tool {name:?} of this tenant; GET /api/v1/tools lists those there are");
         return Err(Problem::new(StatusCode::NOT_FOUND, "tool_unknown", detail));
     }
-    api.switch(access.tenant(), &name, enabled);
     Ok(Json(Tools { tools: api.tools(access.tenant()) }))
 }

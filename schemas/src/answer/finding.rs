@@ -112,3 +112,12 @@ pub struct ToolStatus {
     /// Whether it is switched on.
     pub enabled: bool,
 }
+
+/// Something that is switched off for a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SwitchedOff {
+    /// `model`, `tools` for all of them, or the name of a tool.
+    pub what: String,
+    /// Whether it is off for every tenant, and not for this one alone.
+    pub everybody: bool,
+}

@@ -1,6 +1,7 @@
-//! Approvals: kept once, used once, worth nothing after they have expired.
+//! Approvals: kept once, used once, worth nothing after they have expired. Whoever wants to use one that is good for nothing
+//! leaves a record of that.
 
-use schemas::audit::approved;
+use schemas::audit::{approved, refused};
 use schemas::ids::TenantId;
 use schemas::state::{Approval, StateError, Used};
 use schemas::time::EventTime;
@@ -46,16 +47,23 @@ impl Database {
         let row = one.fetch_optional(&mut *transaction).await.map_err(&failed)?;
         let Some(row) = row else { return Ok(Used::Unknown) };
         let used_at: i64 = row.try_get("used_at").map_err(&failed)?;
+        let approval: Approval = self.document(&row, "approval")?;
         if now_used {
-            let approval: Approval = self.document(&row, "approval")?;
             let approval = Approval { used_at: Some(EventTime(used_at)), ..approval };
             self.decided(&mut transaction, tenant, &[approved(tenant, &approval)], now).await?;
             transaction.commit().await.map_err(&failed)?;
             return Ok(Used::Now(approval));
         }
-        if used_at != 0 {
-            return Ok(Used::Already(EventTime(used_at)));
-        }
-        Ok(Used::Expired(EventTime(row.try_get("expires_at").map_err(&failed)?)))
+        let (used, code, why) = if used_at == 0 {
+            let at = EventTime(row.try_get("expires_at").map_err(&failed)?);
+            (Used::Expired(at), "approval_expired", format!("the approval has expired at {at}"))
+        } else {
+            let at = EventTime(used_at);
+            (Used::Already(at), "approval_used", format!("the approval was used at {at}"))
+        };
+        let of = Some((approval.investigation_id.as_str(), approval.as_of));
+        self.decided(&mut transaction, tenant, &[refused(tenant, of, id, (code, &why))], now).await?;
+        transaction.commit().await.map_err(&failed)?;
+        Ok(used)
     }
 }

@@ -70,6 +70,18 @@ impl Database {
         transaction.commit().await.map(|()| true).map_err(self.failed())
     }
 
+    /// Keeps a record under its own name.
+    pub(super) async fn note(
+        &self,
+        tenant: &TenantId,
+        record: &AuditRecord,
+        now: i64,
+    ) -> Result<(), StateError> {
+        let mut transaction = self.of(tenant).await?;
+        self.decided(&mut transaction, tenant, std::slice::from_ref(record), now).await?;
+        transaction.commit().await.map_err(self.failed())
+    }
+
     /// Tenants with decisions that were not told yet.
     pub(crate) async fn marked(&self, limit: i64) -> Result<Vec<Marked>, StateError> {
         let failed = self.failed();

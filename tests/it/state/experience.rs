@@ -72,6 +72,7 @@ pub(super) async fn an_approval_is_used_once(state: &ProductState) {
         as_of: 7,
         digest: "act_1".to_owned(),
         action: "restart".to_owned(),
+        tool: "k8s.restart".to_owned(),
         arguments: json!({ "target": "a" }),
         approved_by: "ann".to_owned(),
         expires_at: EventTime(expires_at),

@@ -82,7 +82,9 @@ fn accounts(granted: bool) -> (ProductState, Arc<Mutex<Vec<(&'static str, u64)>>
 }
 
 fn asking<'a>(tenant: &'a TenantId, state: Option<&'a ProductState>) -> Asking<'a> {
-    Asking { tenant, purpose: "inc_1".to_owned(), state }
+    let ends = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    let switch = Box::leak(Box::default());
+    Asking { tenant, purpose: "inc_1".to_owned(), state, ends, switch }
 }
 
 #[tokio::test]

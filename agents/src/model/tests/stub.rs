@@ -71,13 +71,14 @@ impl Stub {
     }
 
     async fn serve(&self) {
+        let mut unanswered = Vec::new();
         loop {
             let (mut stream, _) = self.listener.accept().await.unwrap();
             let asked = read(&mut stream).await;
             let at = self.asked.borrow().len().min(self.script.len() - 1);
             self.asked.borrow_mut().push(asked);
             match self.script[at].clone() {
-                Reply::Never => std::future::pending().await,
+                Reply::Never => unanswered.push(stream),
                 Reply::Is(status, header, body) => {
                     let length = body.len();
                     let head = format!(

@@ -68,7 +68,9 @@ async fn tenants_have_their_own_connections_of_one_name() {
         ("two", "x-key: k canary-two"),
         ("three", "authorization: Bearer canary-all"),
     ] {
-        let called = toolbox.call(&tenant(name), &allowed, "v.ask", json!({}), Duration::from_secs(9)).await;
+        let called = toolbox
+            .call(&tenant(name), ("graph", &allowed), "v.ask", json!({}), Duration::from_secs(9))
+            .await;
         assert_eq!(called.status(), "ok", "{:?}", called.outcome);
         let asked = stub.asked().pop().unwrap();
         assert!(asked.contains(&format!("{header}\r\n")), "{asked}");
@@ -87,7 +89,7 @@ async fn a_user_and_a_password_become_a_header() {
     let text = format!("connections: [{{name: v, type: vendor, url: '{}', {keys}}}]", stub.url());
     let toolbox = loaded(&text).await.unwrap().toolbox;
     let allowed = BTreeSet::from(["v.ask".to_owned()]);
-    toolbox.call(&tenant("one"), &allowed, "v.ask", json!({}), Duration::from_secs(9)).await;
+    toolbox.call(&tenant("one"), ("graph", &allowed), "v.ask", json!({}), Duration::from_secs(9)).await;
     // base64 of reader:canary-one
     assert!(
         stub.asked()[0].contains("authorization: Basic cmVhZGVyOmNhbmFyeS1vbmU=\r\n"),

@@ -124,9 +124,10 @@ async fn what_writes_is_sent_its_arguments_and_no_agent_can_call_it() {
     let arguments = json!({"target": {"name": "cart"}});
     let allowed = BTreeSet::from(["deploys.restart".to_owned()]);
     let second = Duration::from_secs(1);
-    let called = toolbox.call(&tenant, &allowed, "deploys.restart", arguments.clone(), second).await;
+    let called =
+        toolbox.call(&tenant, ("code", &allowed), "deploys.restart", arguments.clone(), second).await;
     assert_eq!(called.outcome.unwrap_err().code(), "denied");
-    let done = toolbox.act(&tenant, "restart", arguments).await.unwrap();
+    let done = toolbox.act(&tenant, ("deploys.restart", "restart"), arguments).await.unwrap();
     assert_eq!(done.outcome.unwrap().content, json!({"done": true}));
     let requests = stub.asked();
     assert_eq!(requests.len(), 1);

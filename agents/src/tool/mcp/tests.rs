@@ -117,7 +117,9 @@ async fn toolbox(serve: fn(DuplexStream), tools: Value, timeout: u64) -> (Toolbo
 
 async fn call(toolbox: &Toolbox, tool: &str, arguments: Value) -> Called {
     let allowed = BTreeSet::from([tool.to_owned()]);
-    toolbox.call(&"acme".parse().unwrap(), &allowed, tool, arguments, Duration::from_secs(60)).await
+    toolbox
+        .call(&"acme".parse().unwrap(), ("graph", &allowed), tool, arguments, Duration::from_secs(60))
+        .await
 }
 
 #[tokio::test(start_paused = true)]

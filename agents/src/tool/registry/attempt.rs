@@ -15,10 +15,12 @@ pub(super) struct Attempts<'a> {
     pub(super) tool: &'a dyn Tool,
     pub(super) gate: &'a Admitted<'a>,
     pub(super) within: Duration,
+    /// Whether it may be made again at all.
+    pub(super) again: bool,
 }
 
 impl Attempts<'_> {
-    /// Asks, up to three times. `made` counts while it happens, so that it is right also when this is given up.
+    /// Asks, up to three times where that may be. `made` counts while it happens, so that it is right also when this is given up.
     pub(super) async fn run(&self, call: Call, made: &mut u32) -> Result<Output, ToolError> {
         let started = Instant::now();
         let mut waits = WAITS.into_iter();
@@ -35,7 +37,9 @@ impl Attempts<'_> {
             };
             let left = self.within.saturating_sub(started.elapsed());
             match pause(&error, waits.next()) {
-                Some(pause) if pause < left && !self.gate.probes() && self.gate.again().is_ok() => {
+                Some(pause)
+                    if self.again && pause < left && !self.gate.probes() && self.gate.again().is_ok() =>
+                {
                     tokio::time::sleep(pause).await;
                 }
                 _ => return Err(error),

@@ -1,5 +1,8 @@
 //! Tests of `registry`.
 
+mod act;
+mod switched;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -105,7 +108,7 @@ impl Box1 {
         self.call_as("one", arguments, MINUTE).await
     }
     async fn call_as(&self, name: &str, arguments: Value, within: Duration) -> Called {
-        self.tools.call(&tenant(name), &may(&["a.b"]), "a.b", arguments, within).await
+        self.tools.call(&tenant(name), ("graph", &may(&["a.b"])), "a.b", arguments, within).await
     }
     fn asked(&self) -> u32 {
         self.asked.load(Ordering::SeqCst)
@@ -141,12 +144,13 @@ async fn a_call_is_recorded_whatever_happens() {
         ("a.b", &["a.b"], json!({"q": "x".repeat(20_000)}), "arguments"),
     ];
     for (name, allowed, arguments, status) in refused {
-        let called = one.tools.call(&tenant("one"), &may(allowed), name, arguments, MINUTE).await;
+        let called = one.tools.call(&tenant("one"), ("graph", &may(allowed)), name, arguments, MINUTE).await;
         assert_eq!((called.status(), called.attempts, called.usd_micros), (status, 0, 0), "{name}");
         assert!(fits(&called.arguments, ARGUMENTS_BYTES));
     }
     assert_eq!(one.asked(), 1);
-    let long = one.tools.call(&tenant("one"), &may(&[]), &"x".repeat(1 << 20), json!({}), MINUTE).await;
+    let long =
+        one.tools.call(&tenant("one"), ("graph", &may(&[])), &"x".repeat(1 << 20), json!({}), MINUTE).await;
     assert_eq!(long.tool.len(), NAME_CHARS);
 }
 
@@ -280,37 +284,6 @@ async fn a_probe_that_nobody_waits_for_is_given_back() {
     assert_eq!(one.call(json!({})).await.status(), "ok");
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_switch_ends_calls_under_way_and_stops_new_ones() {
-    let scopes: [(Option<&str>, Option<&str>, bool); 6] = [
-        (None, None, true),
-        (Some("one"), None, true),
-        (None, Some("a.b"), true),
-        (Some("one"), Some("a.b"), true),
-        (Some("two"), None, false),
-        (None, Some("a.c"), false),
-    ];
-    for (who, what, off) in scopes {
-        let scope = || (who.map(tenant), what.map(str::to_owned));
-        let one = toolbox(&[Answer::Later(Duration::from_secs(5))], |_| {});
-        let switch = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            one.tools.disable(scope().0, scope().1);
-        };
-        let (under_way, ()) = tokio::join!(one.call(json!({})), switch);
-        let expected = if off { ("denied", Duration::from_secs(1)) } else { ("ok", Duration::from_secs(5)) };
-        assert_eq!((under_way.status(), under_way.elapsed), expected, "{who:?} {what:?}");
-        assert_eq!(one.call(json!({})).await.status(), expected.0);
-        assert_eq!(one.asked(), if off { 1 } else { 2 });
-        for _ in 0..10 {
-            one.call(json!({})).await;
-        }
-        assert_eq!(one.state(), State::Closed, "it says nothing of the other side");
-        one.tools.enable(scope().0, scope().1);
-        assert_eq!(one.call(json!({})).await.status(), "ok");
-    }
-}
-
 /// A tool that asks an endpoint, so that the credentials can be seen at the other side.
 struct Remote(Metadata, Endpoint);
 
@@ -361,7 +334,7 @@ async fn credentials_of_one_tenant_are_never_used_for_another() {
         ("four", "a.c", Some("token-all")),
         ("one", "a.c", None),
     ] {
-        let called = tools.call(&tenant(name), &allowed, tool, json!({}), MINUTE).await;
+        let called = tools.call(&tenant(name), ("graph", &allowed), tool, json!({}), MINUTE).await;
         let Some(token) = token else {
             assert_eq!(
                 called.status(),
