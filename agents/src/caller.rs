@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemas::answer::{CallOutcome, ToolCall};
+use schemas::answer::{CallOutcome, Skipped, ToolCall};
 use schemas::ids::TenantId;
 use serde_json::{Value, json};
 
@@ -28,6 +28,17 @@ impl Caller {
             Caller::Live(toolbox) => toolbox.list(tenant),
             Caller::Recorded(_) => Vec::new(),
         }
+    }
+
+    /// What a tenant would have if it had been there; told of in a recorded investigation by its agents.
+    pub(crate) fn away(&self, tenant: &TenantId) -> Vec<Skipped> {
+        let Caller::Live(toolbox) = self else { return Vec::new() };
+        let skipped = |connection: &str| Skipped {
+            what: connection.to_owned(),
+            why: "its server was away when the program started; restart the program once it is there"
+                .to_owned(),
+        };
+        toolbox.away(tenant).map(skipped).collect()
     }
 
     /// Asks; numbers are given later, when the order of all calls is known.

@@ -262,12 +262,13 @@ impl Investigator {
         plan: &Plan,
         (caller, repositories): (&Caller, &[Repository]),
     ) -> Vec<Assignment<'a>> {
-        let tools = caller.tools(&question.tenant_id);
+        let (tools, away) = (caller.tools(&question.tenant_id), caller.away(&question.tenant_id));
         let slots = Slots::of(resolved, known, repositories);
         let selected = plan.agents_selected.iter().filter_map(|name| self.roster.get(name));
         let assigned = selected.map(|spec| {
             let mine = tools.iter().filter(|tool| spec.may_call(tool));
-            let (calls, skipped) = calls::plan(mine, &slots, resolved, known);
+            let (calls, mut skipped) = calls::plan(mine, &slots, resolved, known);
+            skipped.extend(away.iter().cloned());
             Assignment { spec, calls, skipped }
         });
         assigned.collect()

@@ -56,6 +56,7 @@ fn tools_and_a_model_of_the_configuration_are_used_and_not_needed_again() {
         let tools = json!({ "connections": [
             { "name": "owners", "type": "mcp", "command": [python, root().join("tests/clients/mcp_server.py")],
               "tools": [{ "name": "owner", "category": "context" }] },
+            { "name": "gone", "type": "mcp", "command": ["/bin/true"], "tools": ["lookup"] },
             { "name": "pager", "type": "http", "url": pager, "allow_private": true, "operations": [
                 { "name": "oncall", "description": "who is on call", "category": "context", "method": "GET", "path": "/v1/{node}",
                   "parameters": { "type": "object", "additionalProperties": false, "required": ["node"],
@@ -87,6 +88,7 @@ fn tools_and_a_model_of_the_configuration_are_used_and_not_needed_again() {
             assert_eq!(call["outcome"], "answered", "{call}");
             assert!(call.to_string().contains(said), "{call}");
         }
+        assert!(answer["missing"].to_string().contains(r#""source":"gone""#), "{}", answer["missing"]);
         assert!(0.0 < answer["cost"]["llm_usd"].as_f64().unwrap() && !played.read().is_empty());
 
         // The program is killed; without tools, without a model, with another history of epochs.

@@ -124,6 +124,12 @@ impl Toolbox {
         Ok(())
     }
 
+    /// Connections of a tenant without any tool: who has them was away when they were made.
+    pub(crate) fn away(&self, tenant: &TenantId) -> impl Iterator<Item = &str> {
+        let mine = self.groups.iter().filter_map(|(name, groups)| Some((name, group_of(groups, tenant)?)));
+        mine.filter(|(_, group)| group.tools.is_empty()).map(|(name, _)| name.as_str())
+    }
+
     /// What a tenant has.
     pub fn list(&self, tenant: &TenantId) -> Vec<Metadata> {
         let groups = self.groups.values().filter_map(|groups| group_of(groups, tenant));

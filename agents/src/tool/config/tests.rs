@@ -188,5 +188,6 @@ async fn a_server_that_is_away_is_told_and_the_rest_is_there() {
     let loaded = loaded(text).await.unwrap();
     let away: Vec<&str> = loaded.away.iter().map(|error| error.connection.as_str()).collect();
     assert_eq!(away, ["gone", "mute"]);
+    assert_eq!(loaded.toolbox.away(&tenant("a")).collect::<Vec<_>>(), away);
     assert_eq!(loaded.toolbox.list(&tenant("a")).len(), 1);
 }
