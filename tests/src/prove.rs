@@ -16,6 +16,7 @@ pub mod histories;
 pub mod injected;
 pub mod investigations;
 pub mod kills;
+pub mod manipulated;
 pub mod mutants;
 pub mod noisy_tenant;
 pub mod proxy;

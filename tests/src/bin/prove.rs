@@ -9,11 +9,11 @@ use std::process::ExitCode;
 
 use tests::prove::{
     Cases, Report, bitflips, budgets, cluster, dead_store, dialogues, failpoints, faults, histories,
-    injected, investigations, kills, mutants, noisy_tenant, simulate, sinks, volume,
+    injected, investigations, kills, manipulated, mutants, noisy_tenant, simulate, sinks, volume,
 };
 
 /// Name, how many cases by default, and the check.
-const CHECKS: [(&str, u64, fn(Cases) -> Report); 16] = [
+const CHECKS: [(&str, u64, fn(Cases) -> Report); 17] = [
     ("histories", 500, histories::prove),
     ("simulate", 200, simulate::prove),
     ("failpoints", 1, failpoints::prove),
@@ -29,6 +29,7 @@ const CHECKS: [(&str, u64, fn(Cases) -> Report); 16] = [
     ("investigations", 10, investigations::prove),
     ("dialogues", 10_000, dialogues::prove),
     ("injected", 629, injected::prove),
+    ("manipulated", 10, manipulated::prove),
     ("budgets", 10_000, budgets::prove),
 ];
 

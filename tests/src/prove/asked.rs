@@ -5,7 +5,7 @@ pub mod tools;
 
 use bench::scenario::{Scenario, generate};
 use dataflow::engine::Engine;
-use schemas::answer::{Answer, Question};
+use schemas::answer::{Answer, Question, RootCause};
 use schemas::ids::TenantId;
 use schemas::time::EventTime;
 
@@ -75,8 +75,11 @@ pub fn question(words: &str) -> Question {
 
 /// Whether an answer names the root of an outage first.
 pub fn named(answer: &Answer, scenario: &Scenario) -> bool {
-    let Some(first) = answer.hypotheses.first() else { return false };
-    let root = &first.root_cause;
+    answer.hypotheses.first().is_some_and(|first| is_root(&first.root_cause, scenario))
+}
+
+/// Whether a cause is the root of an outage.
+pub fn is_root(root: &RootCause, scenario: &Scenario) -> bool {
     // A push alone says nothing: the harmless deploy has one, too.
     let by_kind = root.kind != "github.push" && scenario.truth.root_kinds.contains(&root.kind.as_str());
     root.entity == scenario.truth.root || by_kind
