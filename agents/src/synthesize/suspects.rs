@@ -1,8 +1,9 @@
 //! Suspects among unusual metrics: who is most likely to blame when measurements are all there is. Pure.
 //!
 //! What an SRE does with dashboards: a resource that ran out explains that its service, and whoever calls it, is slow.
-//! What was slow before the resource moved is not explained by it. Where no resource moved, the service that the slow
-//! calls have in common is to blame; a service of which most calls are fine is not.
+//! What was slow before the resource moved is not explained by it. Calls that lose their time on the way accuse the end
+//! most of whose calls do. Where none of that is seen, the service that the slow calls have in common is to blame; a
+//! service of which most calls are fine is not.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,9 @@ use schemas::view::EpisodeRow;
 
 use crate::evidence::Known;
 
+#[cfg(test)]
+mod tests;
+
 /// Kinds that say that the trouble is in a service itself: a resource is short, or traces show its own time or failure.
 const RESOURCES: [&str; 6] = [
     "metric.cpu_high",
@@ -23,6 +27,8 @@ const RESOURCES: [&str; 6] = [
     "trace.own_errors",
     "trace.own_time",
 ];
+/// Calls that lose time between caller and callee.
+const WIRE: &str = "trace.wire_time";
 /// Those of them that leave out what callees did.
 const BY_ITSELF: [&str; 2] = ["trace.own_errors", "trace.own_time"];
 /// Kinds that users feel.
@@ -54,7 +60,7 @@ pub(crate) struct Suspect<'a> {
 pub(crate) fn suspects(known: &Known, window: TimeWindow) -> Vec<Suspect<'_>> {
     let scene = Scene::of(known, window);
     let mut by_entity: BTreeMap<Entity, Scored<'_>> = BTreeMap::new();
-    for scored in scene.resources().into_iter().chain(scene.services()) {
+    for scored in scene.resources().into_iter().chain(scene.wires()).chain(scene.services()) {
         let better = by_entity.get(&scored.entity).is_none_or(|best| best.score < scored.score);
         if better {
             by_entity.insert(scored.entity.clone(), scored);
@@ -90,16 +96,47 @@ struct Clue<'a> {
     ends: Vec<Entity>,
 }
 
+/// Numbers of different calls by who makes them, and by who answers them.
+#[derive(Default)]
+struct Counted([BTreeMap<Entity, u64>; 2]);
+
+impl Counted {
+    fn of<'e>(entities: impl Iterator<Item = &'e Entity>) -> Self {
+        let mut counted = Counted::default();
+        for (caller, callee) in entities.collect::<BTreeSet<_>>().into_iter().filter_map(call) {
+            *counted.0[0].entry(caller).or_default() += 1;
+            *counted.0[1].entry(callee).or_default() += 1;
+        }
+        counted
+    }
+
+    fn of_clues(clues: &[Clue<'_>]) -> Self {
+        Counted::of(clues.iter().map(|clue| &clue.row.entity))
+    }
+
+    /// Those of an entity at one end: 0 for those that it makes, 1 for those that it answers.
+    fn at(&self, end: usize, entity: &Entity) -> u64 {
+        self.0.get(end).and_then(|by_entity| by_entity.get(entity)).copied().unwrap_or(0)
+    }
+
+    fn all(&self, entity: &Entity) -> u64 {
+        self.at(0, entity) + self.at(1, entity)
+    }
+}
+
 /// Unusual metrics in a window, and who calls whom.
 struct Scene<'a> {
     resources: Vec<Clue<'a>>,
     symptoms: Vec<Clue<'a>>,
+    wires: Vec<Clue<'a>>,
     /// Callees by caller.
     calls: BTreeMap<Entity, BTreeSet<Entity>>,
-    /// Calls that are measured, by either end.
-    measured: BTreeMap<Entity, u64>,
-    /// The same for those that are slow or fail.
-    slow: BTreeMap<Entity, u64>,
+    /// Calls that are measured.
+    measured: Counted,
+    /// Those that are slow or fail.
+    slow: Counted,
+    /// Those that lose time on the way.
+    losing: Counted,
     /// When the stretch begins.
     from: EventTime,
 }
@@ -141,17 +178,10 @@ impl<'a> Scene<'a> {
             symptoms = clues(&["trace.latency_tail"]);
         }
         let symptoms = each_once(symptoms);
-        let count = |entities: &mut dyn Iterator<Item = &Entity>| {
-            let mut by_end: BTreeMap<Entity, u64> = BTreeMap::new();
-            for end in entities.filter_map(call).flat_map(|(caller, callee)| [caller, callee]) {
-                *by_end.entry(end).or_default() += 1;
-            }
-            by_end
-        };
-        let measured = count(&mut known.entities.iter().map(|row| &row.entity));
-        let unusual: BTreeSet<&Entity> = symptoms.iter().map(|clue| &clue.row.entity).collect();
-        let slow = count(&mut unusual.into_iter());
-        Scene { resources: clues(&RESOURCES), symptoms, calls, measured, slow, from: window.from }
+        let (resources, wires) = (clues(&RESOURCES), clues(&[WIRE]));
+        let measured = Counted::of(known.entities.iter().map(|row| &row.entity));
+        let (slow, losing) = (Counted::of_clues(&symptoms), Counted::of_clues(&wires));
+        Scene { resources, symptoms, wires, calls, measured, slow, losing, from: window.from }
     }
 
     /// Everything that a service needs, itself included.
@@ -170,8 +200,8 @@ impl<'a> Scene<'a> {
 
     /// Symptoms that trouble at an entity explains, twice as much where they touch it as where they only need it. What
     /// traces say of an entity by itself leaves out its callees: it does not explain the calls that it makes.
-    fn explained(&self, entity: &Entity, since: Option<i64>, by_itself: bool) -> (u64, Vec<&'a EpisodeRow>) {
-        let (mut weight, mut explains) = (0, Vec::new());
+    fn explained(&self, entity: &Entity, since: Option<i64>, by_itself: bool) -> Vec<(&'a EpisodeRow, u64)> {
+        let mut explains = Vec::new();
         for clue in &self.symptoms {
             let last = clue.ends.last().map(|end| self.needs(end)).unwrap_or_default();
             let touched =
@@ -182,11 +212,10 @@ impl<'a> Scene<'a> {
                 () => continue,
             };
             if since.is_none_or(|since| since - TOGETHER_MS <= clue.row.onset.0) {
-                weight += share * strength(clue.row.magnitude);
-                explains.push(clue.row);
+                explains.push((clue.row, share * strength(clue.row.magnitude)));
             }
         }
-        (weight, explains)
+        explains
     }
 
     /// Each resource that is short, with what it explains.
@@ -198,8 +227,8 @@ impl<'a> Scene<'a> {
                 continue;
             }
             let onset = clue.row.onset.0;
-            let (mut weight, mut explains) =
-                self.explained(entity, Some(onset), BY_ITSELF.contains(&clue.row.kind.id()));
+            let by_itself = BY_ITSELF.contains(&clue.row.kind.id());
+            let (mut explains, mut weight) = sum(self.explained(entity, Some(onset), by_itself));
             weight += 2 * strength(clue.row.magnitude);
             if clue.row.kind.id() == "metric.memory_high" {
                 // Memory that grows costs processor time: to fill it, to collect it, to reclaim it.
@@ -215,6 +244,28 @@ impl<'a> Scene<'a> {
             }
             let score = self.fresh(clue.row, weight * SCALE);
             found.push(Scored { entity: entity.clone(), episode: clue.row, explains, score });
+        }
+        found
+    }
+
+    /// Both ends of each call that loses time on the way, by how many of the calls made or answered there do: the network
+    /// is that of one of them. That the call itself is slow is the same observation, and does not count again.
+    fn wires(&self) -> Vec<Scored<'a>> {
+        let mut found = Vec::new();
+        for clue in &self.wires {
+            for (end, entity) in clue.ends.iter().enumerate() {
+                let (lose, all) = (self.losing.at(end, entity), self.measured.at(end, entity));
+                let (mut weight, mut explains) = (0, Vec::new());
+                for (symptom, share) in self.explained(entity, Some(clue.row.onset.0), false) {
+                    if symptom.entity != clue.row.entity {
+                        weight += share;
+                    }
+                    explains.push(symptom);
+                }
+                weight += 2 * strength(clue.row.magnitude);
+                let score = self.fresh(clue.row, weight * SCALE * lose / all.max(1));
+                found.push(Scored { entity: entity.clone(), episode: clue.row, explains, score });
+            }
         }
         found
     }
@@ -245,18 +296,23 @@ impl<'a> Scene<'a> {
             else {
                 continue;
             };
-            let (slow, measured) = (self.slow.get(entity), self.measured.get(entity));
-            // A service of which no call is measured stands for itself.
-            let (slow, measured) = match measured {
-                Some(measured) => (slow.copied().unwrap_or(0), *measured),
-                None => (1, 1),
+            let (slow, measured) = match self.measured.all(entity) {
+                // A service of which no call is measured stands for itself.
+                0 => (1, 1),
+                measured => (self.slow.all(entity), measured),
             };
-            let (weight, explains) = self.explained(entity, None, false);
-            let score = self.fresh(strongest.row, weight * SCALE * slow / (2 * measured.max(1)));
+            let (explains, weight) = sum(self.explained(entity, None, false));
+            let score = self.fresh(strongest.row, weight * SCALE * slow / (2 * measured));
             found.push(Scored { entity: entity.clone(), episode: strongest.row, explains, score });
         }
         found
     }
+}
+
+/// What is explained, and its weight.
+fn sum(explained: Vec<(&EpisodeRow, u64)>) -> (Vec<&EpisodeRow>, u64) {
+    let weight = explained.iter().map(|(_, weight)| weight).sum();
+    (explained.into_iter().map(|(row, _)| row).collect(), weight)
 }
 
 /// Percentiles of one latency tell of one slowness: of those that overlap the strongest stays. Strongest first.
@@ -295,76 +351,4 @@ fn call(entity: &Entity) -> Option<(Entity, Entity)> {
 fn strength(magnitude: u32) -> u64 {
     let quarters = |value: u32| u64::from(u128::from(value.max(1)).pow(4).ilog2());
     (quarters(magnitude) + 4).saturating_sub(quarters(THRESHOLD))
-}
-
-#[cfg(test)]
-mod tests {
-    use schemas::catalogue::Kind;
-    use schemas::ids::EpisodeId;
-
-    use super::*;
-
-    fn service(name: &str) -> Entity {
-        Entity::namespaced(EntityKind::Service, "shop", name)
-    }
-
-    fn row(entity: Entity, kind: &'static str, onset: i64, magnitude: u32) -> EpisodeRow {
-        let kind = Kind::named(kind);
-        let onset = EventTime(onset);
-        EpisodeRow {
-            episode_id: EpisodeId(u64::from(magnitude)),
-            entity,
-            kind,
-            class: kind.spec().class,
-            onset,
-            earliest: onset,
-            last: onset.plus_ms(60_000),
-            ended: None,
-            count: 1,
-            severity: kind.spec().severity,
-            event_ids: Vec::new(),
-            detail: String::new(),
-            magnitude,
-        }
-    }
-
-    /// Web calls pay, and that call is slow.
-    fn scene<'a>(call: &'a EpisodeRow, resource: &'a EpisodeRow, from: i64) -> Scene<'a> {
-        let clue = |row: &'a EpisodeRow, ends: &[&str]| Clue {
-            row,
-            ends: ends.iter().map(|name| service(name)).collect(),
-        };
-        let counted = || ["web", "pay"].into_iter().map(|name| (service(name), 1)).collect();
-        Scene {
-            resources: vec![clue(resource, &[&resource.entity.name])],
-            symptoms: vec![clue(call, &["web", "pay"])],
-            calls: BTreeMap::from([(service("web"), BTreeSet::from([service("pay")]))]),
-            measured: counted(),
-            slow: counted(),
-            from: EventTime(from),
-        }
-    }
-
-    fn slow_call() -> EpisodeRow {
-        row(Entity::namespaced(EntityKind::Call, "shop", "web->pay"), "trace.latency", 600_000, 900)
-    }
-
-    #[test]
-    fn own_time_explains_the_calls_that_are_answered_and_not_those_that_are_made() {
-        let call = slow_call();
-        let explains = |name: &str, kind: &'static str| {
-            let resource = row(service(name), kind, 600_000, 100);
-            scene(&call, &resource, 0).resources()[0].explains.len()
-        };
-        assert_eq!(explains("pay", "trace.own_time"), 1);
-        assert_eq!(explains("web", "trace.own_time"), 0);
-        assert_eq!(explains("web", "metric.cpu_high"), 1, "a starved caller waits longer for its answers");
-    }
-
-    #[test]
-    fn what_began_before_the_stretch_counts_half() {
-        let (call, resource) = (slow_call(), row(service("pay"), "metric.cpu_high", 590_000, 100));
-        let score = |from: i64| scene(&call, &resource, from).resources()[0].score;
-        assert_eq!(score(590_001), score(590_000) / 2);
-    }
 }

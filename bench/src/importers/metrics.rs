@@ -57,9 +57,10 @@ impl Series {
         *known = known.max(value);
     }
 
-    /// What lies in a stretch of time, end exclusive, as one record for each series.
+    /// What lies in a stretch of time, end exclusive, as one record for each series; both ends of a call are reported
+    /// together.
     pub fn between(&self, from: EventTime, to: EventTime) -> Result<Vec<CaseRecord>> {
-        let mut records = Vec::new();
+        let mut records: BTreeMap<Vec<(&str, &str)>, Vec<Value>> = BTreeMap::new();
         for (labels, samples) in &self.0 {
             let samples: Vec<Value> = samples
                 .range(from..to)
@@ -70,15 +71,14 @@ impl Series {
             }
             let labels: BTreeMap<&str, &str> =
                 labels.iter().map(|(key, value)| (*key, value.as_str())).collect();
-            let document = json!({"timeseries": [{"labels": labels, "samples": samples}]});
-            let bytes = serde_json::to_vec(&document)?;
-            records.push(CaseRecord {
-                name: "metrics".to_owned(),
-                format: Format::Prometheus,
-                arrived: to,
-                bytes,
-            });
+            let what = labels.iter().map(|(key, value)| (*key, *value)).filter(|(key, _)| *key != "reporter");
+            let series = json!({"labels": labels, "samples": samples});
+            records.entry(what.collect()).or_default().push(series);
         }
-        Ok(records)
+        let record = |series: Vec<Value>| {
+            let bytes = serde_json::to_vec(&json!({"timeseries": series}))?;
+            Ok(CaseRecord { name: "metrics".to_owned(), format: Format::Prometheus, arrived: to, bytes })
+        };
+        records.into_values().map(record).collect()
     }
 }

@@ -167,7 +167,7 @@ fn ranking(answer: &Answer, services: &BTreeMap<Entity, Entity>) -> Vec<Ranked> 
 fn fault(kind: &str) -> Option<&'static str> {
     match kind {
         "metric.cpu_high" | "metric.cpu_throttling" | "trace.own_time" => Some("cpu_contention"),
-        "trace.latency" => Some("network_delay"),
+        "trace.latency" | "trace.wire_time" => Some("network_delay"),
         "trace.error_rate" | "trace.own_errors" => Some("return"),
         _ => None,
     }

@@ -1,4 +1,9 @@
 //! OTLP as JSON: one envelope per resource, holding its logs, spans or metrics.
+//!
+//! Of a client span that another resource of the same record answers, `answered_us` says how long that took: both ends
+//! are seen together nowhere else. Collectors that keep traces together send them so; others leave it unsaid.
+
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
@@ -10,10 +15,11 @@ use crate::object::parse::{items, text};
 use crate::time::EventTime;
 
 pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
-    let document = match parse_json(raw) {
+    let mut document = match parse_json(raw) {
         Ok(document) => document,
         Err(error) => return Decoded::refused(error),
     };
+    tell_answers(&mut document["resourceSpans"]);
     for (field, event_type) in
         [("resourceLogs", "logs"), ("resourceSpans", "spans"), ("resourceMetrics", "metrics")]
     {
@@ -24,6 +30,52 @@ pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
         }
     }
     Decoded::refused(DecodeError::field("neither resourceLogs, resourceSpans nor resourceMetrics"))
+}
+
+/// Tells client spans how long the span below them lasted that another resource has reported; of several, the longest.
+fn tell_answers(resources: &mut Value) {
+    let Some(resources) = resources.as_array_mut() else { return };
+    if resources.len() < 2 {
+        return;
+    }
+    let key = |span: &Value, id: &str| (text(span, &["traceId"]).to_owned(), text(span, &[id]).to_owned());
+    let mut clients = HashMap::new();
+    for (place, resource) in resources.iter().enumerate() {
+        let own = spans(resource).filter(|span| is_client(span));
+        clients.extend(own.map(|span| (key(span, "spanId"), place)));
+    }
+    let mut answers: HashMap<(String, String), i64> = HashMap::new();
+    for (place, resource) in resources.iter().enumerate() {
+        for span in spans(resource).filter(|span| !is_client(span)) {
+            let above = key(span, "parentSpanId");
+            let (Some(start), Some(end)) =
+                (micros(&span["startTimeUnixNano"]), micros(&span["endTimeUnixNano"]))
+            else {
+                continue;
+            };
+            if clients.get(&above).is_some_and(|client| *client != place) {
+                let lasted = answers.entry(above).or_default();
+                *lasted = end.saturating_sub(start).max(*lasted);
+            }
+        }
+    }
+    let scopes = resources.iter_mut().filter_map(|resource| resource["scopeSpans"].as_array_mut()).flatten();
+    for span in scopes.filter_map(|scope| scope["spans"].as_array_mut()).flatten() {
+        if let Some(lasted) = answers.get(&key(span, "spanId")) {
+            span["answered_us"] = json!(lasted);
+        }
+    }
+}
+
+/// Whether a span is that of a caller.
+pub(crate) fn is_client(span: &Value) -> bool {
+    span["kind"].as_i64() == Some(3) || span["kind"] == "SPAN_KIND_CLIENT"
+}
+
+/// Microseconds, of nanoseconds as OTLP writes them.
+pub(crate) fn micros(value: &Value) -> Option<i64> {
+    let nanos = value.as_str().and_then(|text| text.parse::<i64>().ok()).or_else(|| value.as_i64())?;
+    Some(nanos / 1_000)
 }
 
 fn envelope(raw: &Raw<'_>, resource: &Value, event_type: &'static str) -> Envelope {

@@ -29,6 +29,9 @@ const FALLS: &[(&[&str], &str)] = &[
 
 /// How the series begin that say how long an operation works by itself, in microseconds.
 const OWN_TIME: &str = "span.own_us{";
+/// How the series begin that say how long calls are on the way: what they last for the caller less what they last for the
+/// callee, in microseconds, of spans and as a mesh reports both.
+const WIRE_TIME: [&str; 2] = ["span.wire_us", "mesh.wire_us"];
 /// Spread of a time of spans, in millionths of a microsecond: a millisecond more or less is the scheduler.
 const SPAN_FLOOR_MICRO: i64 = 1_000_000_000;
 /// Marks of percentiles that few requests decide.
@@ -56,13 +59,18 @@ pub fn anomaly_kind(metric: &str, up: bool) -> Kind {
     Kind::named(id)
 }
 
-/// What spans say of a service by itself: the name of an operation behind it means nothing.
+/// What is told of a service, or of the way to it, by itself: the name of an operation behind it means nothing.
 fn own(metric: &str) -> Option<&'static str> {
     match metric {
         "span.own_errors_percent" => Some("trace.own_errors"),
         _ if metric.starts_with(OWN_TIME) => Some("trace.own_time"),
+        _ if is_wire_time(metric) => Some("trace.wire_time"),
         _ => None,
     }
+}
+
+fn is_wire_time(metric: &str) -> bool {
+    WIRE_TIME.iter().any(|series| metric.starts_with(series))
 }
 
 /// How bad an anomaly is: what users feel is grave once it is strong and lasts. Calls are felt through their caller.
@@ -78,6 +86,7 @@ pub fn anomaly_severity(kind: Kind, entity: EntityKind, magnitude: u32, lasted_m
 pub fn spread_floor_micro(metric: &str) -> i64 {
     let name = metric.to_ascii_lowercase();
     match () {
+        () if is_wire_time(&name) => SPAN_FLOOR_MICRO,
         () if name.starts_with("span.") && (name.ends_with("_us") || name.starts_with(OWN_TIME)) => {
             SPAN_FLOOR_MICRO
         }

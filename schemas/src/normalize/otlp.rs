@@ -154,6 +154,35 @@ mod tests {
     }
 
     #[test]
+    fn what_the_callee_does_not_account_for_was_spent_on_the_way() {
+        let resource = |name: &str, span: Value| {
+            json!({"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": name}}]},
+                "scopeSpans": [{"spans": [span]}]})
+        };
+        let call = resource(
+            "cart",
+            json!({
+            "traceId": "t", "spanId": "a", "kind": 3, "startTimeUnixNano": "1780000000000000000", "endTimeUnixNano": "1780000000250000000",
+            "attributes": [{"key": "peer.service", "value": {"stringValue": "pay"}}]}),
+        );
+        let answer = |trace: &str| {
+            resource(
+                "pay",
+                json!({"traceId": trace, "spanId": "b", "parentSpanId": "a", "kind": 2,
+                "startTimeUnixNano": "1780000000100000000", "endTimeUnixNano": "1780000000150000000"}),
+            )
+        };
+        let wire = |answer: Value| {
+            facts(&json!({"resourceSpans": [call, answer]})).into_iter().find_map(|fact| match fact {
+                Fact::Sample(sample) if sample.metric == "span.wire_us" => Some(sample.value_micro),
+                _ => None,
+            })
+        };
+        assert_eq!(wire(answer("t")), Some(200_000_000_000));
+        assert_eq!(wire(answer("other")), None, "ids of spans are those of their trace");
+    }
+
+    #[test]
     fn an_error_line_speaks_of_its_service() {
         let found = facts(&json!({"resourceLogs": [{"resource": resource(), "scopeLogs": [{"logRecords": [{
             "timeUnixNano": "1780000000000000000", "severityNumber": 17, "body": {"stringValue": "pay:8080: connection refused"}}]}]}]}));

@@ -1,7 +1,7 @@
 //! Nezha: minutes of spans, as OTLP would bring them.
 //!
 //! The source has no kinds: a span is one of a client when another pod has reported a span below it. Spans of one trace
-//! and pod stay together, as a batch of an exporter does.
+//! stay together, in one request of a collector that waits for whole traces.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::super::CaseRecord;
 use super::NAMESPACE;
 
-/// Traces that begin within this many nanoseconds share a batch.
+/// Traces that begin within this many nanoseconds share a request.
 const BATCH_NS: i64 = 15_000_000_000;
 
 struct Row<'a> {
@@ -42,12 +42,13 @@ pub(super) fn records(path: &Path, until: EventTime) -> Result<Vec<CaseRecord>> 
         let since = begun.entry(row.trace).or_insert(row.start);
         *since = row.start.min(*since);
     }
-    let mut batches: BTreeMap<(i64, &str), Vec<Value>> = BTreeMap::new();
+    let mut batches: BTreeMap<i64, BTreeMap<&str, Vec<Value>>> = BTreeMap::new();
     for row in &rows {
         let batch = begun.get(row.trace).map_or(0, |since| since / BATCH_NS);
-        batches.entry((batch, row.pod)).or_default().push(span(row, callees.get(row.id)));
+        let pods = batches.entry(batch).or_default();
+        pods.entry(row.pod).or_default().push(span(row, callees.get(row.id)));
     }
-    batches.into_iter().map(|((_, pod), spans)| record(pod, &spans, until)).collect()
+    batches.into_values().map(|pods| record(&pods, until)).collect()
 }
 
 fn row(line: &str) -> Option<Row<'_>> {
@@ -73,13 +74,17 @@ fn span(row: &Row<'_>, callee: Option<&&str>) -> Value {
         "startTimeUnixNano": row.start.to_string(), "endTimeUnixNano": row.end.to_string(), "attributes": attributes})
 }
 
-fn record(pod: &str, spans: &[Value], arrived: EventTime) -> Result<CaseRecord> {
-    let attributes = [
-        attribute("service.name", service(pod)),
-        attribute("k8s.namespace.name", NAMESPACE),
-        attribute("k8s.pod.name", pod),
-    ];
-    let document = json!({"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": [{"spans": spans}]}]});
+fn record(pods: &BTreeMap<&str, Vec<Value>>, arrived: EventTime) -> Result<CaseRecord> {
+    let resource = |(pod, spans): (&&str, &Vec<Value>)| {
+        let attributes = [
+            attribute("service.name", service(pod)),
+            attribute("k8s.namespace.name", NAMESPACE),
+            attribute("k8s.pod.name", pod),
+        ];
+        json!({"resource": {"attributes": attributes}, "scopeSpans": [{"spans": spans}]})
+    };
+    let resources: Vec<Value> = pods.iter().map(resource).collect();
+    let document = json!({"resourceSpans": resources});
     let bytes = serde_json::to_vec(&document)?;
     Ok(CaseRecord { name: "traces".to_owned(), format: Format::Otlp, arrived, bytes })
 }

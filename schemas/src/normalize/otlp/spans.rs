@@ -3,14 +3,15 @@
 //! Of a service: how long the requests take that it serves, how many of them fail, how many fail in the service itself
 //! (no span below has failed), and how long each operation works by itself: its time without that of the spans below it
 //! which the resource has reported too. What a client span lasts is the time of the wire and of the callee: it is a
-//! latency of the call. A span of which the parent comes with another resource is one of the requests served.
+//! latency of the call; less the time of the callee, where it is known, it is the time on the way. A span of which the
+//! parent comes with another resource is one of the requests served.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::edge;
-use crate::codec::otlp::{attributes, nanos, spans};
+use crate::codec::otlp::{attributes, is_client, micros, nanos, spans};
 use crate::entity::{Entity, EntityKind, RelationKind};
 use crate::fact::{Fact, Sample, clip};
 use crate::normalize::place;
@@ -30,6 +31,8 @@ struct Span<'a> {
     end_us: i64,
     operation: &'a str,
     callee: Option<Entity>,
+    /// How long the callee took by its own account.
+    answered_us: Option<i64>,
     client: bool,
     failed: bool,
     /// A span below has failed.
@@ -69,7 +72,11 @@ pub(super) fn fold(payload: &Value, service: &Entity, facts: &mut Vec<Fact>) {
         };
         let lasted = span.end_us - span.start_us;
         if let Some(callee) = span.callee.as_ref().filter(|callee| callee.kind == EntityKind::Service) {
-            add(&place::of_call(service, callee), "span.call_duration_us".to_owned(), lasted);
+            let call = place::of_call(service, callee);
+            add(&call, "span.call_duration_us".to_owned(), lasted);
+            if let Some(answered_us) = span.answered_us {
+                add(&call, "span.wire_us".to_owned(), lasted.saturating_sub(answered_us));
+            }
         }
         if span.client {
             continue;
@@ -91,13 +98,9 @@ pub(super) fn fold(payload: &Value, service: &Entity, facts: &mut Vec<Fact>) {
 }
 
 fn read<'a>(span: &'a Value, service: &Entity) -> Option<Span<'a>> {
-    let micros = |value: &Value| {
-        let nanos = value.as_str().and_then(|text| text.parse::<i64>().ok()).or_else(|| value.as_i64())?;
-        Some(nanos / 1_000)
-    };
     nanos(&span["startTimeUnixNano"]).and(nanos(&span["endTimeUnixNano"]))?;
     let (start_us, end_us) = (micros(&span["startTimeUnixNano"])?, micros(&span["endTimeUnixNano"])?);
-    let client = span["kind"].as_i64() == Some(3) || span["kind"] == "SPAN_KIND_CLIENT";
+    let client = is_client(span);
     let failed =
         span["status"]["code"].as_i64() == Some(2) || text(span, &["status", "code"]) == "STATUS_CODE_ERROR";
     Some(Span {
@@ -107,6 +110,7 @@ fn read<'a>(span: &'a Value, service: &Entity) -> Option<Span<'a>> {
         end_us: end_us.max(start_us),
         operation: text(span, &["name"]),
         callee: if client { callee(span, service) } else { None },
+        answered_us: span["answered_us"].as_i64(),
         client,
         failed,
         failed_below: false,
