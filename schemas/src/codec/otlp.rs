@@ -3,7 +3,7 @@
 //! Of a client span that another resource of the same record answers, `answered_us` says how long that took: both ends
 //! are seen together nowhere else. Collectors that keep traces together send them so; others leave it unsaid.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,9 @@ pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
         Ok(document) => document,
         Err(error) => return Decoded::refused(error),
     };
-    tell_answers(&mut document["resourceSpans"]);
+    if let Some(resources) = document.get_mut("resourceSpans").and_then(Value::as_array_mut) {
+        tell_answers(resources);
+    }
     for (field, event_type) in
         [("resourceLogs", "logs"), ("resourceSpans", "spans"), ("resourceMetrics", "metrics")]
     {
@@ -33,18 +35,17 @@ pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
 }
 
 /// Tells client spans how long the span below them lasted that another resource has reported; of several, the longest.
-fn tell_answers(resources: &mut Value) {
-    let Some(resources) = resources.as_array_mut() else { return };
+fn tell_answers(resources: &mut [Value]) {
     if resources.len() < 2 {
         return;
     }
     let key = |span: &Value, id: &str| (text(span, &["traceId"]).to_owned(), text(span, &[id]).to_owned());
-    let mut clients = HashMap::new();
+    let mut clients = BTreeMap::new();
     for (place, resource) in resources.iter().enumerate() {
         let own = spans(resource).filter(|span| is_client(span));
         clients.extend(own.map(|span| (key(span, "spanId"), place)));
     }
-    let mut answers: HashMap<(String, String), i64> = HashMap::new();
+    let mut answers: BTreeMap<(String, String), i64> = BTreeMap::new();
     for (place, resource) in resources.iter().enumerate() {
         for span in spans(resource).filter(|span| !is_client(span)) {
             let above = key(span, "parentSpanId");
@@ -61,8 +62,10 @@ fn tell_answers(resources: &mut Value) {
     }
     let scopes = resources.iter_mut().filter_map(|resource| resource["scopeSpans"].as_array_mut()).flatten();
     for span in scopes.filter_map(|scope| scope["spans"].as_array_mut()).flatten() {
-        if let Some(lasted) = answers.get(&key(span, "spanId")) {
-            span["answered_us"] = json!(lasted);
+        let answer = answers.get(&key(span, "spanId"));
+        // Whatever came in place of a span is no object.
+        if let (Some(lasted), Some(span)) = (answer, span.as_object_mut()) {
+            span.insert("answered_us".to_owned(), json!(lasted));
         }
     }
 }
