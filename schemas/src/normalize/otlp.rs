@@ -183,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_place_of_a_span_is_left_alone() {
+        let resource = |spans: Value| json!({"scopeSpans": [{"spans": spans}]});
+        let client = json!({"kind": 3});
+        let answer = json!({"kind": 2, "startTimeUnixNano": "1780000000100000000", "endTimeUnixNano": "1780000000150000000"});
+        // Without ids all of them are the same span.
+        for place in [json!([]), json!("span"), json!(7), Value::Null] {
+            let document =
+                json!({"resourceSpans": [resource(json!([client, place])), resource(json!([answer]))]});
+            assert!(facts(&document).iter().all(|fact| !matches!(fact, Fact::Sample(_))), "{place}");
+        }
+    }
+
+    #[test]
     fn an_error_line_speaks_of_its_service() {
         let found = facts(&json!({"resourceLogs": [{"resource": resource(), "scopeLogs": [{"logRecords": [{
             "timeUnixNano": "1780000000000000000", "severityNumber": 17, "body": {"stringValue": "pay:8080: connection refused"}}]}]}]}));
