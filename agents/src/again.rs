@@ -1,6 +1,8 @@
 //! An investigation had again: from what it saw in the views then (or from the views as of its epoch) and from what was
 //! recorded, and compared with the answer of then. What clocks measured is left out of the comparison.
 
+pub(crate) mod packed;
+
 use std::sync::Arc;
 
 use schemas::answer::{Again, Answer, CallOutcome, Question, Skipped};
@@ -9,7 +11,6 @@ use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::error::InvestigateError;
-use crate::evidence::packed;
 use crate::investigate::{Beside, Investigator};
 use crate::model::voice::Voice;
 use crate::plan::calls::PlannedCall;

@@ -1,7 +1,5 @@
 //! What the views hold that an investigation may look at, read once at one epoch.
 
-pub(crate) mod packed;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 

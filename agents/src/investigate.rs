@@ -17,10 +17,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::again::packed;
 use crate::agent::{self, Assignment};
 use crate::caller::Caller;
 use crate::error::InvestigateError;
-use crate::evidence::{self, Known, packed};
+use crate::evidence::{self, Known};
 use crate::memory;
 use crate::memory::alike::{self, Embedder};
 use crate::model::purse::Asking;

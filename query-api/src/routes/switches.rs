@@ -47,7 +47,7 @@ pub(crate) async fn switch(
     Path(what): Path<String>,
     body: Bytes,
 ) -> Result<Json<Switches>, Problem> {
-    let enabled = asked_for(&body)?;
+    let Switched { enabled } = Switched::read(&body)?;
     asked::exists(&api, &access.reading()).await?;
     if !api.switch(&access, &what, enabled) {
         return Err(unknown(&what));
@@ -65,18 +65,11 @@ pub(crate) async fn switch_for_everybody(
     Path(what): Path<String>,
     body: Bytes,
 ) -> Result<Json<SwitchOfEverybody>, Problem> {
-    let enabled = asked_for(&body)?;
+    let Switched { enabled } = Switched::read(&body)?;
     if !api.switch_for_everybody(&access, &what, enabled) {
         return Err(unknown(&what));
     }
     Ok(Json(SwitchOfEverybody { what, enabled }))
-}
-
-fn asked_for(body: &[u8]) -> Result<bool, Problem> {
-    let switched: Result<Switched, _> = serde_json::from_slice(body);
-    switched
-        .map(|switched| switched.enabled)
-        .map_err(|error| Problem::bad_request("body_invalid", error.to_string()))
 }
 
 fn unknown(what: &str) -> Problem {

@@ -26,6 +26,13 @@ pub(crate) struct Switched {
     pub(crate) enabled: bool,
 }
 
+impl Switched {
+    /// Reads a body.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
+        serde_json::from_slice(body).map_err(|error| Problem::bad_request("body_invalid", error.to_string()))
+    }
+}
+
 /// Tools of a tenant, by name.
 #[utoipa::path(get, path = "/api/v1/tools", params(("tenant_id" = String, Query, description = "whose")),
     responses((status = 200, body = Tools)))]
@@ -44,8 +51,7 @@ pub(crate) async fn switch(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Tools>, Problem> {
-    let Switched { enabled } = serde_json::from_slice(&body)
-        .map_err(|error| Problem::bad_request("body_invalid", error.to_string()))?;
+    let Switched { enabled } = Switched::read(&body)?;
     asked::exists(&api, &access.reading()).await?;
     // `tools` and `model` have a place of their own.
     if !name.contains('.') || !api.switch(&access, &name, enabled) {

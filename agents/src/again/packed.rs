@@ -18,7 +18,7 @@ use schemas::view::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Known;
+use crate::evidence::Known;
 use crate::scope::Resolved;
 use crate::synthesize::rule_out;
 
