@@ -168,7 +168,7 @@ fn fault(kind: &str) -> Option<&'static str> {
     match kind {
         "metric.cpu_high" | "metric.cpu_throttling" | "trace.own_time" => Some("cpu_contention"),
         "trace.latency" | "trace.wire_time" => Some("network_delay"),
-        "trace.error_rate" | "trace.own_errors" => Some("return"),
+        "trace.error_rate" | "trace.own_errors" | "trace.stops_after" => Some("return"),
         _ => None,
     }
 }

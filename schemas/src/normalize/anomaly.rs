@@ -63,6 +63,7 @@ pub fn anomaly_kind(metric: &str, up: bool) -> Kind {
 fn own(metric: &str) -> Option<&'static str> {
     match metric {
         "span.own_errors_percent" => Some("trace.own_errors"),
+        "span.last_call_percent" => Some("trace.stops_after"),
         _ if metric.starts_with(OWN_TIME) => Some("trace.own_time"),
         _ if is_wire_time(metric) => Some("trace.wire_time"),
         _ => None,

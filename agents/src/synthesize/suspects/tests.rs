@@ -1,8 +1,11 @@
 //! Who is blamed in small scenes.
 
 use schemas::catalogue::Kind;
+use schemas::entity::EntityKind;
 use schemas::ids::EpisodeId;
+use schemas::time::EventTime;
 
+use super::scene::{STOPS, WIRE, call, unusual_in};
 use super::*;
 
 fn service(name: &str) -> Entity {
@@ -39,6 +42,7 @@ fn scene<'a>(call: &'a EpisodeRow, resource: &'a EpisodeRow, from: i64) -> Scene
         resources: vec![clue(resource, &[&resource.entity.name])],
         symptoms: vec![clue(call, &["web", "pay"])],
         wires: Vec::new(),
+        stops: Vec::new(),
         calls: BTreeMap::from([(service("web"), BTreeSet::from([service("pay")]))]),
         measured: Counted::of([&call.entity].into_iter()),
         slow: Counted::of([&call.entity].into_iter()),
@@ -84,4 +88,41 @@ fn what_began_before_the_stretch_counts_half() {
     let (call, resource) = (slow_call(), row(service("pay"), "metric.cpu_high", 590_000, 100));
     let score = |from: i64| scene(&call, &resource, from).resources()[0].score;
     assert_eq!(score(590_001), score(590_000) / 2);
+}
+
+#[test]
+fn a_caller_that_stops_alone_is_to_blame_and_a_callee_that_several_stop_after() {
+    let (slow, resource) = (slow_call(), row(service("pay"), "metric.cpu_high", 600_000, 100));
+    let stop = |name: &str| row(Entity::namespaced(EntityKind::Call, "shop", name), STOPS, 600_000, 900);
+    let stopped = |rows: &[EpisodeRow]| {
+        let mut scene = scene(&slow, &resource, 0);
+        scene.symptoms.clear();
+        let mut rows = rows.to_vec();
+        for (number, row) in rows.iter_mut().enumerate() {
+            row.episode_id = EpisodeId(number as u64);
+        }
+        let ends = |row: &EpisodeRow| {
+            let (caller, callee) = call(&row.entity).unwrap();
+            vec![caller, callee]
+        };
+        scene.stops = rows.iter().map(|row| Clue { row, ends: ends(row) }).collect();
+        let best = scene.stops().into_iter().max_by_key(|scored| scored.score).unwrap();
+        best.entity.name
+    };
+    assert_eq!(stopped(&[stop("web->cart")]), "web");
+    assert_eq!(stopped(&[stop("web->cart"), stop("ads->cart")]), "cart");
+    assert_eq!(
+        stopped(&[stop("web->cart"), stop("cart->stock")]),
+        "cart",
+        "what is above it stops because of it"
+    );
+}
+
+#[test]
+fn what_was_last_unusual_before_the_stretch_is_no_evidence_in_it() {
+    let mut slow = slow_call();
+    slow.ended = Some(EventTime(900_000));
+    let window = |from: i64| TimeWindow { from: EventTime(from), to: EventTime(1_000_000) };
+    assert!(unusual_in(&slow, window(slow.last.0)));
+    assert!(!unusual_in(&slow, window(slow.last.0 + 1)), "nothing was measured until it was well again");
 }

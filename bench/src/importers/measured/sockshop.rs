@@ -1,4 +1,7 @@
 //! Sock Shop: one sample a second, some minutes of calm and some of trouble.
+//!
+//! The calm is what the trouble is compared with. Where it was recorded later, it is told as if it had been before: a stream
+//! does not know what comes.
 
 use std::path::Path;
 
@@ -9,10 +12,17 @@ use serde_json::json;
 
 use super::{Case, Table, Told, seconds, series, table};
 
+/// Between the end of the calm and the trouble, at least.
+const CALM_BEFORE_MS: i64 = 60_000;
+
 pub(super) fn read(folder: &Path, case: &Case) -> Result<Told> {
     let folder = folder.join("cases").join(&case.case);
-    let calm = table(&folder.join("normal.csv"), 1, "time", seconds)?;
+    let mut calm = table(&folder.join("normal.csv"), 1, "time", seconds)?;
     let trouble = table(&folder.join("anomalous.csv"), 1, "time", seconds)?;
+    if let (Some(ends), Some(begins)) = (calm.rows.last(), trouble.rows.first()) {
+        let late = (ends.0 + CALM_BEFORE_MS - begins.0).max(0);
+        calm.rows.iter_mut().for_each(|row| row.0 -= late);
+    }
     let mut told = Vec::new();
     for column in &calm.columns {
         let Some((service, metric)) = meaning(column) else { continue };

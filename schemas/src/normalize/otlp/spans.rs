@@ -4,7 +4,8 @@
 //! (no span below has failed), and how long each operation works by itself: its time without that of the spans below it
 //! which the resource has reported too. What a client span lasts is the time of the wire and of the callee: it is a
 //! latency of the call; less the time of the callee, where it is known, it is the time on the way. A span of which the
-//! parent comes with another resource is one of the requests served.
+//! parent comes with another resource is one of the requests served. Of each call: in how many of a hundred requests that
+//! make it nothing is called after it. Code that stops early, or a callee that answers wrongly, shows there without a status.
 
 use std::collections::BTreeMap;
 
@@ -65,10 +66,7 @@ pub(super) fn fold(payload: &Value, service: &Entity, facts: &mut Vec<Fact>) {
     let mut operations: BTreeMap<&str, String> = BTreeMap::new();
     for ((span, parent), below) in all.iter().zip(&parents).zip(&mut below) {
         let mut add = |entity: &Entity, metric: String, value: i64| {
-            let seconds = folded.entry((entity.clone(), metric)).or_default();
-            let mean = seconds.entry(span.end_us.div_euclid(1_000_000)).or_default();
-            mean.count += 1;
-            mean.sum = mean.sum.saturating_add(value);
+            add(&mut folded, (entity.clone(), metric), span, value)
         };
         let lasted = span.end_us - span.start_us;
         if let Some(callee) = span.callee.as_ref().filter(|callee| callee.kind == EntityKind::Service) {
@@ -93,8 +91,21 @@ pub(super) fn fold(payload: &Value, service: &Entity, facts: &mut Vec<Fact>) {
             add(service, metric.clone(), lasted - covered(span, below));
         }
     }
+    for (request, callees) in last_calls(&all, &parents) {
+        for (callee, last) in callees {
+            let series = (place::of_call(service, callee), "span.last_call_percent".to_owned());
+            add(&mut folded, series, request, i64::from(last) * 100);
+        }
+    }
     samples(folded, facts);
     calls(&all, service, facts);
+}
+
+/// Adds a value to a series, in the second in which a span ended.
+fn add(folded: &mut Folded, series: (Entity, String), span: &Span<'_>, value: i64) {
+    let mean = folded.entry(series).or_default().entry(span.end_us.div_euclid(1_000_000)).or_default();
+    mean.count += 1;
+    mean.sum = mean.sum.saturating_add(value);
 }
 
 fn read<'a>(span: &'a Value, service: &Entity) -> Option<Span<'a>> {
@@ -127,6 +138,34 @@ fn tell_failures(all: &mut [Span<'_>], parents: &[Option<usize>]) {
             above = parents[place];
         }
     }
+}
+
+/// Each request with the services that it calls, and whether each is the one called last. Of a request whose topmost span
+/// is a call, the rest came with other spans: nothing is known of its end.
+fn last_calls<'a>(
+    all: &'a [Span<'a>],
+    parents: &[Option<usize>],
+) -> Vec<(&'a Span<'a>, BTreeMap<&'a Entity, bool>)> {
+    let mut made: BTreeMap<usize, Vec<(i64, &Entity)>> = BTreeMap::new();
+    for (at, span) in all.iter().enumerate() {
+        let Some(callee) = span.callee.as_ref().filter(|callee| callee.kind == EntityKind::Service) else {
+            continue;
+        };
+        let mut top = at;
+        for _ in 0..DEPTH_MAX {
+            let Some(above) = parents[top] else { break };
+            top = above;
+        }
+        if !all[top].client {
+            made.entry(top).or_default().push((span.start_us, callee));
+        }
+    }
+    let requests = made.into_iter().map(|(top, calls)| {
+        let last = calls.iter().max().map(|(_, callee)| *callee);
+        let callees = calls.iter().map(|(_, callee)| (*callee, Some(*callee) == last)).collect();
+        (&all[top], callees)
+    });
+    requests.collect()
 }
 
 /// How much of a span the spans below it cover; of those that overlap each moment counts once.
@@ -253,6 +292,21 @@ mod tests {
             span("call", "serve", (2, 8), &json!({"kind": 3})),
         ]);
         assert_eq!((own["cart span.errors_percent"], own["cart span.own_errors_percent"]), (100, 100));
+    }
+
+    #[test]
+    fn what_a_request_calls_last_is_told_of_each_of_its_calls() {
+        let call = |callee: &str| json!({"kind": 3, "attributes": [{"key": "peer.service", "value": {"stringValue": callee}}]});
+        let whole = folded(&[
+            span("serve", "elsewhere", (0, 100), &json!({})),
+            span("prepare", "serve", (10, 50), &json!({"kind": 1})),
+            span("a", "prepare", (20, 30), &call("stock")),
+            span("b", "serve", (60, 80), &call("pay")),
+        ]);
+        assert_eq!(whole["cart->stock span.last_call_percent"], 0);
+        assert_eq!(whole["cart->pay span.last_call_percent"], 100);
+        let half = folded(&[span("a", "not-here", (20, 30), &call("stock"))]);
+        assert!(!half.keys().any(|series| series.contains("last_call")), "its request is not known");
     }
 
     #[test]
