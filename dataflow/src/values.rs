@@ -43,6 +43,19 @@ impl<V: Ord> Values<V> {
         self.shrink();
     }
 
+    /// Whether changes, in order, only add values that lie after all there are.
+    pub(crate) fn end_before(&self, changes: &[(V, Diff)]) -> bool {
+        let last = self.0.last().map(|(value, _)| value);
+        last < changes.first().map(|(value, _)| value)
+            && changes.iter().all(|(_, diff)| 0 < *diff)
+            && changes.is_sorted_by(|left, right| left.0 < right.0)
+    }
+
+    /// Adds values that lie after all there are ([`Values::end_before`]).
+    pub(crate) fn extend(&mut self, later: Vec<(V, Diff)>) {
+        self.0.extend(later);
+    }
+
     fn add(&mut self, value: V, diff: Diff) {
         match self.place(&value) {
             Err(_) if diff == 0 => {}

@@ -172,6 +172,23 @@ impl Known {
     }
 }
 
+impl Slot {
+    /// None without occurrences.
+    fn of(occurrences: Values<Arc<Occurrence>>) -> Option<Slot> {
+        let mut runs = occurrences.iter().map(|(occurrence, copies)| run(occurrence, copies));
+        let run = runs.next().map(|first| runs.fold(first, |open, next| join(open, &next)))?;
+        Some(Slot { occurrences, run })
+    }
+
+    /// With occurrences that lie after all others.
+    fn with_later(mut self, later: Vec<(Arc<Occurrence>, Diff)>) -> Slot {
+        let runs = later.iter().map(|(occurrence, copies)| run(occurrence, *copies));
+        self.run = runs.fold(self.run, |open, next| join(open, &next));
+        self.occurrences.extend(later);
+        self
+    }
+}
+
 impl Folded {
     /// Changes occurrences; folds those of the minutes that changed.
     fn apply(&mut self, changes: Vec<(Arc<Occurrence>, Diff)>) {
@@ -180,12 +197,19 @@ impl Folded {
             let slot = occurrence.onset.0.div_euclid(SLOT_MS);
             by_slot.entry(slot).or_default().push((occurrence, diff));
         }
-        for (number, changes) in by_slot {
-            let mut occurrences = self.slots.remove(&number).map(|slot| slot.occurrences).unwrap_or_default();
-            occurrences.apply(changes);
-            let mut runs = occurrences.iter().map(|(occurrence, copies)| run(occurrence, copies));
-            if let Some(run) = runs.next().map(|first| runs.fold(first, |open, next| join(open, &next))) {
-                self.slots.insert(number, Slot { occurrences, run });
+        for (number, mut changes) in by_slot {
+            changes.sort_by(|left, right| left.0.cmp(&right.0));
+            let slot = match self.slots.remove(&number) {
+                // A hot subject mostly hears of what came after all it knows: the fold goes on where it stands.
+                Some(slot) if slot.occurrences.end_before(&changes) => Some(slot.with_later(changes)),
+                slot => {
+                    let mut occurrences = slot.map(|slot| slot.occurrences).unwrap_or_default();
+                    occurrences.apply(changes);
+                    Slot::of(occurrences)
+                }
+            };
+            if let Some(slot) = slot {
+                self.slots.insert(number, slot);
             }
         }
     }
