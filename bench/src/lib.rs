@@ -6,6 +6,8 @@
 pub mod calibration;
 pub mod generated;
 pub mod importers;
+#[cfg(feature = "stores")]
+pub mod live;
 pub mod load;
 pub mod peers;
 pub mod scenario;

@@ -240,7 +240,7 @@ pub async fn api(engine: Engine, listen: &str) -> Result<()> {
 }
 
 /// Serves until asked to stop; requests that are being answered then have a few seconds, endless streams no longer.
-async fn serve(api: Api, listen: &str, until: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+pub async fn serve(api: Api, listen: &str, until: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
         Failure::of(
             Cause::Input,

@@ -1,184 +1,227 @@
-//! `load [EVENTS] [WORKERS] [BROKERS]`: events per second of the whole path, and freshness at half of that rate.
+//! `load [EVENTS] [WORKERS] [BROKERS] [--seconds N] [--reads] [--late] [--storm]`: events per second of the whole path, and how
+//! fresh the views are at a half and at four fifths of that; `load soak SECONDS [RATE] [WORKERS]`; `load idle [TENANTS] [WORKERS]`.
 //!
-//! The whole path: append to the event log (embedded in a temporary folder, or Kafka when brokers are named), read,
-//! decode, seal, compute, publish. First as fast as it goes (closed loop), then at half the rate (open loop): freshness
-//! is the time from when a batch was due to be appended to when every view counts it. Prints one JSON document.
+//! The whole path: append to the event log (embedded in a temporary folder, or Kafka when brokers are named), read, decode,
+//! seal, compute, publish. First as fast as it goes (closed loop), then at shares of that rate (open loop), N seconds each (20).
+//! Freshness is from when a record was due to be appended, which is before any broker has it, to when a subscriber in this
+//! process has a count with it. At four fifths come also `--reads` through the HTTP server on loopback and `--storm`, ten
+//! thousand alerts at once; `--late` is at a half: a hundred late events, each until the chain that it corrects is visible.
+//!
+//! `soak` feeds RATE (5,000) events a second with a short horizon and tells each minute on stderr what memory, rows and handles come to.
+//! `idle` gives TENANTS (10,000), of which one in a hundred sends. Each prints one JSON document at the end.
 
-use std::collections::VecDeque;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use bench::load::Load;
-use dataflow::config::{Clock, EngineConfig};
-use dataflow::engine::Engine;
-use dataflow::ingest::clock::now;
-use dataflow::ingest::share::Quota;
-use deploy::config::{EventLogConfig, StateConfig};
-use deploy::{event_log, source};
-use query_api::{Append, Appender};
+use anyhow::{Context, Result, bail};
+use bench::live::feed::Feeder;
+use bench::live::process::{mib, processor_s, quantiles, resident_bytes, tenths};
+use bench::live::reads::{Reads, delivered_ms};
+use bench::live::seen::Observer;
+use bench::live::{Live, config, idle, late, soak, storm};
 use schemas::ids::TenantId;
-use schemas::read::{Query, ViewReader};
-use schemas::time::Epoch;
-use schemas::view::{Row, ViewName};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// As in `kgroot`.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Records appended at a time.
-const BATCH: usize = 1_000;
-/// Ticks at half the rate, and the time between them.
-const TICKS: usize = 100;
-const TICK: Duration = Duration::from_millis(100);
-/// Between two looks at the counts: the resolution of freshness.
-const LOOK: Duration = Duration::from_millis(5);
-/// Longer than any run.
-const RETENTION_MS: i64 = 86_400_000;
-/// As often as `kgroot run` does by default.
-const SNAPSHOT_EVERY_MS: i64 = 300_000;
-/// Topic family of the load.
-const FAMILY: &str = "k8s-events";
+/// Shares of the measured rate.
+const HALF: f64 = 0.5;
+const FOUR_FIFTHS: f64 = 0.8;
+/// Late events.
+const LATE: usize = 100;
+/// Alerts of a storm.
+const ALERTS: u64 = 10_000;
+/// As many threads as `kgroot` has beside those of the engine.
+const THREADS: usize = 2;
+
+const USAGE: &str = "usage: load [EVENTS] [WORKERS] [BROKERS] [--seconds N] [--reads] [--late] [--storm] | load soak SECONDS [RATE] [WORKERS] | load idle [TENANTS] [WORKERS]";
 
 fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let mut number = |name: &str, default: usize| {
-        arguments
-            .next()
-            .map_or(Ok(default), |text| text.parse())
-            .with_context(|| format!("{name} is a whole number"))
-    };
-    let (events, workers) = (number("EVENTS", 100_000)?, number("WORKERS", 1)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     // A tenant of its own for each run: a broker keeps what earlier runs sent.
     let tenant: TenantId = format!("load-{}", std::process::id()).parse()?;
     let folder = std::env::temp_dir().join(format!("kgroot-{tenant}"));
-    let log = match arguments.next() {
-        None => EventLogConfig::Embedded { path: folder.join("log"), retention_ms: RETENTION_MS },
-        Some(brokers) => EventLogConfig::Kafka { brokers, registry: None, tenants: vec![tenant.clone()] },
-    };
-    let state = StateConfig {
-        path: folder.join("state"),
-        shard: tenant.to_string(),
-        snapshot_every_ms: SNAPSHOT_EVERY_MS,
-    };
-    let document = runtime.block_on(measure(log, state, &tenant, events, workers))?;
+    let measured = runtime.block_on(async {
+        match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+            Some(("soak", rest)) => soaked(rest, &folder, &tenant).await,
+            Some(("idle", rest)) => idled(rest, &folder, &tenant).await,
+            _ => loaded(&Asked::parse(&arguments)?, &folder, &tenant).await,
+        }
+    });
     if folder.exists() {
-        std::fs::remove_dir_all(folder)?;
+        std::fs::remove_dir_all(&folder)?;
     }
-    writeln!(std::io::stdout(), "{document}")?;
+    writeln!(std::io::stdout(), "{}", measured?)?;
     Ok(())
 }
 
-struct Feed<'a> {
-    load: Load,
-    append: Appender,
-    tenant: &'a TenantId,
-    reader: ViewReader,
-    sent: u64,
+/// What a run is to measure.
+struct Asked {
+    events: usize,
+    workers: usize,
+    brokers: Option<String>,
+    lasting: Duration,
+    reads: bool,
+    late: bool,
+    storm: bool,
 }
 
-impl Feed<'_> {
-    async fn append(&mut self, records: Vec<Vec<u8>>) -> Result<()> {
-        let append = Append { tenant: self.tenant.clone(), family: FAMILY, records };
-        let appended = (self.append)(append).await;
-        appended.map(drop).map_err(|problem| anyhow::anyhow!("{problem:?}"))
-    }
-
-    async fn append_load(&mut self, count: usize) -> Result<()> {
-        let records = (0..count).map(|_| self.load.record(now()).1).collect();
-        self.sent += u64::try_from(count)?;
-        self.append(records).await
-    }
-
-    /// Appends so many records at each tick, whether or not earlier ones are visible yet: the time from when each tick
-    /// was due to when the views count its records, in milliseconds.
-    async fn open_loop(&mut self, before: u64, per_tick: usize) -> Result<Vec<f64>> {
-        let mut ticks = tokio::time::interval(TICK);
-        let mut look = tokio::time::interval(LOOK);
-        let mut due: VecDeque<(tokio::time::Instant, u64)> = VecDeque::new();
-        let (mut appended, mut freshness_ms) = (0, Vec::with_capacity(TICKS));
-        while freshness_ms.len() < TICKS {
-            tokio::select! {
-                at = ticks.tick(), if appended < TICKS => {
-                    self.append_load(per_tick).await?;
-                    due.push_back((at, before + self.sent));
-                    appended += 1;
+impl Asked {
+    fn parse(arguments: &[String]) -> Result<Asked> {
+        let mut asked = Asked {
+            events: 100_000,
+            workers: 1,
+            brokers: None,
+            lasting: Duration::from_secs(20),
+            reads: false,
+            late: false,
+            storm: false,
+        };
+        let (mut arguments, mut place) = (arguments.iter(), 0);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--reads" => asked.reads = true,
+                "--late" => asked.late = true,
+                "--storm" => asked.storm = true,
+                "--seconds" => {
+                    let text = arguments.next().context(USAGE)?;
+                    asked.lasting = Duration::from_secs(text.parse().context(USAGE)?);
                 }
-                _ = look.tick() => {
-                    let counted = accepted(&self.reader, self.tenant).await;
-                    while let Some((at, _)) = due.pop_front_if(|(_, wanted)| *wanted <= counted) {
-                        freshness_ms.push(at.elapsed().as_secs_f64() * 1_000.0);
+                other if other.starts_with('-') => bail!(USAGE),
+                other => {
+                    match place {
+                        0 => asked.events = other.parse().context(USAGE)?,
+                        1 => asked.workers = other.parse().context(USAGE)?,
+                        2 => asked.brokers = Some(other.to_owned()),
+                        _ => bail!(USAGE),
                     }
+                    place += 1;
                 }
             }
         }
-        Ok(freshness_ms)
+        Ok(asked)
     }
+}
 
-    /// Waits until the views count at least as many events.
-    async fn counted(&self, wanted: u64) -> Result<()> {
-        let mut look = tokio::time::interval(LOOK);
-        while accepted(&self.reader, self.tenant).await < wanted {
-            look.tick().await;
+/// A number at a place of the arguments, if it is there.
+fn number(arguments: &[String], place: usize, default: usize) -> Result<usize> {
+    arguments.get(place).map_or(Ok(default), |text| text.parse()).context(USAGE)
+}
+
+async fn loaded(asked: &Asked, folder: &Path, tenant: &TenantId) -> Result<Value> {
+    let config = config(folder, tenant, asked.workers, asked.brokers.clone());
+    let engine = config.engine()?;
+    let live = Live::start(config, engine).await?;
+    let measured = measure(asked, &live, tenant).await?;
+    live.stop().await?;
+    Ok(measured)
+}
+
+async fn measure(asked: &Asked, live: &Live, tenant: &TenantId) -> Result<Value> {
+    let mut feeder = Feeder::new(live, tenant);
+    feeder.objects().await?;
+    let observer = Observer::start(&live.reader(), tenant).await?;
+    observer.counted(feeder.sent()).await?;
+
+    let (begun, cpu, objects) = (Instant::now(), processor_s()?, feeder.sent());
+    feeder.closed(asked.events).await?;
+    let append_s = begun.elapsed().as_secs_f64();
+    observer.counted(feeder.sent()).await?;
+    let per_s = (feeder.sent() - objects) as f64 / begun.elapsed().as_secs_f64();
+    let processor_s = processor_s()? - cpu;
+    let mut found = json!({"path": if asked.brokers.is_some() { "kafka" } else { "embedded" },
+        "workers": asked.workers, "events": feeder.sent() - objects, "events_per_s": per_s.round(), "append_s": tenths(append_s), "processor_s": tenths(processor_s)});
+
+    for (share, name) in [(HALF, "freshness_at_50_ms"), (FOUR_FIFTHS, "freshness_at_80_ms")] {
+        let dues = feeder.open(Instant::now(), per_s * share, asked.lasting).await?;
+        observer.counted(feeder.sent()).await?;
+        found[name] = quantiles(observer.freshness_ms(&dues));
+    }
+    if asked.late {
+        found["late_at_50"] = late(&mut feeder, &observer, (live, tenant), per_s * HALF).await?;
+    }
+    if asked.reads {
+        found["reads_at_80"] =
+            reads(&mut feeder, &observer, (live, tenant), (per_s * FOUR_FIFTHS, asked.lasting)).await?;
+    }
+    if asked.storm {
+        found["storm_at_80"] = storm::storm(&mut feeder, &observer, ALERTS, per_s * FOUR_FIFTHS).await?;
+    }
+    found["events_in_all"] = json!(feeder.sent());
+    found["resident_mib"] = json!(mib(resident_bytes()?));
+    Ok(found)
+}
+
+/// Late events on top of a rate, which goes on until the last of them.
+async fn late(
+    feeder: &mut Feeder<'_>,
+    observer: &Observer,
+    (live, tenant): (&Live, &TenantId),
+    per_s: f64,
+) -> Result<Value> {
+    let corrected = tokio::select! {
+        corrected = late::corrected(live, tenant, LATE) => corrected?,
+        fed = feeder.open(Instant::now(), per_s, Duration::MAX) => {
+            fed?;
+            bail!("the load ended before the late events did")
         }
-        Ok(())
-    }
+    };
+    // A part that was being appended when the last chain was there is counted or not: whatever there is, it is all.
+    feeder.recount(observer.quiet(Duration::from_secs(2)).await);
+    Ok(json!({"corrected_ms": quantiles(corrected)}))
 }
 
-/// Events that the views count, copies included: two in one millisecond can be the same Event of Kubernetes. None before
-/// the tenant is known.
-async fn accepted(reader: &ViewReader, tenant: &TenantId) -> u64 {
-    let Ok((rows, ..)) = reader.scan(Query::all(tenant, ViewName::Coverage), 100).await else { return 0 };
-    rows.iter().map(|row| if let Row::Coverage(row) = row { row.accepted + row.duplicate } else { 0 }).sum()
+/// Reads on top of a rate.
+async fn reads(
+    feeder: &mut Feeder<'_>,
+    observer: &Observer,
+    (live, tenant): (&Live, &TenantId),
+    (per_s, lasting): (f64, Duration),
+) -> Result<Value> {
+    let served = live.serve().await?;
+    let reads = Reads::new(&served, tenant)?;
+    let came = Arc::new(Mutex::new(Vec::new()));
+    // Readers on the threads of the runtime: those who append must not keep them waiting.
+    let (mut reading, mut subscribing) = (JoinSet::new(), JoinSet::new());
+    subscribing.spawn(reads.clone().subscribe(Arc::clone(&came)));
+    reading.spawn(reads.run(lasting));
+    let dues = feeder.open(Instant::now(), per_s, lasting).await?;
+    let mut found = reading.join_next().await.context("nobody read")???;
+    observer.counted(feeder.sent()).await?;
+    if let Some(ended) = subscribing.try_join_next() {
+        ended??;
+    }
+    found["subscription_ms"] = delivered_ms(&came, observer);
+    found["freshness_ms"] = quantiles(observer.freshness_ms(&dues));
+    Ok(found)
 }
 
-async fn measure(
-    log: EventLogConfig,
-    state: StateConfig,
-    tenant: &TenantId,
-    events: usize,
-    workers: usize,
-) -> Result<serde_json::Value> {
-    let path = if matches!(log, EventLogConfig::Kafka { .. }) { "kafka" } else { "embedded" };
-    let config = EngineConfig { workers, clock: Clock::Wall, ..EngineConfig::default() };
-    let mut engine = Engine::start(config.clone())?;
-    let shard = state.shard.clone();
-    let opened = tokio::task::spawn_blocking(move || event_log::open(log, &shard)).await??;
-    let quota = Quota { records_per_s: 0 };
-    let (source, append) = source::start(
-        &mut engine,
-        (opened, &config),
-        (&state, quota),
-        (Box::new(|| Epoch::MAX), 0),
-        || (),
-        || (),
-    )?;
-    let mut feed = Feed { load: Load::new(1, tenant), append, tenant, reader: engine.reader(), sent: 0 };
-    let objects: Vec<Vec<u8>> = feed.load.objects().into_iter().map(|(_, bytes)| bytes).collect();
-    feed.append(objects).await?;
-    feed.counted(1).await?;
-    let objects = accepted(&feed.reader, tenant).await;
-
-    let begun = Instant::now();
-    for _ in 0..events.div_ceil(BATCH) {
-        feed.append_load(BATCH).await?;
+async fn soaked(arguments: &[String], folder: &Path, tenant: &TenantId) -> Result<Value> {
+    let seconds = number(arguments, 0, 0)?;
+    let (per_s, workers) = (number(arguments, 1, 5_000)?, number(arguments, 2, 1)?);
+    if seconds < 20 {
+        bail!("SECONDS is at least 20; {USAGE}");
     }
-    let appended = begun.elapsed();
-    feed.counted(objects + feed.sent).await?;
-    let per_second = feed.sent as f64 / begun.elapsed().as_secs_f64();
+    let (config, engine) = soak::config(config(folder, tenant, workers, None))?;
+    let live = Live::start(config, engine).await?;
+    let found = soak::soak(&live, tenant, per_s as f64, Duration::from_secs(seconds as u64)).await?;
+    live.stop().await?;
+    Ok(found)
+}
 
-    let per_tick = ((per_second / 2.0 / 10.0) as usize).max(1);
-    let mut freshness_ms = feed.open_loop(objects, per_tick).await?;
-    freshness_ms.sort_by(f64::total_cmp);
-    let at = |share: f64| freshness_ms[((freshness_ms.len() - 1) as f64 * share) as usize].round();
-    let figures = serde_json::json!({"path": path, "events": events, "workers": workers,
-        "events_per_s": per_second.round(), "append_s": appended.as_secs_f64(),
-        "freshness_at_half_ms": {"p50": at(0.5), "p99": at(0.99)}});
-    tokio::task::spawn_blocking(move || {
-        source.stop()?;
-        engine.shutdown().map_err(anyhow::Error::from)
-    })
-    .await??;
-    Ok(figures)
+async fn idled(arguments: &[String], folder: &Path, tenant: &TenantId) -> Result<Value> {
+    let (tenants, workers) = (number(arguments, 0, 10_000)?, number(arguments, 1, 1)?);
+    let config = config(folder, tenant, workers, None);
+    let engine = config.engine()?;
+    let live = Live::start(config, engine).await?;
+    let found = idle::idle(&live, tenants).await?;
+    live.stop().await?;
+    Ok(found)
 }

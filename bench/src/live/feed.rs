@@ -1,0 +1,110 @@
+//! The producer of a load: as fast as it goes, or at a rate, whatever becomes of it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use dataflow::arrival::arrivals;
+use dataflow::ingest::clock::now;
+use schemas::codec::{Format, Raw};
+use schemas::ids::TenantId;
+use schemas::position::SourcePosition;
+use tokio::time::{Instant, interval_at};
+
+use super::Live;
+use super::seen::Due;
+use crate::load::Load;
+
+/// Records appended at a time when it goes as fast as it can.
+const BATCH: usize = 1_000;
+/// Records that come at a rate are due at these.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Appends the load of a tenant and counts what it comes to.
+pub struct Feeder<'a> {
+    live: &'a Live,
+    tenant: TenantId,
+    load: Load,
+    sent: u64,
+}
+
+impl<'a> Feeder<'a> {
+    /// Nothing is sent yet.
+    pub fn new(live: &'a Live, tenant: &TenantId) -> Self {
+        Feeder { live, tenant: tenant.clone(), load: Load::new(1, tenant), sent: 0 }
+    }
+
+    /// Events appended so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// So many events are there, whatever was appended.
+    pub fn recount(&mut self, counted: u64) {
+        self.sent = counted;
+    }
+
+    /// Appends the objects that the load speaks of.
+    pub async fn objects(&mut self) -> Result<()> {
+        let objects = self.load.objects();
+        self.append(objects).await
+    }
+
+    /// Appends records that may come to many events each.
+    pub async fn append(&mut self, records: Vec<(Format, Vec<u8>)>) -> Result<()> {
+        let events: usize = records.iter().map(|record| self.events(record)).sum();
+        let records = records.into_iter().map(|(_, bytes)| bytes).collect();
+        self.live.append(&self.tenant, records).await?;
+        self.sent += events as u64;
+        Ok(())
+    }
+
+    /// Appends so many records of one event each, as fast as it goes.
+    pub async fn closed(&mut self, records: usize) -> Result<()> {
+        for _ in 0..records.div_ceil(BATCH) {
+            self.next(BATCH).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends records at a rate from an instant on; when each part of them was due.
+    pub async fn open(&mut self, from: Instant, per_s: f64, lasting: Duration) -> Result<Vec<Due>> {
+        let mut ticks = interval_at(from, TICK);
+        let (mut dues, mut appended) = (Vec::new(), 0);
+        loop {
+            // An instant in the past if appending is behind: what waits was due all the same.
+            let at = ticks.tick().await;
+            let passed = at.duration_since(from);
+            if lasting <= passed {
+                return Ok(dues);
+            }
+            let until = ((passed + TICK).as_secs_f64() * per_s) as usize;
+            if appended < until {
+                self.next(until - appended).await?;
+                dues.push(Due { at, wanted: self.sent });
+                appended = until;
+            }
+        }
+    }
+
+    /// Appends an outage with so many alerts at once; when it was due.
+    pub async fn burst(&mut self, alerts: u64) -> Result<Due> {
+        let at = Instant::now();
+        let burst = self.load.burst(alerts, now());
+        self.append(burst).await?;
+        Ok(Due { at, wanted: self.sent })
+    }
+
+    async fn next(&mut self, count: usize) -> Result<()> {
+        let records = (0..count).map(|_| self.load.record(now()).1).collect();
+        self.live.append(&self.tenant, records).await?;
+        self.sent += count as u64;
+        Ok(())
+    }
+
+    /// How many events a record comes to.
+    fn events(&self, (format, bytes): &(Format, Vec<u8>)) -> usize {
+        let position = SourcePosition { topic: String::new(), partition: 0, offset: 0, item: 0 };
+        let raw = Raw { tenant: &self.tenant, position: &position, arrived: now(), bytes };
+        arrivals(&raw, *format).len()
+    }
+}
