@@ -7,12 +7,11 @@ use anyhow::{Result, anyhow};
 use dbsp::algebra::UnimplementedSemigroup;
 use dbsp::circuit::CircuitConfig;
 use dbsp::operator::{Fold, Max};
-use dbsp::trace::BatchReader;
 use dbsp::typed_batch::{IndexedZSetReader, SpineSnapshot};
 use dbsp::utils::{Tup2, Tup3, Tup4, Tup5, Tup6};
 use dbsp::{
-    Circuit, DBSPHandle, IndexedZSetHandle, OrdIndexedZSet, OrdZSet, OutputHandle, RootCircuit, Runtime,
-    Stream, ZSetHandle, ZWeight,
+    DBSPHandle, IndexedZSetHandle, OrdIndexedZSet, OrdZSet, OutputHandle, RootCircuit, Runtime, Stream,
+    ZSetHandle, ZWeight,
 };
 
 use crate::peers::bare::ends;
@@ -190,14 +189,14 @@ fn anomalies(samples: &Stream<RootCircuit, OrdZSet<Tup3<u32, i64, i64>>>) -> Ind
         |slot: &mut Tup4<i64, i64, i64, i64>, Tup2(at, value): &Tup2<i64, i64>, weight: ZWeight| {
             *slot = Tup4(slot.0.min(*at), slot.1.max(*at), slot.2 + value * weight, slot.3 + weight);
         },
-        |Tup4(first, last, sum, count)| Tup3(first, last, sum / count.max(1)),
+        |Tup4(first, last, sum, count): Tup4<i64, i64, i64, i64>| Tup3(first, last, sum / count.max(1)),
     );
     let rising = Fold::<_, Vec<Tup4<i64, i64, i64, i64>>, UnimplementedSemigroup<_>, _, _>::with_output(
         Vec::new(),
         |slots: &mut Vec<Tup4<i64, i64, i64, i64>>, slot: &Tup4<i64, i64, i64, i64>, _: ZWeight| {
             slots.push(*slot)
         },
-        |slots| {
+        |slots: Vec<Tup4<i64, i64, i64, i64>>| {
             let slots: Vec<Summary> = slots
                 .into_iter()
                 .map(|Tup4(number, first, last, mean)| (number, first, last, mean))
@@ -231,7 +230,7 @@ fn episodes(occurred: &Indexed<At, Times>) -> Indexed<At, Times> {
     let folded = Fold::<_, Vec<Times>, UnimplementedSemigroup<_>, _, _>::with_output(
         Vec::new(),
         |all: &mut Vec<Times>, times: &Times, _: ZWeight| all.push(*times),
-        |all| fold(all.into_iter().map(happened)).into_iter().map(times).collect::<Vec<Times>>(),
+        |all: Vec<Times>| fold(all.into_iter().map(happened)).into_iter().map(times).collect::<Vec<Times>>(),
     );
     occurred
         .aggregate(folded)
