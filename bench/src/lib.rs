@@ -4,6 +4,7 @@
 //! production would have sent and feeds the same codecs, engine and investigation. No importer opens a label file.
 
 pub mod calibration;
+pub mod curves;
 pub mod generated;
 pub mod importers;
 #[cfg(feature = "stores")]

@@ -1,6 +1,8 @@
 //! kgroot's own engine, fed with envelopes that are decoded already. It does all that it always does: every rule of the
 //! catalogue, all kept links, ranking, chains, and views that are readable as of every epoch.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use dataflow::arrival::{Arrival, EventArrival};
 use dataflow::config::{Clock, EngineConfig};
@@ -34,7 +36,7 @@ pub struct Kgroot {
     input: EngineInput,
     reader: ViewReader,
     runtime: Runtime,
-    tenant: TenantId,
+    tenants: BTreeMap<u64, TenantId>,
     kinds: Vec<schemas::catalogue::Kind>,
     fed: i64,
     sealed: Epoch,
@@ -58,10 +60,32 @@ impl Kgroot {
         let known =
             |id: &str| catalogue.kind(id).with_context(|| format!("kind {id} is not in the catalogue"));
         let kinds = KINDS.iter().map(|kind| known(kind.id)).collect::<Result<Vec<_>>>()?;
-        Ok(Kgroot { engine, input, reader, runtime, tenant: "peers".parse()?, kinds, fed: 0, sealed: 0 })
+        let tenants = BTreeMap::from([(0, "peers".parse()?)]);
+        Ok(Kgroot { engine, input, reader, runtime, tenants, kinds, fed: 0, sealed: 0 })
     }
 
-    fn arrival(&mut self, event: &Event) -> Arrival {
+    /// Takes the next events, each of a tenant with a number.
+    pub fn feed_of(&mut self, events: &[(u64, Event)], now: i64) -> Result<()> {
+        let mut arrivals = Vec::with_capacity(events.len());
+        for (tenant, event) in events {
+            let name = match self.tenants.get(tenant) {
+                Some(known) => known.clone(),
+                None => format!("peers-{tenant}").parse()?,
+            };
+            self.tenants.entry(*tenant).or_insert_with(|| name.clone());
+            arrivals.push(self.arrival(name, event));
+        }
+        self.sealed = self.runtime.block_on(self.input.seal(arrivals, EventTime(now)))?;
+        Ok(())
+    }
+
+    /// Rows of a view, of all tenants.
+    pub fn count(&self, view: ViewName) -> Result<u64> {
+        let rows = self.runtime.block_on(self.reader.status())?.rows;
+        Ok(rows.iter().find(|(name, _)| *name == view).map_or(0, |(_, rows)| *rows))
+    }
+
+    fn arrival(&mut self, tenant: TenantId, event: &Event) -> Arrival {
         self.fed += 1;
         let id = u128::from(self.fed.unsigned_abs());
         let at = EventTime(event.at);
@@ -87,7 +111,7 @@ impl Kgroot {
             }
         };
         let envelope = Envelope {
-            tenant_id: self.tenant.clone(),
+            tenant_id: tenant,
             source: "peers".to_owned(),
             event_type: "said".to_owned(),
             ts: at,
@@ -105,7 +129,7 @@ impl Kgroot {
     }
 
     fn rows(&self, view: ViewName) -> Result<Vec<Row>> {
-        let query = Query::all(&self.tenant, view);
+        let query = Query::all(&self.tenants[&0], view);
         Ok(self.runtime.block_on(self.reader.scan(query, ROWS_MAX))?.0)
     }
 
@@ -117,7 +141,8 @@ impl Kgroot {
 
 impl Peer for Kgroot {
     fn feed(&mut self, events: &[Event], now: i64) -> Result<()> {
-        let arrivals: Vec<Arrival> = events.iter().map(|event| self.arrival(event)).collect();
+        let arrivals: Vec<Arrival> =
+            events.iter().map(|event| self.arrival(self.tenants[&0].clone(), event)).collect();
         let now = EventTime(now);
         self.sealed = self.runtime.block_on(self.input.seal(arrivals, now))?;
         Ok(())

@@ -144,6 +144,14 @@ pub fn resident_bytes() -> Result<u64> {
     Ok(kilobytes.unwrap_or(0) * 1_024)
 }
 
+/// Memory that programs can still have without swapping, in bytes.
+pub fn available_bytes() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap_or("0");
+    let kilobytes: u64 = line.split_whitespace().next().unwrap_or("0").parse().context("MemAvailable")?;
+    Ok(kilobytes * 1_024)
+}
+
 /// Writes the events, a line each, for engines in other languages.
 pub fn write_events(file: &Path, events: &[Event]) -> Result<()> {
     let lines: String = events.iter().map(|event| format!("{event}\n")).collect();

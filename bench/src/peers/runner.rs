@@ -233,7 +233,8 @@ impl Workload {
     }
 }
 
-fn machine() -> Value {
+/// What was measured on.
+pub fn machine() -> Value {
     let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = about
         .lines()
@@ -250,7 +251,8 @@ fn machine() -> Value {
         "kernel": said("uname", &["-r"]), "rustc": said("rustc", &["--version"])})
 }
 
-fn said(program: &str, arguments: &[&str]) -> String {
+/// What a program prints; nothing if it fails.
+pub fn said(program: &str, arguments: &[&str]) -> String {
     let ran = Command::new(program).args(arguments).output();
     ran.map(|ran| String::from_utf8_lossy(&ran.stdout).trim().to_owned()).unwrap_or_default()
 }
