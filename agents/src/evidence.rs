@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use schemas::answer::{EvidenceItem, Question, TimeWindow};
 use schemas::ids::{EventId, IncidentId, TenantId};
-use schemas::read::{AsOf, Filter, Query, ReadError, ViewReader};
+use schemas::read::{AsOf, Filter, PAGE_ROWS_MAX, Query, ReadError, ViewReader};
 use schemas::view::{
-    ChainRow, CoverageRow, EntityRow, EpisodeRow, EventRow, IncidentRow, LinkRow, RelationRow, Row, ViewName,
+    ChainRow, CoverageRow, EntityRow, EpisodeRow, EventRow, IncidentRow, LinkRow, RelationRow, Row, RowKey,
+    ViewName,
 };
 
 /// Rows of one view that an investigation reads at most.
@@ -87,6 +88,35 @@ pub(crate) async fn gather(
             .into_iter()
             .collect(),
     })
+}
+
+/// Reads the events that the causes and chains of incidents cite, where not all events were read: whatever else is left out,
+/// what a claim rests on is not. At most a page of them.
+pub(crate) async fn read_cited<'i>(
+    reader: &ViewReader,
+    tenant: &TenantId,
+    known: &mut Known,
+    incidents: impl Iterator<Item = &'i IncidentRow>,
+) -> Result<(), ReadError> {
+    if !known.cut.contains(&ViewName::Events) {
+        return Ok(());
+    }
+    let mut keys: BTreeSet<RowKey> = BTreeSet::new();
+    for incident in incidents {
+        let roots = incident.hypotheses.iter().map(|hypothesis| &hypothesis.root);
+        let links =
+            known.chains.get(&incident.incident_id).into_iter().flatten().flat_map(|chain| &chain.links);
+        let cited = roots.chain(links.flat_map(|link| [&link.cause, &link.effect]));
+        let unread = cited.flat_map(|episode| &episode.event_ids).filter(|id| !known.events.contains_key(id));
+        keys.extend(unread.map(|id| RowKey::event(*id)).take(PAGE_ROWS_MAX.saturating_sub(keys.len())));
+    }
+    let filter = Filter { keys: Some(keys), ..Filter::default() };
+    let as_of = Some(known.as_of.epoch);
+    let found = reader.peek(Query { filter, as_of, ..Query::all(tenant, ViewName::Events) }).await?;
+    let events =
+        pick(found.rows, |row| if let Row::Event(row) = row { Some((row.event_id, row)) } else { None });
+    known.events.extend(events);
+    Ok(())
 }
 
 fn pick<T>(rows: Vec<Row>, variant: impl Fn(Row) -> Option<T>) -> Vec<T> {

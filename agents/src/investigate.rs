@@ -159,15 +159,19 @@ impl Investigator {
         question: &Question,
     ) -> Result<(Resolved, Known), InvestigateError> {
         let as_of = evidence::as_of(&self.reader, question).await?;
-        let (window, mut notes) = scope::window(question, as_of.event_time)?;
-        let known = evidence::gather(&self.reader, &question.tenant_id, as_of, window).await?;
+        let (mut window, mut notes) = scope::window(question, as_of.event_time)?;
+        let tenant = &question.tenant_id;
+        let mut known = evidence::gather(&self.reader, tenant, as_of, window).await?;
         // Words may be misread: what they seem to exclude is shown rather than nothing.
         if question.time_window.is_none() && window.is_some() && known.incidents.is_empty() {
             notes.push("no incident lies there; all incidents are shown".to_owned());
-            let known = evidence::gather(&self.reader, &question.tenant_id, as_of, None).await?;
-            return Ok((scope::resolve(question, (None, notes), &known)?, known));
+            window = None;
+            known = evidence::gather(&self.reader, tenant, as_of, window).await?;
         }
-        Ok((scope::resolve(question, (window, notes), &known)?, known))
+        let resolved = scope::resolve(question, (window, notes), &known)?;
+        let shown = resolved.incidents.iter().take(synthesize::HYPOTHESES_MAX);
+        evidence::read_cited(&self.reader, tenant, &mut known, shown).await?;
+        Ok((resolved, known))
     }
 
     /// What the product keeps of use for a question. State that is away costs its own part of the answer.

@@ -28,7 +28,7 @@ use crate::synthesize::statements::{statements, summary};
 use crate::synthesize::suspects::{Suspect, suspects};
 
 /// Hypotheses in an answer.
-const HYPOTHESES_MAX: usize = 5;
+pub(crate) const HYPOTHESES_MAX: usize = 5;
 /// Below this, in thousandths, no cause stands out.
 const CLEAR_MILLI: u32 = 150;
 /// What a suspect without a rival weighs, in thousandths, when an incident was seen, …

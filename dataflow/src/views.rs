@@ -22,6 +22,7 @@ use crate::types::Told;
 use crate::views::store::{Changed, Store};
 use crate::views::subscriptions::Subscriptions;
 
+mod range;
 mod store;
 mod subscriptions;
 

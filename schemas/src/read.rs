@@ -3,13 +3,15 @@
 //! The engine answers; the API, agents, sinks and the command line ask through one [`ViewReader`], a channel of
 //! [`ReadRequest`]s. There is no read without a tenant.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::entity::Entity;
 use crate::ids::{IncidentId, TenantId};
 use crate::time::{Diff, Epoch, EventTime};
-use crate::view::{Row, ViewName};
+use crate::view::{Row, RowKey, ViewName};
 
 /// Most rows that one page holds.
 pub const PAGE_ROWS_MAX: usize = 500;
@@ -42,8 +44,8 @@ impl Query {
 /// Narrowing of a query; every given part must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Exactly the row with this key.
-    pub key: Option<String>,
+    /// Only rows with these keys.
+    pub keys: Option<BTreeSet<RowKey>>,
     /// Rows that name this entity.
     pub entity: Option<Entity>,
     /// Rows of this incident.
@@ -230,7 +232,7 @@ impl ViewReader {
 }
 
 impl Filter {
-    /// Whether a row passes every given part but the key, which is looked up.
+    /// Whether a row passes every given part but the keys, which are looked up.
     pub fn passes(&self, row: &Row) -> bool {
         let in_time = match (row.span(), self.from, self.to) {
             (_, None, None) => true,

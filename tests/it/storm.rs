@@ -3,6 +3,7 @@
 use dataflow::arrival::{Arrival, EventArrival};
 use dataflow::config::{Clock, EngineConfig};
 use dataflow::engine::Engine;
+use schemas::answer::Question;
 use schemas::catalogue::Kind;
 use schemas::entity::{Entity, EntityKind, Relation, RelationKind};
 use schemas::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
@@ -96,4 +97,28 @@ fn ten_thousand_alerts_of_one_node_are_one_incident_and_one_alert() {
         }
         engine.shutdown().unwrap();
     });
+}
+
+#[test]
+fn what_a_claim_rests_on_is_cited_though_not_all_events_are_read() {
+    // More than one question reads of a view, all before the cause in the order of their ids.
+    let others = 20_001;
+    let mut arrivals: Vec<Arrival> =
+        (0..others).map(|number| event(number, START.plus_ms(-1_000), Vec::new())).collect();
+    let node = Entity::global(EntityKind::Node, "n1");
+    let lost = Signal::at(node, Kind::named("k8s.node.NotReady"), START, "lost");
+    arrivals.push(event(others, START, vec![Fact::Signal(lost)]));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(async {
+        let engine = Engine::start(EngineConfig { clock: Clock::Event, ..EngineConfig::default() }).unwrap();
+        let epoch = engine.input().seal(arrivals, EventTime(0)).await.unwrap();
+        engine.reader().complete(epoch).await.unwrap();
+        let question = Question::new("storm".parse().unwrap(), "what happened?");
+        let answer = agents::investigate(&engine.reader(), &question).await.unwrap();
+        engine.shutdown().unwrap();
+        answer
+    });
+    assert!(answer.missing.iter().any(|missing| missing.source == "view events"), "events were left out");
+    let cited: Vec<EventId> = answer.hypotheses[0].evidence.iter().map(|item| item.event_id).collect();
+    assert_eq!(cited, [EventId(u128::from(others))]);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
 
 use schemas::ids::{Tenant, TenantId};
 use schemas::read::{AsOf, PAGE_ROWS_MAX, Page, Query, ReadError};
@@ -14,6 +13,7 @@ use crate::operators::admit::Outcome;
 use crate::publish::{Changes, RowChange};
 use crate::values::Values;
 use crate::views::Place;
+use crate::views::range::range;
 
 /// Net changes of one epoch, by place: what subscribers are told.
 pub(super) type Changed = BTreeMap<Place, Vec<(Row, Diff)>>;
@@ -173,7 +173,11 @@ impl Store {
         };
         let limit = query.limit.clamp(1, PAGE_ROWS_MAX);
         let mut rows: Vec<Row> = Vec::new();
-        for cell in view.range(range).map(|(_, cell)| cell) {
+        let cells: Box<dyn Iterator<Item = &Cell>> = match &query.filter.keys {
+            Some(keys) => Box::new(keys.range(range).filter_map(|key| view.get(key))),
+            None => Box::new(view.range(range).map(|(_, cell)| cell)),
+        };
+        for cell in cells {
             let Some(row) = cell.at(epoch).filter(|row| query.filter.passes(row)) else { continue };
             if rows.len() == limit {
                 let next = rows.last().map(Row::key);
@@ -217,19 +221,6 @@ impl Store {
         let found = self.tenants.get(&tenant.key());
         found.ok_or_else(|| ReadError::UnknownTenant { tenant: tenant.clone(), known: Vec::new() })
     }
-}
-
-/// The keys that are asked for; `None` if there can be none.
-fn range(query: &Query) -> Result<Option<(Bound<RowKey>, Bound<RowKey>)>, ReadError> {
-    let key = |text: &String| RowKey::parse(query.view, text);
-    Ok(match (&query.filter.key, &query.after) {
-        (Some(text), _) => key(text).map(|key| (Bound::Included(key.clone()), Bound::Included(key))),
-        (None, Some(text)) => {
-            let unknown = || ReadError::After { text: text.chars().take(80).collect(), view: query.view };
-            Some((Bound::Excluded(key(text).ok_or_else(unknown)?), Bound::Unbounded))
-        }
-        (None, None) => Some((Bound::Unbounded, Bound::Unbounded)),
-    })
 }
 
 /// Changes cells, by key in order; tells of each that shows another row the one before and the one after, with the key if

@@ -19,7 +19,7 @@ impl RowKey {
     /// The key of a row.
     pub fn of(row: &Row) -> RowKey {
         match row {
-            Row::Event(row) => event(row.event_id),
+            Row::Event(row) => RowKey::event(row.event_id),
             Row::Entity(row) => RowKey::Ids(row.entity_id.0, 0),
             Row::Episode(row) => RowKey::Ids(row.episode_id.0, 0),
             Row::Link(row) => RowKey::Ids(row.effect.episode_id.0, row.cause.episode_id.0),
@@ -34,7 +34,7 @@ impl RowKey {
     /// The key that a text says; `None` if no row of the view can have it.
     pub fn parse(view: ViewName, text: &str) -> Option<RowKey> {
         match view {
-            ViewName::Events => text.parse().ok().map(event),
+            ViewName::Events => text.parse().ok().map(RowKey::event),
             ViewName::Entities => text.parse().ok().map(|EntityId(id)| RowKey::Ids(id, 0)),
             ViewName::Episodes | ViewName::Changes | ViewName::Anomalies => {
                 text.parse().ok().map(|EpisodeId(id)| RowKey::Ids(id, 0))
@@ -52,11 +52,26 @@ impl RowKey {
             }
         }
     }
-}
 
-fn event(EventId(id): EventId) -> RowKey {
-    let [high, low] = [id >> 64, id].map(|half| half as u64);
-    RowKey::Ids(high, low)
+    /// The key of an event.
+    pub fn event(EventId(id): EventId) -> RowKey {
+        let [high, low] = [id >> 64, id].map(|half| half as u64);
+        RowKey::Ids(high, low)
+    }
+
+    /// Between which keys the rows of an incident lie, the second one excluded; `None` for views that do not begin with it.
+    pub fn of_incident(view: ViewName, incident: IncidentId) -> Option<(RowKey, RowKey)> {
+        match view {
+            ViewName::Incidents | ViewName::Alerts => {
+                Some((RowKey::Ids(incident.0, 0), RowKey::Ids(incident.0, 1)))
+            }
+            // The character after a space.
+            ViewName::Chains => {
+                Some([' ', '!'].map(|end| RowKey::Text(format!("{incident}{end}").into())).into())
+            }
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
