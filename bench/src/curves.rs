@@ -37,7 +37,7 @@ pub struct Axis {
 }
 
 /// All curves.
-pub const AXES: [Axis; 7] = [
+pub const AXES: [Axis; 8] = [
     Axis { name: "tenants", title: "tenants", values: &[1, 10, 100, 1_000, 10_000], logarithmic: true },
     Axis {
         name: "live",
@@ -64,6 +64,7 @@ pub const AXES: [Axis; 7] = [
         values: &[0, 1, 10, 50],
         logarithmic: false,
     },
+    Axis { name: "series", title: "metric series", values: &[100, 1_000, 10_000], logarithmic: true },
     Axis { name: "workers", title: "workers", values: &[1, 2], logarithmic: false },
 ];
 
@@ -126,6 +127,7 @@ pub fn feed(axis: &str, value: u64) -> Option<Feed> {
         }
         "fan-out" => of_one(shapes::fan_out(small)),
         "chain-length" => of_one(shapes::chains(small)),
+        "series" => of_one(shapes::series(small)),
         "hot-key" => of_one(shapes::hot(value)),
         "late" => of_one(shapes::late(cluster(SERVICES), value)),
         "workers" => {

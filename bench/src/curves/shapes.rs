@@ -18,6 +18,8 @@ const ROUNDS: i64 = 5;
 const REPEATS: i64 = 3;
 /// From a cause to its effect.
 const STEP_MS: i64 = 2_000;
+/// Between two samples of a series: three in a slot of a baseline.
+const SCRAPE_MS: i64 = 5_000;
 /// How late what is late comes.
 const LATE_MS: i64 = 600_000;
 
@@ -130,6 +132,22 @@ pub(super) fn hot(percent: u64) -> Vec<Event> {
     making.sorted()
 }
 
+/// Metric series, one of a service, that share the samples: their values swing as those of a calm service do.
+pub(super) fn series(series: u32) -> Vec<Event> {
+    let mut making = Making::default();
+    let mut random = Random::new(1);
+    let series = series.max(1);
+    let samples = u32::try_from(EVENTS).unwrap_or(0) / series;
+    for sample in 0..samples {
+        for service in 0..series {
+            let value = 1_000_000 + i64::try_from(random.below(200_000)).unwrap_or(0);
+            let at = BEGIN_MS + i64::from(sample) * SCRAPE_MS + i64::from(service) % SCRAPE_MS;
+            making.say(at, Said::Sample(Place::service(service), value));
+        }
+    }
+    making.sorted()
+}
+
 /// The same events; so many percent of them are delivered ten minutes later.
 pub(super) fn late(events: Vec<Event>, percent: u64) -> Vec<Event> {
     let mut random = Random::new(2);
@@ -147,7 +165,9 @@ mod tests {
 
     #[test]
     fn workloads_are_of_one_size_and_no_two_events_have_one_time() {
-        for events in [fan_out(1), fan_out(1_000), chains(2), chains(200), hot(0), hot(99)] {
+        for events in
+            [fan_out(1), fan_out(1_000), chains(2), chains(200), hot(0), hot(99), series(100), series(10_000)]
+        {
             assert!((80_000..=105_000).contains(&events.len()), "{} events", events.len());
             assert!(events.is_sorted_by(|left, right| left.at < right.at));
         }

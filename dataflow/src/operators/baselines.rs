@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use schemas::fact::clip;
 use schemas::ids::Tenant;
-use schemas::normalize::anomaly::{anomaly_kind, anomaly_severity, spread_floor_micro};
+use schemas::normalize::anomaly::{LeastSpread, anomaly_kind, anomaly_severity};
 use schemas::time::{Diff, EventTime};
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,7 @@ pub(crate) fn baselines<'scope>(
 
 impl Judged {
     fn change(&mut self, series: &Series, changes: Vec<(Point, Diff)>, emit: &mut dyn FnMut(Found, Diff)) {
-        self.history.apply(changes, spread_floor_micro(&series.metric));
+        self.history.apply(changes, LeastSpread::of(&series.metric));
         let mut rows = Vec::new();
         if !self.history.is_empty() {
             rows.push(Found::Measured(series.tenant, series.on.clone()));

@@ -34,7 +34,7 @@ pub(super) const LAYERS: [&str; 7] =
 /// Severities, mild before bad.
 pub(super) const SEVERITIES: [&str; 5] = ["debug", "info", "warning", "error", "critical"];
 /// How near-certain a mechanism is, in hundredths.
-pub(super) const STRENGTHS: [(&str, u8); 3] = [("strong", 90), ("medium", 60), ("weak", 30)];
+pub(super) const STRENGTHS: [(&str, u8); 4] = [("strong", 90), ("medium", 60), ("weak", 30), ("faint", 15)];
 /// The rules of the field that the catalogue accounts for: R01 to R72.
 const RULES: u32 = 72;
 
@@ -113,7 +113,7 @@ pub(super) fn check_rule(kinds: &BTreeMap<String, RawKind>, rule: &RawRule) -> R
         return refuse("cause, effect and path need at least one entry each".to_owned());
     }
     if !STRENGTHS.iter().any(|(name, _)| *name == rule.strength) {
-        return refuse(format!("unknown strength {:?}; use strong, medium or weak", rule.strength));
+        return refuse(format!("unknown strength {:?}; use strong, medium, weak or faint", rule.strength));
     }
     for cause in &rule.cause {
         for effect in &rule.effect {

@@ -199,7 +199,7 @@ fn sound(raw: &RawRule) -> Result<(), Problem> {
         return Err(("window", format!("{}; use 1s to 90d", raw.window)));
     }
     if !STRENGTHS.iter().any(|(name, _)| *name == raw.strength) {
-        return Err(("strength", format!("unknown {:?}; use strong, medium or weak", raw.strength)));
+        return Err(("strength", format!("unknown {:?}; use strong, medium, weak or faint", raw.strength)));
     }
     if raw.title.trim().is_empty() || TITLE_CHARS_MAX < raw.title.chars().count() {
         return Err(("title", format!("say the mechanism in 1 to {TITLE_CHARS_MAX} letters")));
@@ -297,7 +297,10 @@ mod tests {
             ("- {id: R28, cause: [k8s.pod.OOMKiled]}".to_owned(), ["rule R28: cause", "k8s.pod.OOMKilled"]),
             ("- {id: R28, window: 1w}".to_owned(), ["rule R28: window", "1w"]),
             ("- {id: R28, window: 900d}".to_owned(), ["rule R28: window", "90d"]),
-            ("- {id: R28, strength: hard}".to_owned(), ["rule R28: strength", "strong, medium or weak"]),
+            (
+                "- {id: R28, strength: hard}".to_owned(),
+                ["rule R28: strength", "strong, medium, weak or faint"],
+            ),
             ("- {id: own-2, strength: weak}".to_owned(), ["rule own-2: cause", "missing"]),
             ("- {id: own-2, enabled: false}".to_owned(), ["rule own-2: enabled", "kgroot rules list"]),
             ("- {id: R28}\n- {id: R28}".to_owned(), ["rule R28: id", "twice"]),

@@ -1,14 +1,20 @@
-//! What an unusual metric value means: its kind by the name of the metric, how bad it is, how small a spread can be.
+//! What an unusual metric value means: its kind by the name of the metric, how bad it is, how small its spread can be.
 
 use crate::catalogue::Kind;
 use crate::entity::EntityKind;
 use crate::envelope::Severity;
 
+/// Words of shares of requests that went well.
+const SUCCEEDS: [&str; 2] = ["success", "availability"];
+/// Words of memory that is left.
+const FREE_MEMORY: [&str; 3] = ["memavailable", "memory_available", "mem_available"];
+
 /// Words of a metric's name, and the kind that a rise of it is. The first that fits decides.
 const RISES: &[(&[&str], &str)] = &[
     (&["throttl", "cfs"], "metric.cpu_throttling"),
     (&["retrans"], "metric.retransmissions"),
-    (&["success", "availab"], "metric.level_shift"),
+    (&SUCCEEDS, "metric.level_shift"),
+    (&FREE_MEMORY, "metric.level_shift"),
     (&["error", "5xx", "fail"], "trace.error_rate"),
     (&["duration", "latency", "response_time"], "trace.latency"),
     (&["cpu"], "metric.cpu_high"),
@@ -22,7 +28,8 @@ const RISES: &[(&[&str], &str)] = &[
 
 /// The same for falls. Whatever else falls is a level shift: memory or a queue that falls is no trouble.
 const FALLS: &[(&[&str], &str)] = &[
-    (&["success", "availab"], "trace.error_rate"),
+    (&SUCCEEDS, "trace.error_rate"),
+    (&FREE_MEMORY, "metric.memory_high"),
     (&["error", "5xx", "fail"], "metric.level_shift"),
     (&["requests", "qps", "rps", "throughput"], "metric.traffic_drop"),
 ];
@@ -83,16 +90,37 @@ pub fn anomaly_severity(kind: Kind, entity: EntityKind, magnitude: u32, lasted_m
     if felt && strong { usual.max(Severity::Error) } else { usual }
 }
 
-/// The least spread of a metric, in millionths of its unit: one in a hundred requests always fails somewhere.
-pub fn spread_floor_micro(metric: &str) -> i64 {
-    let name = metric.to_ascii_lowercase();
+/// How small the spread of a metric can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeastSpread {
+    micro: i64,
+    part: u8,
+}
+
+impl LeastSpread {
+    /// That of a metric: a tenth of what is usual, whatever it measures. What share of requests succeeds is judged by
+    /// the rest that fails: there it is a hundredth, or half of them could fail unnoticed.
+    pub fn of(metric: &str) -> LeastSpread {
+        let name = metric.to_ascii_lowercase();
+        let part = if SUCCEEDS.iter().any(|word| name.contains(word)) { 100 } else { 10 };
+        LeastSpread { micro: floor_micro(&name), part }
+    }
+
+    /// In millionths of the metric's unit, where so much is usual.
+    pub fn at(self, usual_micro: i64) -> i128 {
+        (i128::from(usual_micro).abs() / i128::from(self.part)).max(i128::from(self.micro))
+    }
+}
+
+/// The least spread whatever is usual, in millionths of a unit: one in a hundred requests always fails somewhere.
+fn floor_micro(name: &str) -> i64 {
     match () {
-        () if is_wire_time(&name) => SPAN_FLOOR_MICRO,
+        () if is_wire_time(name) => SPAN_FLOOR_MICRO,
         () if name.starts_with("span.") && (name.ends_with("_us") || name.starts_with(OWN_TIME)) => {
             SPAN_FLOOR_MICRO
         }
         () if name.contains("percent") => 1_000_000,
-        () if ["error", "5xx", "fail", "success", "availab"].iter().any(|word| name.contains(word)) => 10_000,
+        () if ["error", "5xx", "fail"].iter().chain(&SUCCEEDS).any(|word| name.contains(word)) => 10_000,
         () => 1,
     }
 }
@@ -110,7 +138,18 @@ mod tests {
         assert_eq!(kind("latency_seconds{quantile=0.9}", true), "trace.latency");
         assert_eq!(kind("latency_seconds{quantile=0.99}", true), "trace.latency_tail");
         assert_eq!(kind("container_memory_rss", false), "metric.level_shift");
+        assert_eq!(kind("node_memory_MemAvailable_bytes", false), "metric.memory_high");
+        assert_eq!(kind("deployment_replicas_available", false), "metric.level_shift");
         assert_eq!(kind("http_requests", false), "metric.traffic_drop");
+    }
+
+    #[test]
+    fn shares_that_succeed_have_a_narrow_spread() {
+        let least = |metric: &str, usual| LeastSpread::of(metric).at(usual);
+        assert_eq!(least("orders_success_rate", 100_000_000), 1_000_000);
+        assert_eq!(least("orders_success_ratio", 1_000_000), 10_000);
+        assert_eq!(least("orders_in_flight", 100_000_000), 10_000_000);
+        assert_eq!(least("orders_error_ratio", 0), 10_000);
     }
 
     #[test]

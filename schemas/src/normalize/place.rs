@@ -78,21 +78,33 @@ pub(super) fn of_labels<'a>(label: impl Fn(&str) -> Option<&'a str>) -> Option<E
     Some(entity.in_cluster(cluster))
 }
 
-/// Whoever names both a service and a pod says that the pod is one of the service.
-pub(super) fn membership(place: &EnvelopeEntity, at: EventTime) -> Option<Fact> {
-    let (service, _) = (service_of_envelope(place)?, place.pod.as_ref()?);
-    edge(service, RelationKind::Selects, of_envelope(place)?, at)
+/// Whoever names both a service and a pod says that the pod is one of the service; whoever names a service and a
+/// namespace, that the service is in it.
+pub(super) fn membership(place: &EnvelopeEntity, at: EventTime) -> Vec<Fact> {
+    service_of_envelope(place).map_or_else(Vec::new, |service| {
+        let pod = place.pod.as_ref().and_then(|_| of_envelope(place));
+        member_edges(service, pod, at)
+    })
 }
 
 /// The same of labels.
-pub(super) fn membership_of_labels<'a>(
-    label: impl Fn(&str) -> Option<&'a str>,
-    at: EventTime,
-) -> Option<Fact> {
+pub(super) fn membership_of_labels<'a>(label: impl Fn(&str) -> Option<&'a str>, at: EventTime) -> Vec<Fact> {
     let (namespace, cluster) = (label("namespace").unwrap_or_default(), label("cluster").unwrap_or_default());
     let of = |kind, name| Entity::namespaced(kind, namespace, name).in_cluster(cluster);
-    let service = label("service").or_else(|| label("app"))?;
-    edge(of(EntityKind::Service, service), RelationKind::Selects, of(EntityKind::Pod, label("pod")?), at)
+    let service = label("service").or_else(|| label("app"));
+    service.map_or_else(Vec::new, |service| {
+        let pod = label("pod").map(|pod| of(EntityKind::Pod, pod));
+        member_edges(of(EntityKind::Service, service), pod, at)
+    })
+}
+
+fn member_edges(service: Entity, pod: Option<Entity>, at: EventTime) -> Vec<Fact> {
+    let namespace = (!service.namespace.is_empty())
+        .then(|| Entity::global(EntityKind::Namespace, &service.namespace).in_cluster(&service.cluster));
+    let in_namespace = namespace.map(|namespace| (service.clone(), RelationKind::MemberOf, namespace));
+    let has_pod = pod.map(|pod| (service, RelationKind::Selects, pod));
+    let stated = in_namespace.into_iter().chain(has_pod);
+    stated.filter_map(|(from, kind, to)| edge(from, kind, to, at)).collect()
 }
 
 fn edge(from: Entity, kind: RelationKind, to: Entity, valid_from: EventTime) -> Option<Fact> {

@@ -68,7 +68,7 @@ pub(crate) fn normalize(_envelope: &Envelope, payload: &Value) -> Result<Normali
     let first =
         facts.iter().filter_map(|fact| if let Fact::Sample(sample) = fact { Some(sample.at) } else { None });
     let first = first.min();
-    facts.extend(first.and_then(|at| place::membership_of_labels(label, at)));
+    facts.extend(first.into_iter().flat_map(|at| place::membership_of_labels(label, at)));
     if let (Some((caller, callee)), Some(since)) = (call, first) {
         let kind = RelationKind::Calls;
         facts.push(Fact::Relation(Relation {

@@ -7,7 +7,7 @@ use schemas::entity::Entity;
 use schemas::envelope::Severity;
 use schemas::fact::{Fact, LogLine, clip};
 use schemas::ids::EventId;
-use schemas::normalize::anomaly::{anomaly_kind, anomaly_severity, spread_floor_micro};
+use schemas::normalize::anomaly::{LeastSpread, anomaly_kind, anomaly_severity};
 use schemas::time::EventTime;
 
 use super::admission::{Event, Occurrence};
@@ -38,7 +38,7 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
             .iter()
             .map(|points| points.iter().map(|point| i128::from(point.3)).sum::<i128>() / points.len() as i128)
             .collect();
-        let verdicts = verdicts(&numbers, &means, i128::from(spread_floor_micro(&metric)));
+        let verdicts = verdicts(&numbers, &means, LeastSpread::of(&metric));
         let mut index = 0;
         while index < slots.len() {
             let Some((up, median, _)) = verdicts[index] else {
@@ -87,12 +87,12 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
 }
 
 /// Of every slot: direction, median and magnitude if it deviates.
-fn verdicts(numbers: &[i64], means: &[i128], floor: i128) -> Vec<Option<(bool, i128, u32)>> {
+fn verdicts(numbers: &[i64], means: &[i128], least: LeastSpread) -> Vec<Option<(bool, i128, u32)>> {
     let (mut usual, mut streak, mut habit) = (Vec::new(), Vec::new(), Vec::new());
     let mut found = Vec::new();
     for (number, mean) in numbers.iter().zip(means) {
         let recent = &usual[usual.len().saturating_sub(60)..];
-        let verdict = verdict(recent, *mean, floor).filter(|(up, ..)| news(&habit, *number, *mean, *up));
+        let verdict = verdict(recent, *mean, least).filter(|(up, ..)| news(&habit, *number, *mean, *up));
         found.push(verdict);
         streak.push((*number, *mean));
         if verdict.is_none() {
@@ -114,7 +114,7 @@ fn news(habit: &[(i64, i128)], number: i64, mean: i128, up: bool) -> bool {
     number - first < 2 * DAY || !week.any(|(_, value)| if up { mean <= *value } else { *value <= mean })
 }
 
-fn verdict(usual: &[i128], mean: i128, floor: i128) -> Option<(bool, i128, u32)> {
+fn verdict(usual: &[i128], mean: i128, least: LeastSpread) -> Option<(bool, i128, u32)> {
     if usual.len() < 8 {
         return None;
     }
@@ -126,8 +126,8 @@ fn verdict(usual: &[i128], mean: i128, floor: i128) -> Option<(bool, i128, u32)>
     let median = at(usual.to_vec(), middle);
     let distances: Vec<i128> = usual.iter().map(|value| (value - median).abs()).collect();
     let ninth = at(distances.clone(), usual.len() * 9 / 10);
-    let spread = [at(distances, middle) * 3 / 2, ninth * 3 / 5, median.abs() / 10, floor];
-    let spread = spread.into_iter().max().unwrap_or(floor);
+    let least = least.at(i64::try_from(median).unwrap_or(i64::MAX));
+    let spread = least.max(at(distances, middle) * 3 / 2).max(ninth * 3 / 5);
     let distance = mean - median;
     let magnitude = (distance.abs() * 10 / spread).min(100_000) as u32;
     (6 * spread < distance.abs()).then_some((0 < distance, median, magnitude))

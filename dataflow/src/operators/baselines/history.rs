@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::Peekable;
 
+use schemas::normalize::anomaly::LeastSpread;
 use schemas::time::{Diff, EventTime};
 
 use super::habit::{HABIT_SLOTS_MIN, Habit};
@@ -90,8 +91,8 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Changes samples. `floor`: the least spread, in millionths.
-    pub(super) fn apply(&mut self, mut changes: Vec<(Point, Diff)>, floor: i64) {
+    /// Changes samples of a metric with such a spread.
+    pub(super) fn apply(&mut self, mut changes: Vec<(Point, Diff)>, least: LeastSpread) {
         let number = |(point, _): &(Point, Diff)| point.at.0.div_euclid(SLOT_MS);
         changes.sort_unstable();
         let by_slot: Vec<&[(Point, Diff)]> =
@@ -111,7 +112,7 @@ impl History {
         // What goes lies at the beginning and what comes at the end: a stretch between two changes is not looked at.
         let mut changed = by_slot.iter().map(|changes| number(&changes[0])).peekable();
         while let Some(from) = changed.peek().map(|from| self.index(*from)) {
-            self.judge(from, &mut changed, floor, habits);
+            self.judge(from, &mut changed, least, habits);
         }
     }
 
@@ -191,7 +192,7 @@ impl History {
         &mut self,
         start: usize,
         changed: &mut Peekable<impl Iterator<Item = i64>>,
-        floor: i64,
+        least: LeastSpread,
         habits: bool,
     ) {
         let (mut usual, mut unusual) = self.before(start);
@@ -202,7 +203,7 @@ impl History {
             let Slot { number, mean_micro, verdict: before, .. } = self.slots[index];
             let past = std::iter::from_fn(|| changed.next_if(|changed| *changed <= number));
             let moved = past.count() != 0;
-            let found = usual.judge(mean_micro, floor);
+            let found = usual.judge(mean_micro, least);
             let found = found.filter(|found| self.is_news(index, unusual, found.up, &mut habit));
             let verdict = match found {
                 None => {

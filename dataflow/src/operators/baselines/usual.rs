@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use schemas::normalize::anomaly::LeastSpread;
+
 use super::BASELINE_SLOTS_MAX;
 
 /// Values that a baseline must have before one is judged.
@@ -48,8 +50,8 @@ impl Usual {
         }
     }
 
-    /// Whether a value stands out. `floor`: the least spread, in millionths.
-    pub(super) fn judge(&self, value: i64, floor: i64) -> Option<Deviation> {
+    /// Whether a value stands out.
+    pub(super) fn judge(&self, value: i64, least: LeastSpread) -> Option<Deviation> {
         let count = self.sorted.len();
         if count < BASELINE_SLOTS_MIN {
             return None;
@@ -57,7 +59,7 @@ impl Usual {
         let median = self.sorted[(count - 1) / 2];
         let distance = i128::from(value) - i128::from(median);
         // No spread is less than this: what lies within it needs no look at all values.
-        let least = (i128::from(median).abs() / 10).max(i128::from(floor));
+        let least = least.at(median);
         if distance.abs() <= DEVIATION * least {
             return None;
         }

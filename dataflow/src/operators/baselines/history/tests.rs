@@ -10,11 +10,15 @@ fn point(number: i64, value_micro: i64) -> Point {
     Point { at: EventTime(number * SLOT_MS), cite: Cite { seq: 0, event: EventId(0) }, value_micro }
 }
 
+fn least() -> LeastSpread {
+    LeastSpread::of("depth")
+}
+
 /// Slots of one sample each, so many slots apart.
 fn history(step: i64, means: &[i64]) -> History {
     let mut history = History::default();
     let points = (0..).zip(means).map(|(index, mean)| (point(index * step, *mean), 1));
-    history.apply(points.collect(), 1);
+    history.apply(points.collect(), least());
     history
 }
 
@@ -48,7 +52,7 @@ fn one_slot_is_a_blip_unless_the_series_is_slow() {
     assert_eq!(runs(4, &means), [(12, 13, 200)]);
     // A pause before the slot does not make it last.
     let mut paused = history(1, &means[..10]);
-    paused.apply(vec![(point(110, means[10]), 1), (point(111, means[11]), 1)], 1);
+    paused.apply(vec![(point(110, means[10]), 1), (point(111, means[11]), 1)], least());
     assert!(paused.runs().is_empty());
 }
 
@@ -121,13 +125,13 @@ fn a_change_leaves_what_a_whole_look_finds() {
             for (point, diff) in changes.iter().filter(|(_, diff)| 0 < *diff) {
                 *live.entry(*point).or_default() += diff;
             }
-            history.apply(changes, 1);
+            history.apply(changes, least());
             if number == 519 {
                 assert!(history.is_empty() && history.deviations.is_empty() && history.runs().is_empty());
                 break;
             }
             let mut whole = History::default();
-            whole.apply(live.iter().map(|(point, copies)| (*point, *copies)).collect(), 1);
+            whole.apply(live.iter().map(|(point, copies)| (*point, *copies)).collect(), least());
             assert_eq!(told(&history), told(&whole), "seed {seed}, change {number}");
             assert_eq!(history.deviations, whole.deviations, "seed {seed}, change {number}");
         }
