@@ -21,7 +21,7 @@ use crate::again::packed;
 use crate::agent::{self, Assignment};
 use crate::caller::Caller;
 use crate::error::InvestigateError;
-use crate::evidence::{self, Known};
+use crate::evidence::Known;
 use crate::memory;
 use crate::memory::alike::{self, Embedder};
 use crate::model::purse::Asking;
@@ -31,7 +31,7 @@ use crate::plan::roster::Roster;
 use crate::plan::router;
 use crate::plan::slots::Slots;
 use crate::redact;
-use crate::scope::{self, Resolved};
+use crate::scope::Resolved;
 use crate::synthesize::{self, Brought};
 use crate::tool::registry::Toolbox;
 
@@ -151,27 +151,6 @@ impl Investigator {
     /// Whether the model is one of this program at all.
     pub(crate) fn has_model(&self) -> bool {
         self.voice.speaks() || self.embedder.is_some()
-    }
-
-    /// What a question means, and what the views hold of it.
-    pub(crate) async fn understand(
-        &self,
-        question: &Question,
-    ) -> Result<(Resolved, Known), InvestigateError> {
-        let as_of = evidence::as_of(&self.reader, question).await?;
-        let (mut window, mut notes) = scope::window(question, as_of.event_time)?;
-        let tenant = &question.tenant_id;
-        let mut known = evidence::gather(&self.reader, tenant, as_of, window).await?;
-        // Words may be misread: what they seem to exclude is shown rather than nothing.
-        if question.time_window.is_none() && window.is_some() && known.incidents.is_empty() {
-            notes.push("no incident lies there; all incidents are shown".to_owned());
-            window = None;
-            known = evidence::gather(&self.reader, tenant, as_of, window).await?;
-        }
-        let resolved = scope::resolve(question, (window, notes), &known)?;
-        let shown = resolved.incidents.iter().take(synthesize::HYPOTHESES_MAX);
-        evidence::read_cited(&self.reader, tenant, &mut known, shown).await?;
-        Ok((resolved, known))
     }
 
     /// What the product keeps of use for a question. State that is away costs its own part of the answer.

@@ -1,7 +1,7 @@
 //! The actors: investigations answered from the live views and from the systems around them.
 //!
 //! An agent may ask the views, and systems outside through tools; it changes nothing. Every claim cites the events that
-//! prove it, and no text from outside decides anything. The path of a question: `scope` (what is meant) → `plan` (who is
+//! prove it, and no text from outside decides anything. The path of a question: `understand` (what `scope` says is meant, and what the views hold of it) → `plan` (who is
 //! asked what) → `agent` (what each finds; `caller` asks outside) → `synthesize` (one answer). `again` has an investigation
 //! again; `memory` compares it with closed ones; `desk` and `watch` are where questions come from.
 
@@ -19,6 +19,7 @@ pub mod redact;
 mod scope;
 mod synthesize;
 pub mod tool;
+mod understand;
 pub mod watch;
 
 use schemas::answer::{Answer, Question};

@@ -4,15 +4,18 @@ mod instants;
 mod names;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use schemas::answer::{Question, Scope, TimeWindow};
 use schemas::entity::Entity;
-use schemas::ids::IncidentId;
+use schemas::ids::EventId;
 use schemas::time::EventTime;
-use schemas::view::IncidentRow;
+use schemas::view::{EntityRow, EpisodeRow, EventRow, IncidentRow, Mark};
 
 use crate::error::{ID_BYTES_MAX, IDS_MAX, InvestigateError};
-use crate::evidence::Known;
+use crate::evidence::Found;
+
+pub(crate) use names::Named;
 
 /// Longest window that is looked at.
 const WINDOW_MS_MAX: i64 = 31 * 86_400_000;
@@ -56,48 +59,75 @@ pub(crate) fn window(
     Ok((Some(window), Vec::new()))
 }
 
-/// Resolves a question against what is known.
-///
-/// # Errors
-/// The service that it names is unknown.
-pub(crate) fn resolve(
-    question: &Question,
-    (window, mut notes): (Option<TimeWindow>, Vec<String>),
-    known: &Known,
-) -> Result<Resolved, InvestigateError> {
-    let catalogue = || known.entities.iter().map(|row| &row.entity);
+/// What entities are marked with that a question may name.
+pub(crate) fn marks(question: &Question) -> BTreeSet<Mark> {
+    let service = question.service.iter().map(|service| Mark::name(place_and_name(service).1));
+    names::marks(&question.query).into_iter().chain(service).collect()
+}
+
+/// What a question names, of the entities with those marks.
+pub(crate) fn name(question: &Question, entities: &[Arc<EntityRow>]) -> Named {
+    let catalogue = || entities.iter().map(|row| &row.entity);
     let mut named = names::read(&question.query, catalogue());
     if let Some(service) = &question.service {
-        let meant = of_service(service, known);
-        if meant.is_empty() {
-            let nearest = names::nearest(service, catalogue());
-            return Err(InvestigateError::UnknownService { name: service.clone(), nearest });
-        }
-        named.entities.extend(meant);
+        named.entities.extend(of_service(service, catalogue()));
     }
     named.events.extend(question.pivot_event_id);
     named.correlated.extend(question.correlation_ids.iter().map(|id| id.to_ascii_lowercase()));
-    for event in &named.events {
-        let episodes = known.episodes.iter().filter(|episode| episode.event_ids.contains(event));
-        named.entities.extend(episodes.map(|episode| episode.entity.clone()));
-    }
-    let correlated = correlated(&named.correlated, known);
-    named.entities.extend(correlated);
-    for unknown in named.unknown.iter().take(UNKNOWN_MAX) {
-        let nearest = names::nearest(unknown, catalogue());
-        let hint = if nearest.is_empty() {
-            String::new()
-        } else {
-            format!("; did you mean {}?", nearest.join(", "))
+    named
+}
+
+/// Whether a question asks for a service that is none of those with its marks.
+pub(crate) fn lacks_service(question: &Question, entities: &[Arc<EntityRow>]) -> bool {
+    let found = |service: &String| !of_service(service, entities.iter().map(|row| &row.entity)).is_empty();
+    question.service.as_ref().is_some_and(|service| !found(service))
+}
+
+/// What there is instead of a service that is unknown.
+pub(crate) fn unknown_service(question: &Question, services: &[Arc<EntityRow>]) -> InvestigateError {
+    let name = question.service.clone().unwrap_or_default();
+    let nearest = names::nearest(&name, services.iter().map(|row| &row.entity));
+    InvestigateError::UnknownService { name, nearest }
+}
+
+/// A note on each word that looks like a name and names nothing.
+pub(crate) fn unknown_words(named: &Named, services: &[Arc<EntityRow>]) -> Vec<String> {
+    let note = |unknown: &String| {
+        let nearest = names::nearest(unknown, services.iter().map(|row| &row.entity));
+        let hint = match nearest.as_slice() {
+            [] => String::new(),
+            nearest => format!("; did you mean {}?", nearest.join(", ")),
         };
-        notes.push(format!("nothing is called {unknown:?}{hint}"));
-    }
-    let incidents = in_scope(&named.entities, &named.incidents, known);
-    if !named.entities.is_empty()
-        && !incidents.iter().any(|incident| touches(incident, &named.entities, known))
-    {
+        format!("nothing is called {unknown:?}{hint}")
+    };
+    named.unknown.iter().take(UNKNOWN_MAX).map(note).collect()
+}
+
+/// Entities of the episodes whose events are named, or carry one of the ids that are.
+pub(crate) fn of_ids(
+    named: &Named,
+    episodes: &[Arc<EpisodeRow>],
+    events: &[Arc<EventRow>],
+) -> BTreeSet<Entity> {
+    let mut meant = correlated(&named.correlated, events);
+    meant.extend(&named.events);
+    let proven = episodes.iter().filter(|episode| episode.event_ids.iter().any(|id| meant.contains(id)));
+    proven.map(|episode| episode.entity.clone()).collect()
+}
+
+/// Resolves a question that names something, and may be about some incidents.
+pub(crate) fn resolve(
+    question: &Question,
+    (window, mut notes): (Option<TimeWindow>, Vec<String>),
+    named: Named,
+    found: Found,
+) -> Resolved {
+    let Found { incidents, touching } = found;
+    let touched = incidents.iter().any(|incident| touching.contains(&incident.incident_id));
+    if !named.entities.is_empty() && !touched {
         notes.push("no incident touches what is named; all incidents are shown".to_owned());
     }
+    let incidents = pressing_first(&incidents);
     let scope = Scope {
         time_window: window,
         entities: named.entities.iter().map(ToString::to_string).collect(),
@@ -106,70 +136,49 @@ pub(crate) fn resolve(
         correlation_ids: question.correlation_ids.clone(),
         notes,
     };
-    Ok(Resolved { entities: named.entities, incidents, scope })
+    Resolved { entities: named.entities, incidents, scope }
 }
 
-/// Everything called by the name of a service, as `name` or `namespace/name`.
-fn of_service(service: &str, known: &Known) -> BTreeSet<Entity> {
-    let (namespace, name) = service.rsplit_once('/').map_or((None, service), |(a, b)| (Some(a), b));
+/// A service as `name` or `namespace/name`.
+fn place_and_name(service: &str) -> (Option<&str>, &str) {
+    service.rsplit_once('/').map_or((None, service), |(namespace, name)| (Some(namespace), name))
+}
+
+/// Everything called by the name of a service.
+fn of_service<'a>(service: &str, entities: impl Iterator<Item = &'a Entity>) -> BTreeSet<Entity> {
+    let (namespace, name) = place_and_name(service);
     let meant = |entity: &&Entity| {
         entity.name.eq_ignore_ascii_case(name)
             && namespace.is_none_or(|namespace| entity.namespace == namespace)
             && names::speakable(entity)
     };
-    known.entities.iter().map(|row| &row.entity).filter(meant).cloned().collect()
+    entities.filter(meant).cloned().collect()
 }
 
-/// Entities of episodes whose events carry one of the ids; a commit may be cut short.
-fn correlated(ids: &BTreeSet<String>, known: &Known) -> BTreeSet<Entity> {
-    if ids.is_empty() {
-        return BTreeSet::new();
-    }
+/// Events that carry one of the ids; a commit may be cut short.
+fn correlated(ids: &BTreeSet<String>, events: &[Arc<EventRow>]) -> BTreeSet<EventId> {
     let meant = |text: &Option<String>| {
         text.as_ref().is_some_and(|text| {
             let text = text.to_ascii_lowercase();
             ids.iter().any(|id| text == *id || (7 <= id.len() && text.starts_with(id.as_str())))
         })
     };
-    let events = known.events.values().filter(|event| {
+    let carries = |event: &&Arc<EventRow>| {
         let ids = &event.correlation_ids;
         meant(&ids.trace_id) || meant(&ids.commit) || meant(&ids.workflow)
-    });
-    let events: BTreeSet<_> = events.map(|event| event.event_id).collect();
-    let episodes =
-        known.episodes.iter().filter(|episode| episode.event_ids.iter().any(|id| events.contains(id)));
-    episodes.map(|episode| episode.entity.clone()).collect()
-}
-
-/// Whether a root or a link of an incident is about one of the entities.
-fn touches(incident: &IncidentRow, entities: &BTreeSet<Entity>, known: &Known) -> bool {
-    let roots = incident.hypotheses.iter().map(|hypothesis| &hypothesis.root.entity);
-    let chains = known.chains.get(&incident.incident_id).into_iter().flatten();
-    let linked =
-        chains.flat_map(|chain| &chain.links).flat_map(|link| [&link.cause.entity, &link.effect.entity]);
-    roots.chain(linked).any(|entity| entities.contains(entity))
-}
-
-/// The incidents that are named; or those that touch the entities; or all when none does. Most pressing first.
-fn in_scope(entities: &BTreeSet<Entity>, named: &BTreeSet<IncidentId>, known: &Known) -> Vec<IncidentRow> {
-    let meant = |incident: &IncidentRow| {
-        if named.is_empty() {
-            touches(incident, entities, known)
-        } else {
-            named.contains(&incident.incident_id)
-        }
     };
-    let mut incidents: Vec<(bool, &IncidentRow)> =
-        known.incidents.iter().map(|incident| (meant(incident), incident.as_ref())).collect();
-    if incidents.iter().any(|(meant, _)| *meant) {
-        incidents.retain(|(meant, _)| *meant);
-    }
-    incidents.sort_by_key(|(_, incident)| {
+    events.iter().filter(carries).map(|event| event.event_id).collect()
+}
+
+/// Incidents, most pressing first.
+fn pressing_first(incidents: &[Arc<IncidentRow>]) -> Vec<IncidentRow> {
+    let mut incidents: Vec<&IncidentRow> = incidents.iter().map(Arc::as_ref).collect();
+    incidents.sort_by_key(|incident| {
         let first = incident.hypotheses.first();
         // Confidence saturates: of two likely causes the one with more evidence presses more.
         let evidence = first.map_or(0, |first| first.evidence_milli);
         let weight = u64::from(evidence + 1) * (2 + u64::from(incident.episodes.min(20)));
         (std::cmp::Reverse(weight), std::cmp::Reverse(incident.last_at), incident.incident_id)
     });
-    incidents.into_iter().map(|(_, incident)| incident.clone()).collect()
+    incidents.into_iter().cloned().collect()
 }

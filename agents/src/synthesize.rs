@@ -1,7 +1,7 @@
 //! One answer from the findings: hypotheses with proof, what was ruled out, what is missing.
 
 mod case_steps;
-mod relayed;
+pub(crate) mod relayed;
 pub(crate) mod rule_out;
 pub(crate) mod runbook;
 pub(crate) mod statements;
@@ -156,7 +156,7 @@ fn hypothesis(rank: u32, incident: &IncidentRow, root: &Hypothesis, known: &Know
 
 /// The stretch of time in which nothing but measurements speaks: that of the question when there is no incident, or
 /// that of the incidents when all their causes are anomalies on metrics, or nothing but alerts.
-fn measured_window(resolved: &Resolved) -> Option<TimeWindow> {
+pub(crate) fn measured_window(resolved: &Resolved) -> Option<TimeWindow> {
     if resolved.incidents.is_empty() {
         return resolved.scope.time_window;
     }

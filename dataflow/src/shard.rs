@@ -10,7 +10,7 @@
 //! effect whoever computes it, however often. All that depends on anything outside goes into the seal, so that a replay
 //! asks nobody. Driven by one thread; every outside is a trait or a channel.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -34,6 +34,7 @@ use crate::ingest::share::{Quota, Shares};
 use crate::seal::Mark;
 use crate::snapshot::folder::SnapshotFolder;
 
+mod assigned;
 pub mod background;
 mod commit;
 mod decoding;
@@ -46,6 +47,7 @@ pub mod state;
 
 pub use error::ShardError;
 
+use assigned::Assigned;
 use background::Background;
 
 /// Records of one epoch at most: trades latency for throughput.
@@ -149,7 +151,7 @@ pub struct Shard {
     /// When the registry did not answer, unless it has since.
     registry_away_at: Option<EventTime>,
     /// Partitions that are read.
-    assigned: BTreeSet<Partition>,
+    assigned: Arc<Assigned>,
 }
 
 impl Shard {

@@ -22,6 +22,8 @@ use crate::types::Told;
 use crate::views::store::{Changed, Store};
 use crate::views::subscriptions::Subscriptions;
 
+mod cell;
+mod marked;
 mod range;
 mod store;
 mod subscriptions;

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::entity::Entity;
 use crate::ids::{IncidentId, TenantId};
 use crate::time::{Diff, Epoch, EventTime};
-use crate::view::{Row, RowKey, ViewName};
+use crate::view::{Mark, Row, RowKey, ViewName};
 
 /// Most rows that one page holds.
 pub const PAGE_ROWS_MAX: usize = 500;
@@ -46,6 +46,8 @@ impl Query {
 pub struct Filter {
     /// Only rows with these keys.
     pub keys: Option<BTreeSet<RowKey>>,
+    /// Only rows that bear one of these marks.
+    pub marks: Option<BTreeSet<Mark>>,
     /// Rows that name this entity.
     pub entity: Option<Entity>,
     /// Rows of this incident.
@@ -232,8 +234,8 @@ impl ViewReader {
 }
 
 impl Filter {
-    /// Whether a row passes every given part but the keys, which are looked up.
-    pub fn passes(&self, row: &Row) -> bool {
+    /// Whether a row of a view passes every given part but the keys, which are looked up.
+    pub fn passes(&self, view: ViewName, row: &Row) -> bool {
         let in_time = match (row.span(), self.from, self.to) {
             (_, None, None) => true,
             (None, _, _) => false,
@@ -243,6 +245,7 @@ impl Filter {
         };
         let of_incident = self.incident.is_none_or(|id| row.incident() == Some(id));
         let names = self.entity.as_ref().is_none_or(|entity| row.entities().contains(&entity));
-        in_time && of_incident && names
+        let bears = || self.marks.as_ref().is_none_or(|marks| !marks.is_disjoint(&Mark::all(view, row)));
+        in_time && of_incident && names && bears()
     }
 }

@@ -19,8 +19,10 @@ use std::sync::Arc;
 
 mod form;
 mod key;
+mod mark;
 
 pub use key::RowKey;
+pub use mark::{BEGINNING_BYTES_MIN, Mark};
 
 named_enum!(
     /// The name of a view.

@@ -189,6 +189,19 @@ fn records_beyond_the_retention_are_removed_and_offsets_go_on() {
 }
 
 #[test]
+fn a_fast_topic_does_not_outgrow_the_retention() {
+    let folder = Folder::new("fast");
+    let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
+    let mut reader = Reader::of(Box::new(log.reader(|| NOW)));
+    for round in 0..30 {
+        log.append("otel-t", EventTime(NOW.0 - 2_000), &values(1_000, round)).unwrap();
+        assert_eq!(reader.read(1_000).len(), 1_000);
+    }
+    let partition = Partition { topic: "otel-t".to_owned(), number: 0 };
+    assert_eq!(reader.log.bounds(&partition).unwrap().oldest, 29_999, "all but the last that was read");
+}
+
+#[test]
 fn the_kafka_log_keeps_the_contract() {
     let Some(brokers) = variable("KGROOT_TEST_KAFKA") else {
         assert!(variable("KGROOT_TEST_WITHOUT_SERVERS").is_some(), "no servers: run `cargo verify`");

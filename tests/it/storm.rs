@@ -100,7 +100,7 @@ fn ten_thousand_alerts_of_one_node_are_one_incident_and_one_alert() {
 }
 
 #[test]
-fn what_a_claim_rests_on_is_cited_though_not_all_events_are_read() {
+fn what_a_claim_rests_on_is_cited_among_many_events() {
     // More than one question reads of a view, all before the cause in the order of their ids.
     let others = 20_001;
     let mut arrivals: Vec<Arrival> =
@@ -118,7 +118,7 @@ fn what_a_claim_rests_on_is_cited_though_not_all_events_are_read() {
         engine.shutdown().unwrap();
         answer
     });
-    assert!(answer.missing.iter().any(|missing| missing.source == "view events"), "events were left out");
+    assert!(!answer.missing.iter().any(|missing| missing.source.starts_with("view ")), "all was read");
     let cited: Vec<EventId> = answer.hypotheses[0].evidence.iter().map(|item| item.event_id).collect();
     assert_eq!(cited, [EventId(u128::from(others))]);
 }

@@ -77,7 +77,6 @@ pub(crate) fn unpack(text: &str) -> Option<(Resolved, Known)> {
     let known = Known {
         as_of: packed.as_of,
         cut: packed.cut,
-        incidents: packed.incidents.iter().cloned().map(Arc::new).collect(),
         chains,
         episodes: packed.episodes,
         links: packed.links,

@@ -11,13 +11,11 @@ use schemas::ids::EpisodeId;
 use schemas::view::EpisodeRow;
 
 use super::{Live, finding};
-use crate::evidence::Known;
+use crate::evidence::{CHANGES_BEFORE_MS, Known};
 use crate::scope::Resolved;
 
 /// Changes reported one by one.
 const CHANGES_MAX: usize = 6;
-/// Changes so long before the first symptom are looked at.
-const LOOKBACK_MS: i64 = 24 * 3_600_000;
 
 /// What was changed before the first incident in scope: what the chains pass through first, then the latest.
 pub(crate) fn look(resolved: &Resolved, known: &Known) -> Live {
@@ -32,7 +30,7 @@ pub(crate) fn look(resolved: &Resolved, known: &Known) -> Live {
         .flat_map(|link| [link.cause.episode_id, link.effect.episode_id])
         .chain(incident.hypotheses.first().map(|first| first.root.episode_id))
         .collect();
-    let begins = incident.started_at.plus_ms(-LOOKBACK_MS);
+    let begins = incident.started_at.plus_ms(-CHANGES_BEFORE_MS);
     let before = |episode: &&EpisodeRow| {
         episode.class == Class::Change && begins <= episode.last && episode.onset <= incident.started_at
     };

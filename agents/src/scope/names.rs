@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::entity::{Entity, EntityKind};
 use schemas::ids::{EventId, IncidentId};
+use schemas::view::{BEGINNING_BYTES_MIN, Mark};
 
 use crate::error::IDS_MAX;
 
@@ -20,25 +21,47 @@ const COMMON: [&str; 36] = [
 
 /// What the words of a question name.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) entities: BTreeSet<Entity>,
-    pub(super) incidents: BTreeSet<IncidentId>,
-    pub(super) events: BTreeSet<EventId>,
+pub(crate) struct Named {
+    pub(crate) entities: BTreeSet<Entity>,
+    pub(crate) incidents: BTreeSet<IncidentId>,
+    pub(crate) events: BTreeSet<EventId>,
     /// Trace ids, commits.
-    pub(super) correlated: BTreeSet<String>,
+    pub(crate) correlated: BTreeSet<String>,
     /// Words that look like a name of something, and name nothing.
-    pub(super) unknown: BTreeSet<String>,
+    pub(crate) unknown: BTreeSet<String>,
+}
+
+/// The words of a question.
+fn words(text: &str) -> Vec<&str> {
+    text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '/' | '.')))
+        .map(|word| word.trim_matches(|c| matches!(c, '.' | '-' | '/')))
+        .filter(|word| !word.is_empty())
+        .take(WORDS_MAX)
+        .collect()
+}
+
+/// What entities are marked with that the words of a question may name: no other has to be given to [`read`].
+pub(super) fn marks(text: &str) -> BTreeSet<Mark> {
+    let words = words(text);
+    let mut marks = BTreeSet::new();
+    for (index, word) in words.iter().enumerate() {
+        let name = word.rsplit_once('/').map_or(*word, |(_, name)| name);
+        marks.extend([Mark::name(name), Mark::beginning(name)]);
+        let joined = words.get(index + 1).into_iter().flat_map(|next| joined(name, next));
+        marks.extend(joined.map(|name| Mark::name(&name)));
+    }
+    marks
+}
+
+/// How a name of two words may be written.
+fn joined(name: &str, next: &str) -> [String; 3] {
+    [format!("{name}-{next}"), format!("{name}{next}"), format!("{name}_{next}")]
 }
 
 /// Reads the words of a question.
 pub(super) fn read<'a>(text: &str, entities: impl Iterator<Item = &'a Entity>) -> Named {
     let catalogue = Catalogue::of(entities);
-    let words: Vec<&str> = text
-        .split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '/' | '.')))
-        .map(|word| word.trim_matches(|c| matches!(c, '.' | '-' | '/')))
-        .filter(|word| !word.is_empty())
-        .take(WORDS_MAX)
-        .collect();
+    let words = words(text);
     let mut named = Named::default();
     for (index, word) in words.iter().enumerate() {
         if let Ok(incident) = word.parse() {
@@ -96,10 +119,7 @@ impl<'a> Catalogue<'a> {
         if !exact.is_empty() || namespace.is_some() {
             return exact;
         }
-        for joined in next.into_iter().flat_map(|next| {
-            let next = next.to_ascii_lowercase();
-            [format!("{name}-{next}"), format!("{name}{next}"), format!("{name}_{next}")]
-        }) {
+        for joined in next.into_iter().flat_map(|next| joined(name, &next.to_ascii_lowercase())) {
             if let Some(found) = self.by_name.get(&joined) {
                 return found.iter().map(|entity| (*entity).clone()).collect();
             }
@@ -109,7 +129,7 @@ impl<'a> Catalogue<'a> {
 
     /// The one service or workload whose name begins with a word and a hyphen.
     fn beginning(&self, word: &str) -> BTreeSet<Entity> {
-        if word.len() < 4 {
+        if word.len() < BEGINNING_BYTES_MIN {
             return BTreeSet::new();
         }
         let prefix = format!("{word}-");
@@ -164,6 +184,11 @@ fn distance(left: &str, right: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use schemas::ids::EntityId;
+    use schemas::view::{EntityRow, Row, ViewName};
+
     use super::*;
 
     fn shop() -> Vec<Entity> {
@@ -182,7 +207,14 @@ mod tests {
 
     fn names(text: &str) -> Vec<String> {
         let entities = shop();
-        read(text, entities.iter()).entities.iter().map(ToString::to_string).collect()
+        let found = read(text, entities.iter());
+        // Those that are looked up are enough.
+        let looked_up = entities.iter().filter(|entity| {
+            let row = EntityRow { entity_id: EntityId(0), entity: Entity::clone(entity) };
+            !marks(text).is_disjoint(&Mark::all(ViewName::Entities, &Row::Entity(Arc::new(row))))
+        });
+        assert_eq!(read(text, looked_up), found);
+        found.entities.iter().map(ToString::to_string).collect()
     }
 
     #[test]

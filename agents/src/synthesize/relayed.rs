@@ -12,10 +12,15 @@ const RELAYED: [&str; 2] = ["log.too_many_connections", "log.database_read_only"
 /// What images of databases are called.
 const IMAGES: [&str; 6] = ["mysql", "mariadb", "percona", "postgres", "pgsql", "timescaledb"];
 
+/// Whether a client passes on what its database says.
+pub(crate) fn is_relayed(root: &EpisodeRow) -> bool {
+    RELAYED.contains(&root.kind.id())
+}
+
 /// The workload of the database that a root cause on a client is about: the one that it calls, or the only one of its
 /// namespace. `None` when that is not clear, or when the database says so itself.
 pub(crate) fn speaker(root: &EpisodeRow, known: &Known) -> Option<Entity> {
-    if !RELAYED.contains(&root.kind.id()) {
+    if !is_relayed(root) {
         return None;
     }
     let ends = |verb: RelationKind| {

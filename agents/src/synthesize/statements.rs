@@ -34,7 +34,7 @@ pub(crate) fn statements(
     }
     said.extend(led_to(first));
     said.extend(second(hypotheses));
-    let all_read = !known.cut.contains(&ViewName::Episodes);
+    let all_read = !known.cut.contains(&ViewName::Changes);
     if all_read && !known.episodes.iter().any(|episode| episode.class == Class::Change) {
         said.push(absent("No change was seen in the scope.", "changes"));
     }

@@ -3,7 +3,9 @@
 //! Records live under `topic 0x00 offset(8, big endian)`, so that a scan of a topic is its order. An append is
 //! acknowledged when it is synchronized to the disk. Dead letters live beside them under the position of the refused
 //! record: reading the log again writes the same letters again, never more. Records older than the retention are
-//! removed, except the last of each topic, which remembers the offset. The control log lives in a keyspace of its own.
+//! removed, except the last of each topic, which remembers the offset: with every record that is read up to two that are
+//! old, so that no topic outgrows it, and those of topics that nobody writes to now and then. The control log lives in a
+//! keyspace of its own.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +23,8 @@ use crate::control::log::ControlLog;
 
 /// Records removed at a time, so that appends do not wait long.
 const REMOVED_MAX: usize = 10_000;
+/// Old records removed for each that is read.
+const REMOVED_FOR_READ: usize = 2;
 /// What was not yet moved from journals into tables is read again at a start: the least that can be
 /// set.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
@@ -39,9 +43,18 @@ struct Store {
     letters: Keyspace,
     control: Keyspace,
     retention_ms: i64,
-    /// Next offset of each topic. Held while appending: offsets are dense, and visible in order.
-    next: Mutex<BTreeMap<String, i64>>,
+    /// Where each topic begins and ends. Held while appending: offsets are dense, and visible in order.
+    ends: Mutex<BTreeMap<String, Ends>>,
     grown: Condvar,
+}
+
+/// Offsets of a topic.
+#[derive(Clone, Copy, Default)]
+struct Ends {
+    /// That of the oldest record: what was removed is not looked through again.
+    oldest: i64,
+    /// That of the record that comes next.
+    next: i64,
 }
 
 /// A reader of all topics.
@@ -67,16 +80,16 @@ impl EmbeddedLog {
         let records = database.keyspace("records", KeyspaceCreateOptions::default).map_err(failed)?;
         let letters = database.keyspace("dead-letters", KeyspaceCreateOptions::default).map_err(failed)?;
         let control = database.keyspace("control", KeyspaceCreateOptions::default).map_err(failed)?;
-        let next = Mutex::new(offsets(&records)?);
+        let ends = Mutex::new(ends(&records)?);
         let grown = Condvar::new();
-        let store = Store { database, records, letters, control, retention_ms, next, grown };
+        let store = Store { database, records, letters, control, retention_ms, ends, grown };
         Ok(EmbeddedLog { store: Arc::new(store) })
     }
 
     /// Appends records to a topic, all or none; they are on the disk when it returns. Gives the first offset.
     pub fn append(&self, topic: &str, at: EventTime, values: &[Vec<u8>]) -> Result<i64, LogError> {
-        let mut next = self.next();
-        let first = next.get(topic).copied().unwrap_or(0);
+        let mut ends = self.ends();
+        let first = ends.get(topic).map_or(0, |ends| ends.next);
         let mut batch = self.store.database.batch().durability(Some(PersistMode::SyncData));
         let mut offset = first;
         for value in values {
@@ -84,7 +97,7 @@ impl EmbeddedLog {
             offset += 1;
         }
         batch.commit()?;
-        next.insert(topic.to_owned(), offset);
+        ends.entry(topic.to_owned()).or_default().next = offset;
         self.store.grown.notify_all();
         Ok(first)
     }
@@ -115,9 +128,9 @@ impl EmbeddedLog {
         Ok(EmbeddedControl { log: self.clone(), next })
     }
 
-    fn next(&self) -> MutexGuard<'_, BTreeMap<String, i64>> {
+    fn ends(&self) -> MutexGuard<'_, BTreeMap<String, Ends>> {
         // The map is changed by one insertion, which cannot be seen half done.
-        self.store.next.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self, topic: &str, from: i64, count: usize) -> Result<Vec<LogRecord>, LogError> {
@@ -141,41 +154,46 @@ impl EmbeddedLog {
         Ok(found)
     }
 
-    /// Removes what is older than the retention and stands before an offset.
-    fn forget(&self, topic: &str, before: i64, now: EventTime) -> Result<(), LogError> {
-        let oldest = now.plus_ms(-self.store.retention_ms);
-        let old = |record: &LogRecord| record.appended.is_some_and(|at| at < oldest);
+    /// Removes what is older than the retention and stands before an offset: at most so many records.
+    fn forget(&self, topic: &str, before: i64, now: EventTime, at_most: usize) -> Result<(), LogError> {
+        let end = now.plus_ms(-self.store.retention_ms);
+        let Some(Ends { oldest, .. }) = self.ends().get(topic).copied() else { return Ok(()) };
+        let old = |record: &LogRecord| {
+            record.position.offset < before && record.appended.is_some_and(|at| at < end)
+        };
         // Mostly nothing is old: one record tells.
-        if !self.read(topic, 0, 1)?.first().is_some_and(old) {
+        if !self.read(topic, oldest, 1)?.first().is_some_and(old) {
             return Ok(());
         }
         let mut batch = self.store.database.batch();
-        for record in self.read(topic, 0, REMOVED_MAX)? {
-            if !old(&record) || before <= record.position.offset {
-                break;
-            }
+        let mut kept = oldest;
+        for record in self.read(topic, oldest, at_most)?.into_iter().take_while(old) {
             batch.remove(&self.store.records, key(topic, record.position.offset));
+            kept = record.position.offset + 1;
         }
-        Ok(batch.commit()?)
+        batch.commit()?;
+        if let Some(ends) = self.ends().get_mut(topic) {
+            ends.oldest = kept;
+        }
+        Ok(())
     }
 }
 
 impl EventLog for EmbeddedReader {
     fn partitions(&mut self) -> Result<Vec<Partition>, LogError> {
-        let topics = self.log.next().clone();
-        for (topic, end) in &topics {
+        let topics = self.log.ends().clone();
+        for (topic, ends) in &topics {
             // However old it is, what was not read stays.
             let read = self.places.get(topic).copied().unwrap_or(0);
-            self.log.forget(topic, read.min(end - 1), (self.clock)())?;
+            self.log.forget(topic, read.min(ends.next - 1), (self.clock)(), REMOVED_MAX)?;
         }
         let read = topics.into_keys().filter(|topic| tenant_of(topic).is_some());
         Ok(read.map(|topic| Partition { topic, number: 0 }).collect())
     }
 
     fn bounds(&mut self, partition: &Partition) -> Result<Bounds, LogError> {
-        let end = self.log.next().get(&partition.topic).copied().unwrap_or(0);
-        let first = self.log.read(&partition.topic, 0, 1)?;
-        Ok(Bounds { oldest: first.first().map_or(end, |record| record.position.offset), end })
+        let Ends { oldest, next } = self.log.ends().get(&partition.topic).copied().unwrap_or_default();
+        Ok(Bounds { oldest, end: next })
     }
 
     fn assign(&mut self, places: &BTreeMap<Partition, i64>) -> Result<(), LogError> {
@@ -186,7 +204,8 @@ impl EventLog for EmbeddedReader {
     fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError> {
         let Some(place) = self.places.get_mut(&partition.topic) else { return Ok(Vec::new()) };
         // Of many topics most are idle: the store is asked only for what is there.
-        if self.log.next().get(&partition.topic).is_none_or(|end| end <= place) {
+        let ends = self.log.ends().get(&partition.topic).copied().unwrap_or_default();
+        if ends.next <= *place {
             return Ok(Vec::new());
         }
         let found = self.log.read(&partition.topic, *place, limit)?;
@@ -196,17 +215,19 @@ impl EventLog for EmbeddedReader {
         if let Some(last) = found.last() {
             *place = last.position.offset + 1;
         }
+        let read = (*place).min(ends.next - 1);
+        self.log.forget(&partition.topic, read, (self.clock)(), found.len() * REMOVED_FOR_READ)?;
         Ok(found)
     }
 
     fn wait(&mut self, at_most: Duration) {
         let places = &self.places;
-        let idle = |next: &mut BTreeMap<String, i64>| {
-            !places.iter().any(|(topic, place)| next.get(topic).is_some_and(|end| place < end))
+        let idle = |ends: &mut BTreeMap<String, Ends>| {
+            !places.iter().any(|(topic, place)| ends.get(topic).is_some_and(|ends| *place < ends.next))
         };
-        let next = self.log.next();
+        let ends = self.log.ends();
         // A poisoned or an expired wait both end in another look.
-        drop(self.log.store.grown.wait_timeout_while(next, at_most, idle));
+        drop(self.log.store.grown.wait_timeout_while(ends, at_most, idle));
     }
 }
 
@@ -261,18 +282,19 @@ fn offset_of(key: &[u8]) -> Option<i64> {
     key.last_chunk().map(|bytes| i64::from_be_bytes(*bytes))
 }
 
-/// Next offset of each topic: one seek per topic.
-fn offsets(records: &Keyspace) -> Result<BTreeMap<String, i64>, LogError> {
-    let mut next = BTreeMap::new();
+/// Where each topic begins and ends: two seeks per topic.
+fn ends(records: &Keyspace) -> Result<BTreeMap<String, Ends>, LogError> {
+    let mut found = BTreeMap::new();
     let mut from: Vec<u8> = Vec::new();
     while let Some(guard) = records.range(from.clone()..).next() {
         let first = guard.key()?;
         let Some(end) = first.iter().position(|byte| *byte == SEPARATOR) else { break };
         let topic = String::from_utf8_lossy(&first[..end]).into_owned();
         if let Some(last) = records.range(key(&topic, 0)..=key(&topic, i64::MAX)).next_back() {
-            next.insert(topic.clone(), offset_of(&last.key()?).unwrap_or(-1) + 1);
+            let oldest = offset_of(&first).unwrap_or(0);
+            found.insert(topic.clone(), Ends { oldest, next: offset_of(&last.key()?).unwrap_or(-1) + 1 });
         }
         from = [topic.as_bytes(), &[SEPARATOR + 1]].concat();
     }
-    Ok(next)
+    Ok(found)
 }

@@ -1,11 +1,11 @@
 //! A round: take records that are at hand, tenant by tenant; decode; seal; hand to the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemas::ids::TenantId;
 use schemas::position::Partition;
 use schemas::time::EventTime;
-use schemas::topic::tenant_of;
 
 use super::decoding::Decoded;
 use super::{
@@ -60,7 +60,7 @@ impl Shard {
         }
         if !fresh.is_empty() {
             self.log.assign(&fresh)?;
-            self.assigned.extend(fresh.into_keys());
+            Arc::make_mut(&mut self.assigned).add(fresh.into_keys());
         }
         Ok(())
     }
@@ -81,19 +81,13 @@ impl Shard {
 
     /// Each tenant's share first, then what is left to whoever has more.
     fn take_at_hand(&mut self, limit: usize) -> Result<Vec<LogRecord>, ShardError> {
-        let mut by_tenant: BTreeMap<TenantId, Vec<Partition>> = BTreeMap::new();
-        for partition in &self.assigned {
-            if let Some(tenant) = tenant_of(&partition.topic) {
-                by_tenant.entry(tenant).or_default().push(partition.clone());
-            }
-        }
-        let tenants: Vec<TenantId> = by_tenant.keys().cloned().collect();
+        let assigned = Arc::clone(&self.assigned);
         let now = self.now();
         let mut taken = Vec::new();
         let mut greedy: BTreeSet<&TenantId> = BTreeSet::new();
-        let turns = self.shares.divide(&tenants, limit, now);
+        let turns = self.shares.divide(assigned.tenants(), limit, now);
         for (tenant, share) in turns {
-            let found = self.take_of(&by_tenant[tenant], share)?;
+            let found = self.take_of(assigned.of(tenant), share)?;
             self.shares.spend(tenant, found.len());
             if found.len() == share && 0 < share {
                 greedy.insert(tenant);
@@ -102,7 +96,7 @@ impl Shard {
         }
         for tenant in greedy {
             let left = limit.saturating_sub(taken.len()).min(self.shares.allowance(tenant, now));
-            let found = self.take_of(&by_tenant[tenant], left)?;
+            let found = self.take_of(assigned.of(tenant), left)?;
             self.shares.spend(tenant, found.len());
             taken.extend(found);
         }
@@ -110,11 +104,15 @@ impl Shard {
     }
 
     /// Records of one tenant, an equal part of each partition first.
-    fn take_of(&mut self, partitions: &[Partition], limit: usize) -> Result<Vec<LogRecord>, ShardError> {
+    fn take_of<'p>(
+        &mut self,
+        partitions: impl Iterator<Item = &'p Partition> + Clone,
+        limit: usize,
+    ) -> Result<Vec<LogRecord>, ShardError> {
         let mut taken = Vec::new();
-        let part = (limit / partitions.len().max(1)).max(1);
+        let part = (limit / partitions.clone().count().max(1)).max(1);
         for share in [part, limit] {
-            for partition in partitions {
+            for partition in partitions.clone() {
                 let left = limit.saturating_sub(taken.len()).min(share);
                 if 0 < left {
                     taken.extend(self.next_of(partition, left)?);

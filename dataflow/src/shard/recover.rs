@@ -1,6 +1,7 @@
 //! Recovery: take the shard over, bring back the newest snapshot that can be read, replay what was sealed after it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemas::ids::Digest;
 use schemas::position::Partition;
@@ -57,7 +58,7 @@ impl Shard {
             sealed_at: EventTime(0),
             deferred: BTreeMap::new(),
             registry_away_at: None,
-            assigned: BTreeSet::new(),
+            assigned: Arc::default(),
         };
         shard.take_over()?;
         shard.bring_back()?;
@@ -167,7 +168,7 @@ impl Shard {
                 return Err(ShardError::Recreated { partition, offset });
             }
         }
-        self.assigned = assigned.into_keys().collect();
+        Arc::make_mut(&mut self.assigned).add(assigned.into_keys());
         Ok(())
     }
 

@@ -1,38 +1,28 @@
 //! The rows of all views, by tenant, view and key, with the history that is still readable.
 
-use std::collections::btree_map::Entry;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use schemas::ids::{Tenant, TenantId};
 use schemas::read::{AsOf, PAGE_ROWS_MAX, Page, Query, ReadError};
 use schemas::time::{Diff, Epoch};
-use schemas::view::{CoverageRow, Row, RowKey, ViewName};
+use schemas::view::{CoverageRow, Mark, Row, RowKey, ViewName};
 
 use crate::graph::Published;
 use crate::operators::admit::Outcome;
 use crate::publish::{Changes, RowChange};
-use crate::values::Values;
 use crate::views::Place;
+use crate::views::cell::Cell;
+use crate::views::marked::{Shown, View};
 use crate::views::range::range;
 
 /// Net changes of one epoch, by place: what subscribers are told.
 pub(super) type Changed = BTreeMap<Place, Vec<(Row, Diff)>>;
 
-/// One key of a view: what is there now, and what was there before.
-#[derive(Debug, Default)]
-struct Cell {
-    /// Rows with positive multiplicity. One, but for two rejects of one position: the greater is shown.
-    rows: Values<Row>,
-    /// The epoch from which on it has shown the greatest of them, or nothing if there is none; 0 before the first.
-    since: Epoch,
-    /// What it showed before, from an epoch on, in epoch order. Empty for most: their row never changes.
-    before: Vec<(Epoch, Option<Row>)>,
-}
-
 #[derive(Debug)]
 struct TenantViews {
     id: TenantId,
-    views: BTreeMap<ViewName, BTreeMap<RowKey, Cell>>,
+    views: BTreeMap<ViewName, View>,
     coverage: BTreeMap<String, CoverageRow>,
 }
 
@@ -68,8 +58,8 @@ impl Store {
             let Some(tenant) = self.tenants.get_mut(&place.0) else {
                 panic!("a row was published for a tenant that was never sealed")
             };
-            let (view, shown) =
-                (tenant.views.entry(place.1).or_default(), self.shown.entry(place.1).or_default());
+            let view = tenant.views.entry(place.1).or_insert_with(|| View::of(place.1));
+            let shown = self.shown.entry(place.1).or_default();
             let by_key = std::iter::from_fn(|| {
                 let RowChange { key, row, diff, .. } = rows.next_if(|next| next.place == place)?;
                 let mut updates = vec![(row, diff)];
@@ -79,11 +69,11 @@ impl Store {
                 Some((key, updates))
             });
             let mut net = Vec::new();
-            change(view, epoch, by_key, |key, before, after| {
+            view.change(epoch, by_key, |Shown { key, history, before, after }| {
                 *shown = *shown + u64::from(after.is_some()) - u64::from(before.is_some());
                 net.extend(before.map(|row| (row, -1)));
                 net.extend(after.map(|row| (row, 1)));
-                touched.extend(key.map(|key| (place, key)));
+                touched.extend(history.then_some((place, key)));
             });
             if !net.is_empty() {
                 changed.insert(place, net);
@@ -146,10 +136,8 @@ impl Store {
             let Some((_, cells)) = self.touched.pop_front() else { return };
             for ((tenant, view), key) in cells {
                 let views = self.tenants.get_mut(&tenant).and_then(|tenant| tenant.views.get_mut(&view));
-                let Some(view) = views else { continue };
-                let gone = view.get_mut(&key).is_some_and(|cell| cell.compact(since));
-                if gone {
-                    view.remove(&key);
+                if let Some(view) = views {
+                    view.compact(key, since);
                 }
             }
         }
@@ -173,12 +161,18 @@ impl Store {
         };
         let limit = query.limit.clamp(1, PAGE_ROWS_MAX);
         let mut rows: Vec<Row> = Vec::new();
-        let cells: Box<dyn Iterator<Item = &Cell>> = match &query.filter.keys {
+        let keys = match (&query.filter.keys, &query.filter.marks) {
+            (Some(keys), _) => Some(Cow::Borrowed(keys)),
+            (None, Some(marks)) => Some(Cow::Owned(view.marked(marks))),
+            (None, None) => of_entity(query).map(|mark| Cow::Owned(view.marked(&[mark]))),
+        };
+        let cells: Box<dyn Iterator<Item = &Cell>> = match &keys {
             Some(keys) => Box::new(keys.range(range).filter_map(|key| view.get(key))),
-            None => Box::new(view.range(range).map(|(_, cell)| cell)),
+            None => Box::new(view.range(range)),
         };
         for cell in cells {
-            let Some(row) = cell.at(epoch).filter(|row| query.filter.passes(row)) else { continue };
+            let passes = |row: &&Row| query.filter.passes(query.view, row);
+            let Some(row) = cell.at(epoch).filter(passes) else { continue };
             if rows.len() == limit {
                 let next = rows.last().map(Row::key);
                 return Ok(Page { rows, next, as_of });
@@ -195,7 +189,7 @@ impl Store {
         view: ViewName,
         latest: Epoch,
     ) -> Result<Vec<Row>, ReadError> {
-        let cells = self.known(tenant)?.views.get(&view).into_iter().flat_map(BTreeMap::values);
+        let cells = self.known(tenant)?.views.get(&view).into_iter().flat_map(|view| view.range(..));
         Ok(cells.filter_map(|cell| cell.at(latest).cloned()).collect())
     }
 
@@ -223,90 +217,9 @@ impl Store {
     }
 }
 
-/// Changes cells, by key in order; tells of each that shows another row the one before and the one after, with the key if
-/// there is something to forget one day.
-fn change(
-    view: &mut BTreeMap<RowKey, Cell>,
-    epoch: Epoch,
-    by_key: impl Iterator<Item = (RowKey, Vec<(Row, Diff)>)>,
-    mut told: impl FnMut(Option<RowKey>, Option<Row>, Option<Row>),
-) {
-    // A view that begins, as all do at a recovery, is built in one go.
-    let mut fresh = view.is_empty().then(Vec::new);
-    for (key, updates) in by_key {
-        if let Some(cells) = &mut fresh {
-            let (cell, after) = Cell::begun(epoch, updates);
-            if after.is_some() {
-                told(None, None, after);
-                cells.push((key, cell));
-            }
-            continue;
-        }
-        match view.entry(key) {
-            Entry::Occupied(mut cell) => {
-                let (before, after) = cell.get_mut().change(epoch, updates);
-                if before != after {
-                    told(Some(cell.key().clone()), before, after);
-                }
-            }
-            Entry::Vacant(place) => {
-                let (cell, after) = Cell::begun(epoch, updates);
-                if after.is_some() {
-                    told(None, None, after);
-                    place.insert(cell);
-                }
-            }
-        }
-    }
-    if let Some(cells) = fresh {
-        *view = cells.into_iter().collect();
-    }
-}
-
-impl Cell {
-    /// A cell with the changes of its first epoch, and what it shows.
-    fn begun(epoch: Epoch, updates: Vec<(Row, Diff)>) -> (Cell, Option<Row>) {
-        let mut cell = Cell::default();
-        let (_, after) = cell.change(epoch, updates);
-        (cell, after)
-    }
-
-    /// Applies changes of an epoch; gives the row shown before and the one shown after.
-    fn change(&mut self, epoch: Epoch, updates: Vec<(Row, Diff)>) -> (Option<Row>, Option<Row>) {
-        let before = self.rows.last().cloned();
-        self.rows.apply(updates);
-        assert!(
-            self.rows.iter().all(|(_, count)| 0 < count),
-            "a row was retracted more often than it was inserted"
-        );
-        let after = self.rows.last().cloned();
-        if before != after {
-            if self.since != 0 {
-                self.before.push((self.since, before.clone()));
-            }
-            self.since = epoch;
-        }
-        (before, after)
-    }
-
-    fn at(&self, epoch: Epoch) -> Option<&Row> {
-        if self.since <= epoch {
-            return self.rows.last();
-        }
-        let after = self.before.partition_point(|(changed, _)| *changed <= epoch);
-        self.before.get(after.checked_sub(1)?)?.1.as_ref()
-    }
-
-    /// Forgets what it showed before an epoch; true when nothing is left to show.
-    fn compact(&mut self, since: Epoch) -> bool {
-        if self.since <= since {
-            self.before = Vec::new();
-            return self.rows.is_empty();
-        }
-        let after = self.before.partition_point(|(changed, _)| *changed <= since);
-        self.before.drain(..after.saturating_sub(1));
-        false
-    }
+/// The mark of the entity that rows are to name, in views whose rows bear such marks.
+fn of_entity(query: &Query) -> Option<Mark> {
+    query.filter.entity.as_ref().filter(|_| Mark::names_entities(query.view)).map(Mark::entity)
 }
 
 /// Counts deliveries with one outcome.
@@ -319,50 +232,5 @@ fn count(row: &mut CoverageRow, outcome: &Outcome, diff: Diff) {
             Ok(at) => row.rejected[at].1 += count,
             Err(at) => row.rejected.insert(at, (*code, count)),
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use schemas::view::CoverageRow;
-
-    use super::*;
-
-    fn row(accepted: u64) -> Row {
-        CoverageRow { source: String::new(), accepted, duplicate: 0, rejected: vec![], reached: None }.into()
-    }
-
-    fn shown(cell: &Cell, epochs: std::ops::RangeInclusive<Epoch>) -> Vec<Option<Row>> {
-        epochs.map(|epoch| cell.at(epoch).cloned()).collect()
-    }
-
-    #[test]
-    fn a_cell_shows_what_it_showed_until_that_is_forgotten() {
-        let (one, two) = (row(1), row(2));
-        let mut cell = Cell::default();
-        cell.change(3, vec![(one.clone(), 1)]);
-        cell.change(5, vec![(one.clone(), -1)]);
-        cell.change(6, vec![(two.clone(), 1)]);
-        let all = [None, Some(one.clone()), Some(one), None, Some(two.clone()), Some(two)];
-        assert_eq!(shown(&cell, 2..=7), all);
-        // What an epoch that is still readable shows stays.
-        for since in [4, 5, 6] {
-            assert!(!cell.compact(since));
-            let readable = usize::try_from(since - 2).unwrap_or(0);
-            assert_eq!(shown(&cell, since..=7), all[readable..]);
-        }
-        assert!(cell.before.is_empty());
-        let two = cell.rows.last().cloned();
-        cell.change(8, two.into_iter().map(|row| (row, -1)).collect());
-        assert!(!cell.compact(7));
-        assert!(cell.compact(8), "nothing is left to show");
-    }
-
-    #[test]
-    fn a_change_without_effect_leaves_no_history() {
-        let mut cell = Cell::default();
-        cell.change(1, vec![(row(1), 1)]);
-        cell.change(2, vec![(row(1), -1), (row(1), 1)]);
-        assert_eq!((cell.since, cell.before.len()), (1, 0));
     }
 }

@@ -132,7 +132,7 @@ pub(super) fn get(path: &str) -> Request {
 async fn views(mut requests: Receiver<ReadRequest>, rows: Vec<(ViewName, Row)>) {
     while let Some(request) = requests.recv().await {
         let ReadRequest::Peek(query, reply) = request else { continue };
-        let passes = |(view, row): &&(ViewName, Row)| *view == query.view && query.filter.passes(row);
+        let passes = |(view, row): &&(ViewName, Row)| *view == query.view && query.filter.passes(*view, row);
         let after = |row: &Row| query.after.as_ref().is_none_or(|after| *after < row.key());
         let mut found: Vec<Row> = rows.iter().filter(passes).map(|(_, row)| row.clone()).collect();
         found.retain(after);

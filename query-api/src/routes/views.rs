@@ -76,7 +76,7 @@ fn filter(parameters: &Parameters) -> Result<Filter, Problem> {
         Problem::unprocessable("incident_invalid", error.to_string()).at("incident_id", "not an id")
     })?;
     let entity = parameters.entity.as_ref().map(|text| entity(text)).transpose()?;
-    Ok(Filter { keys: None, entity, incident, from, to })
+    Ok(Filter { entity, incident, from, to, ..Filter::default() })
 }
 
 fn entity(text: &str) -> Result<schemas::entity::Entity, Problem> {

@@ -1,0 +1,273 @@
+//! Reads of one question: what its scope names is looked up, at one epoch. Whole views are read only where the question is
+//! about a stretch of time, or starts from ids that no view is looked up by.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use schemas::answer::{Question, TimeWindow};
+use schemas::entity::{Entity, EntityKind};
+use schemas::ids::{EpisodeId, EventId, IncidentId, TenantId};
+use schemas::read::{AsOf, Filter, PAGE_ROWS_MAX, Query, ReadError, ViewReader};
+use schemas::view::{
+    ChainRow, EntityRow, EpisodeRow, EventRow, IncidentRow, LinkRow, Mark, RelationRow, Row, RowKey, ViewName,
+};
+
+use crate::evidence::Known;
+use crate::scope::{Named, Resolved};
+use crate::synthesize::{self, HYPOTHESES_MAX, relayed, rule_out};
+
+/// Rows of one view that an investigation reads at most.
+const ROWS_MAX: usize = 20_000;
+/// Changes so long before the first symptom are looked at.
+pub(crate) const CHANGES_BEFORE_MS: i64 = 24 * 3_600_000;
+
+/// One question's way to the views.
+pub(crate) struct Reading<'r> {
+    reader: &'r ViewReader,
+    tenant: &'r TenantId,
+    as_of: AsOf,
+    cut: BTreeSet<ViewName>,
+}
+
+/// Incidents that a question may be about.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) incidents: Vec<Arc<IncidentRow>>,
+    /// Those that touch what is named.
+    pub(crate) touching: BTreeSet<IncidentId>,
+}
+
+impl<'r> Reading<'r> {
+    /// Settles the epoch at which a question is answered.
+    pub(crate) async fn begin(
+        reader: &'r ViewReader,
+        question: &'r Question,
+    ) -> Result<Reading<'r>, ReadError> {
+        let tenant = &question.tenant_id;
+        let query = Query { as_of: question.as_of, limit: 1, ..Query::all(tenant, ViewName::Coverage) };
+        let as_of = reader.peek(query).await?.as_of;
+        Ok(Reading { reader, tenant, as_of, cut: BTreeSet::new() })
+    }
+
+    pub(crate) fn as_of(&self) -> AsOf {
+        self.as_of
+    }
+
+    /// Entities that bear one of the marks.
+    pub(crate) async fn entities(&mut self, marks: BTreeSet<Mark>) -> Result<Vec<Arc<EntityRow>>, ReadError> {
+        let rows = self.rows(ViewName::Entities, marked(marks)).await?;
+        Ok(pick(rows, |row| if let Row::Entity(row) = row { Some(row) } else { None }))
+    }
+
+    /// All episodes, and all events, that began before a window ended: no view is looked up by the ids that events carry.
+    pub(crate) async fn whole(
+        &mut self,
+        window: Option<TimeWindow>,
+    ) -> Result<(Vec<Arc<EpisodeRow>>, Vec<Arc<EventRow>>), ReadError> {
+        let episodes = self.rows(ViewName::Episodes, until(window)).await?;
+        let events = self.rows(ViewName::Events, until(window)).await?;
+        Ok((pick(episodes, episode), pick(events, event)))
+    }
+
+    /// The incidents of a window that are named; or those that touch what is named; or all when there are none.
+    pub(crate) async fn incidents(
+        &mut self,
+        named: &Named,
+        window: Option<TimeWindow>,
+    ) -> Result<Found, ReadError> {
+        let within = Filter {
+            from: window.map(|window| window.from),
+            to: window.map(|window| window.to),
+            ..Filter::default()
+        };
+        let incident = |row| if let Row::Incident(row) = row { Some(row) } else { None };
+        let mut found = Found::default();
+        if !named.entities.is_empty() {
+            let marks: BTreeSet<Mark> = named.entities.iter().map(Mark::entity).collect();
+            let chains = self.rows(ViewName::Chains, marked(marks.clone())).await?;
+            found.touching.extend(chains.iter().filter_map(Row::incident));
+            let roots = self.rows(ViewName::Incidents, marked(marks)).await?;
+            found.touching.extend(roots.iter().filter_map(Row::incident));
+        }
+        let meant = if named.incidents.is_empty() { &found.touching } else { &named.incidents };
+        if !meant.is_empty() {
+            let keys = Some(meant.iter().map(|incident| RowKey::Ids(incident.0, 0)).collect());
+            let filter = Filter { keys, ..within.clone() };
+            found.incidents = pick(self.rows(ViewName::Incidents, filter).await?, incident);
+        }
+        if found.incidents.is_empty() {
+            found.incidents = pick(self.rows(ViewName::Incidents, within).await?, incident);
+        }
+        Ok(found)
+    }
+
+    /// What the views hold of a scope.
+    pub(crate) async fn know(mut self, resolved: &Resolved) -> Result<Known, ReadError> {
+        let window = resolved.scope.time_window;
+        let measured = synthesize::measured_window(resolved);
+        let shown: Vec<&IncidentRow> = resolved.incidents.iter().take(HYPOTHESES_MAX).collect();
+        let mut chains: BTreeMap<IncidentId, Vec<Arc<ChainRow>>> = BTreeMap::new();
+        for incident in &shown {
+            let of_incident = Filter { incident: Some(incident.incident_id), ..until(window) };
+            let rows = self.rows(ViewName::Chains, of_incident).await?;
+            let rows = pick(rows, |row| if let Row::Chain(row) = row { Some(row) } else { None });
+            chains.insert(incident.incident_id, rows);
+        }
+        let ends = chains.values().flatten().flat_map(|chain| &chain.links);
+        let affected: BTreeSet<&Entity> = ends
+            .flat_map(|link| [&link.cause.entity, &link.effect.entity])
+            .chain(shown.iter().flat_map(|incident| &incident.hypotheses).map(|found| &found.root.entity))
+            .chain(&resolved.entities)
+            .collect();
+        let of_scope: BTreeSet<Mark> = affected.into_iter().map(Mark::entity).collect();
+        let all_relations = measured.is_some()
+            || shown
+                .iter()
+                .flat_map(|incident| &incident.hypotheses)
+                .any(|found| relayed::is_relayed(&found.root));
+        let relations = self.relations(&of_scope, all_relations, window).await?;
+        let mut episodes = self.episodes(&of_scope, measured, window).await?;
+        for change in self.changes(&of_scope, &relations, &shown, window).await? {
+            episodes.insert(change.episode_id, change);
+        }
+        let links = self.links(&episodes, window).await?;
+        let entities = match measured {
+            Some(_) => self.entities(BTreeSet::from([Mark::kind(EntityKind::Call)])).await?,
+            None => Vec::new(),
+        };
+        let coverage = self.rows(ViewName::Coverage, Filter::default()).await?;
+        let cited = cited(&shown, &chains, measured.map(|_| &episodes));
+        let events = self.events(cited).await?;
+        Ok(Known {
+            as_of: self.as_of,
+            cut: self.cut,
+            chains,
+            episodes: episodes.into_values().collect(),
+            links,
+            entities,
+            relations,
+            coverage: pick(coverage, |row| if let Row::Coverage(row) = row { Some(row) } else { None }),
+            events,
+        })
+    }
+
+    async fn relations(
+        &mut self,
+        of_scope: &BTreeSet<Mark>,
+        all: bool,
+        window: Option<TimeWindow>,
+    ) -> Result<Vec<Arc<RelationRow>>, ReadError> {
+        let marks = (!all).then(|| of_scope.clone());
+        let rows = self.rows(ViewName::Topology, Filter { marks, ..until(window) }).await?;
+        Ok(pick(rows, |row| if let Row::Relation(row) = row { Some(row) } else { None }))
+    }
+
+    /// Episodes of what is in scope, of nodes, and of what people said; with those that measurements speak of where nothing
+    /// else does. All, where nothing is in scope.
+    async fn episodes(
+        &mut self,
+        of_scope: &BTreeSet<Mark>,
+        measured: Option<TimeWindow>,
+        window: Option<TimeWindow>,
+    ) -> Result<BTreeMap<EpisodeId, Arc<EpisodeRow>>, ReadError> {
+        let beside = [Mark::node_state(), Mark::chat()];
+        let marks = (!of_scope.is_empty()).then(|| of_scope.iter().copied().chain(beside).collect());
+        let mut rows = self.rows(ViewName::Episodes, Filter { marks, ..until(window) }).await?;
+        if let Some(TimeWindow { from, to }) = measured {
+            let filter = Filter { from: Some(from), to: Some(to.plus_ms(1)), ..Filter::default() };
+            rows.extend(self.rows(ViewName::Anomalies, filter).await?);
+        }
+        Ok(pick(rows, episode).into_iter().map(|row| (row.episode_id, row)).collect())
+    }
+
+    /// Changes before and in the incidents that are shown. Of more than a page all that touch what is in scope, or what that
+    /// is related to.
+    async fn changes(
+        &mut self,
+        of_scope: &BTreeSet<Mark>,
+        relations: &[Arc<RelationRow>],
+        shown: &[&IncidentRow],
+        window: Option<TimeWindow>,
+    ) -> Result<Vec<Arc<EpisodeRow>>, ReadError> {
+        let started = shown.iter().map(|incident| incident.started_at).min();
+        let from = started.or(window.map(|window| window.from)).map(|at| at.plus_ms(-CHANGES_BEFORE_MS));
+        let near = Filter { from, ..until(window) };
+        let page = self.reader.peek(self.query(ViewName::Changes, near.clone())).await?;
+        let mut rows = page.rows;
+        if page.next.is_some() {
+            self.cut.insert(ViewName::Changes);
+            let ends = relations.iter().flat_map(|relation| [&relation.from, &relation.to]);
+            let marks = Some(ends.map(Mark::entity).chain(of_scope.iter().copied()).collect());
+            rows.extend(self.rows(ViewName::Changes, Filter { marks, ..near }).await?);
+        }
+        Ok(pick(rows, episode))
+    }
+
+    async fn links(
+        &mut self,
+        episodes: &BTreeMap<EpisodeId, Arc<EpisodeRow>>,
+        window: Option<TimeWindow>,
+    ) -> Result<Vec<Arc<LinkRow>>, ReadError> {
+        let candidates = episodes.values().filter(|episode| rule_out::candidate(episode));
+        let marks = Some(candidates.map(|episode| Mark::cause(episode.episode_id)).collect());
+        let rows = self.rows(ViewName::Links, Filter { marks, ..until(window) }).await?;
+        Ok(pick(rows, |row| if let Row::Link(row) = row { Some(row) } else { None }))
+    }
+
+    async fn events(
+        &mut self,
+        cited: BTreeSet<EventId>,
+    ) -> Result<BTreeMap<EventId, Arc<EventRow>>, ReadError> {
+        let keys = Some(cited.into_iter().map(RowKey::event).collect());
+        let rows = self.rows(ViewName::Events, Filter { keys, ..Filter::default() }).await?;
+        Ok(pick(rows, event).into_iter().map(|row| (row.event_id, row)).collect())
+    }
+
+    /// Rows of a view, at most [`ROWS_MAX`]; that some were left out is noted.
+    async fn rows(&mut self, view: ViewName, filter: Filter) -> Result<Vec<Row>, ReadError> {
+        let (rows, _, left_out) = self.reader.scan(self.query(view, filter), ROWS_MAX).await?;
+        if left_out {
+            self.cut.insert(view);
+        }
+        Ok(rows)
+    }
+
+    fn query(&self, view: ViewName, filter: Filter) -> Query {
+        let as_of = Some(self.as_of.epoch);
+        Query { filter, as_of, limit: PAGE_ROWS_MAX, ..Query::all(self.tenant, view) }
+    }
+}
+
+/// What began before a window ends. Causes may lie before it.
+fn until(window: Option<TimeWindow>) -> Filter {
+    Filter { to: window.map(|window| window.to), ..Filter::default() }
+}
+
+fn marked(marks: BTreeSet<Mark>) -> Filter {
+    Filter { marks: Some(marks), ..Filter::default() }
+}
+
+/// The events that causes and chains cite, and those of the measurements that are compared.
+fn cited(
+    shown: &[&IncidentRow],
+    chains: &BTreeMap<IncidentId, Vec<Arc<ChainRow>>>,
+    measured: Option<&BTreeMap<EpisodeId, Arc<EpisodeRow>>>,
+) -> BTreeSet<EventId> {
+    let roots = shown.iter().flat_map(|incident| &incident.hypotheses).map(|found| &found.root);
+    let links = chains.values().flatten().flat_map(|chain| &chain.links);
+    let ends = links.flat_map(|link| [&link.cause, &link.effect]);
+    let compared = measured.into_iter().flat_map(BTreeMap::values).filter(|episode| 0 < episode.magnitude);
+    roots.chain(ends).chain(compared).flat_map(|episode| episode.event_ids.iter().copied()).collect()
+}
+
+fn episode(row: Row) -> Option<Arc<EpisodeRow>> {
+    if let Row::Episode(row) = row { Some(row) } else { None }
+}
+
+fn event(row: Row) -> Option<Arc<EventRow>> {
+    if let Row::Event(row) = row { Some(row) } else { None }
+}
+
+fn pick<T>(rows: Vec<Row>, variant: impl Fn(Row) -> Option<T>) -> Vec<T> {
+    rows.into_iter().filter_map(variant).collect()
+}
