@@ -1,7 +1,8 @@
 //! The view thread: the one owner of the views.
 //!
 //! Workers tell it what changed in each epoch, readers ask it. An epoch becomes visible when every worker has
-//! completed it, all views at once. Rows stay readable for a number of epochs behind the latest.
+//! completed it, all views at once. Rows stay readable for a number of epochs behind the latest. An epoch is applied slice by
+//! slice, and readers are answered in between, from the epoch before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::engine::Completed;
 use crate::feed::Fed;
 use crate::publish::{Changes, Progress, RowChange, publishers};
 use crate::types::Told;
-use crate::views::store::{Changed, Store};
+use crate::views::store::{Applying, Changed, Store};
 use crate::views::subscriptions::Subscriptions;
 
 mod cell;
@@ -27,6 +28,11 @@ mod marked;
 mod range;
 mod store;
 mod subscriptions;
+
+/// Keys changed, and keys compacted, before readers are answered: less than a millisecond.
+const SLICE_KEYS: usize = 500;
+/// Readers answered between two slices.
+const SLICE_READERS: usize = 16;
 
 /// What the view thread is told by the engine.
 #[derive(Debug)]
@@ -60,6 +66,8 @@ pub(crate) struct ViewThread {
     pending: BTreeMap<Epoch, Changes>,
     /// Readable epochs, and those in flight.
     sealed: BTreeMap<Epoch, SealedEpoch>,
+    /// The epoch whose changes are being applied, and their rejects.
+    applying: Option<(Epoch, Applying, Vec<Reject>)>,
     /// Latest complete epoch; 0 before the first.
     latest: Epoch,
     /// Epoch with which the views began: 0, or that of the snapshot that brought them back.
@@ -88,6 +96,7 @@ impl ViewThread {
             uppers: vec![0; publishers(config)],
             pending: BTreeMap::new(),
             sealed: BTreeMap::from([(0, before)]),
+            applying: None,
             latest: 0,
             first: 0,
             digest: 0,
@@ -113,6 +122,11 @@ impl ViewThread {
         };
         runtime.block_on(async {
             loop {
+                if self.step() {
+                    let waiting = std::iter::from_fn(|| requests.try_recv().ok());
+                    waiting.take(SLICE_READERS).for_each(|request| self.answer(request));
+                    continue;
+                }
                 tokio::select! {
                     note = notes.recv() => match note {
                         None | Some(Note::Stop) => return,
@@ -135,34 +149,47 @@ impl ViewThread {
                 for (epoch, changes) in progress.changes {
                     self.pending.entry(epoch).or_default().add(changes);
                 }
-                let upper = self.uppers.iter().min().copied().unwrap_or(0);
-                let complete: Vec<Epoch> = self
-                    .sealed
-                    .range(self.latest + 1..)
-                    .map(|(epoch, _)| *epoch)
-                    .take_while(|e| *e < upper)
-                    .collect();
-                for epoch in complete {
-                    self.complete(epoch);
-                }
             }
             Note::Follow(follower) => self.followers.push(follower),
             Note::Stop => {}
         }
     }
 
-    fn complete(&mut self, epoch: Epoch) {
+    /// A slice of what there is to do; false when that is nothing.
+    fn step(&mut self) -> bool {
+        // Views that come back are built in one go; nobody can read them before.
+        let slice = if self.latest == 0 { usize::MAX } else { SLICE_KEYS };
+        if let Some((epoch, mut applying, rejects)) = self.applying.take() {
+            if self.store.advance(&mut applying, slice) {
+                let changed = self.store.end(applying);
+                self.complete(epoch, changed, rejects);
+            } else {
+                self.applying = Some((epoch, applying, rejects));
+            }
+            return true;
+        }
+        let since = self.since();
+        if self.store.compact(since, slice) {
+            return true;
+        }
+        let upper = self.uppers.iter().min().copied().unwrap_or(0);
+        let next = self.sealed.range(self.latest + 1..).map(|(epoch, _)| *epoch).next();
+        let Some(epoch) = next.filter(|epoch| *epoch < upper) else { return false };
         let changes = self.pending.remove(&epoch).unwrap_or_default();
         let rejects = rejects(&changes.rows);
         self.digest = self.digest.wrapping_add(changes.digest);
-        let changed = self.store.apply(epoch, changes);
+        self.applying = Some((epoch, self.store.begin(epoch, changes), rejects));
+        true
+    }
+
+    /// Makes an epoch visible, all of whose changes are applied.
+    fn complete(&mut self, epoch: Epoch, changed: Changed, rejects: Vec<Reject>) {
         let whole = self.latest == 0 && epoch != 1;
         if whole {
             self.first = epoch;
         }
         self.latest = epoch;
         let since = self.since();
-        self.store.compact(since);
         self.sealed = self.sealed.split_off(&since);
         self.subscriptions.send(epoch, &changed);
         self.feed(epoch, whole, changed);

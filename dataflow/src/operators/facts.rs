@@ -2,7 +2,7 @@
 //!
 //! Input   current events; what objects and checks come to.
 //! Output  the events as rows, occurrences, edge claims, metric points, log lines, what people say of incidents.
-//! Ties    none. State  none: each row maps to rows.
+//! Ties    none. State  none: each row maps to rows, which share the names of entities.
 
 use std::sync::Arc;
 
@@ -21,9 +21,10 @@ use timely::progress::operate::FrontierInterest;
 use crate::graph::Published;
 use crate::operators::admit::LiveEvent;
 use crate::operators::baselines::{Point, Series};
+use crate::operators::names::Names;
 use crate::operators::objects::{ObjectRow, occurrence};
 use crate::operators::templates::{Line, Logger};
-use crate::rows::{EdgeClaim, EdgeKey, Named, Occurrence, Subject};
+use crate::rows::{EdgeClaim, EdgeKey, Occurrence, Subject};
 use crate::types::Updates;
 
 /// What current events state.
@@ -61,6 +62,7 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
     let (mut to_of_pods, mut to_lines) = (OutputBuilder::from(to_of_pods), OutputBuilder::from(to_lines));
     let mut to_said = OutputBuilder::from(to_said);
     builder.build(move |_capabilities| {
+        let mut names = Names::default();
         move |_frontiers| {
             let (mut to_shown, mut to_stated) = (to_shown.activate(), to_stated.activate());
             let (mut to_claimed, mut to_points) = (to_claimed.activate(), to_points.activate());
@@ -76,16 +78,22 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
                     shown.give((Published::Row(tenant, ViewName::Events, row), epoch, diff));
                     for fact in &event.body.facts {
                         match fact {
-                            Fact::Signal(signal) => stated.give((state(tenant, &event, signal), epoch, diff)),
-                            Fact::Relation(edge) => claimed.give((claim(tenant, &event, edge), epoch, diff)),
+                            Fact::Signal(signal) => {
+                                stated.give((state(&mut names, tenant, &event, signal), epoch, diff))
+                            }
+                            Fact::Relation(edge) => {
+                                claimed.give((claim(&mut names, tenant, &event, edge), epoch, diff))
+                            }
                             Fact::Sample(sample) => {
-                                let row = (point(tenant, &event, sample), epoch, diff);
+                                let row = (point(&mut names, tenant, &event, sample), epoch, diff);
                                 if sample.entity.kind == EntityKind::Pod {
                                     of_pods.give(row.clone());
                                 }
                                 points.give(row);
                             }
-                            Fact::LogLine(logged) => lines.give((line(tenant, &event, logged), epoch, diff)),
+                            Fact::LogLine(logged) => {
+                                lines.give((line(&mut names, tenant, &event, logged), epoch, diff))
+                            }
                             Fact::Feedback(feedback) => said.give(((tenant, feedback.clone()), epoch, diff)),
                             // Admission takes states of objects out of the facts: they outlive their events.
                             Fact::Object(_) => {}
@@ -101,26 +109,31 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
     Facts { shown, stated, claimed, points, of_pods, lines, said: said.as_collection() }
 }
 
-fn state(tenant: Tenant, event: &LiveEvent, signal: &Signal) -> (Subject, Arc<Occurrence>) {
+fn state(
+    names: &mut Names,
+    tenant: Tenant,
+    event: &LiveEvent,
+    signal: &Signal,
+) -> (Subject, Arc<Occurrence>) {
     let mut row = occurrence(signal, event.cite);
     // A monitoring system takes an alert back explicitly; until then it stands.
     row.standing = signal.kind.spec().class == Class::Alert && row.ended.is_none();
-    (Subject { tenant, on: Named::of(tenant, &signal.entity), kind: signal.kind }, Arc::new(row))
+    (Subject { tenant, on: names.of(tenant, &signal.entity), kind: signal.kind }, Arc::new(row))
 }
 
-fn claim(tenant: Tenant, event: &LiveEvent, edge: &Relation) -> (EdgeKey, EdgeClaim) {
+fn claim(names: &mut Names, tenant: Tenant, event: &LiveEvent, edge: &Relation) -> (EdgeKey, EdgeClaim) {
     let claim = EdgeClaim { valid_from: edge.valid_from, cite: event.cite, valid_to: edge.valid_to };
-    (edge_key(tenant, &edge.from, edge.kind, &edge.to), claim)
+    (edge_key(names, tenant, (&edge.from, edge.kind, &edge.to)), claim)
 }
 
-fn point(tenant: Tenant, event: &LiveEvent, sample: &Sample) -> (Series, Point) {
-    let on = Named::of(tenant, &sample.entity);
+fn point(names: &mut Names, tenant: Tenant, event: &LiveEvent, sample: &Sample) -> (Series, Point) {
+    let on = names.of(tenant, &sample.entity);
     let point = Point { at: sample.at, cite: event.cite, value_micro: sample.value_micro };
     (Series { tenant, on, metric: sample.metric.clone() }, point)
 }
 
-fn line(tenant: Tenant, event: &LiveEvent, line: &LogLine) -> ((Logger, String), Line) {
-    let logger = Logger { tenant, on: Named::of(tenant, &line.entity) };
+fn line(names: &mut Names, tenant: Tenant, event: &LiveEvent, line: &LogLine) -> ((Logger, String), Line) {
+    let logger = Logger { tenant, on: names.of(tenant, &line.entity) };
     let failed = Severity::Error <= line.severity;
     let template = if failed { line.template.clone() } else { String::new() };
     let detail = if failed { line.detail.clone() } else { String::new() };
@@ -131,9 +144,10 @@ fn line(tenant: Tenant, event: &LiveEvent, line: &LogLine) -> ((Logger, String),
 pub(crate) fn derived<'scope>(
     objects: Updates<'scope, ObjectRow>,
 ) -> Updates<'scope, (Subject, Arc<Occurrence>)> {
-    objects.flat_map(|row| match row {
+    let mut names = Names::default();
+    objects.flat_map(move |row| match row {
         ObjectRow::Occurrence(tenant, entity, kind, row) => {
-            Some((Subject { tenant, on: Named::of(tenant, &entity), kind }, row))
+            Some((Subject { tenant, on: names.of(tenant, &entity), kind }, row))
         }
         ObjectRow::Edge(..) | ObjectRow::Latest(..) | ObjectRow::Retained(_) => None,
     })
@@ -141,14 +155,19 @@ pub(crate) fn derived<'scope>(
 
 /// Edges that objects come to.
 pub(crate) fn asserted<'scope>(objects: Updates<'scope, ObjectRow>) -> Updates<'scope, (EdgeKey, EdgeClaim)> {
-    objects.flat_map(|row| match row {
+    let mut names = Names::default();
+    objects.flat_map(move |row| match row {
         ObjectRow::Edge(tenant, (from, relation, to), claim) => {
-            Some((edge_key(tenant, &from, relation, &to), claim))
+            Some((edge_key(&mut names, tenant, (&from, relation, &to)), claim))
         }
         ObjectRow::Occurrence(..) | ObjectRow::Latest(..) | ObjectRow::Retained(_) => None,
     })
 }
 
-fn edge_key(tenant: Tenant, from: &Entity, relation: RelationKind, to: &Entity) -> EdgeKey {
-    EdgeKey { tenant, from: Named::of(tenant, from), relation, to: Named::of(tenant, to) }
+fn edge_key(
+    names: &mut Names,
+    tenant: Tenant,
+    (from, relation, to): (&Entity, RelationKind, &Entity),
+) -> EdgeKey {
+    EdgeKey { tenant, from: names.of(tenant, from), relation, to: names.of(tenant, to) }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::Peekable;
 
 use schemas::ids::{Tenant, TenantId};
 use schemas::read::{AsOf, PAGE_ROWS_MAX, Page, Query, ReadError};
@@ -18,6 +19,16 @@ use crate::views::range::range;
 
 /// Net changes of one epoch, by place: what subscribers are told.
 pub(super) type Changed = BTreeMap<Place, Vec<(Row, Diff)>>;
+
+/// Changes of an epoch on their way into the views.
+#[derive(Debug)]
+pub(super) struct Applying {
+    epoch: Epoch,
+    /// By place and key.
+    rows: Peekable<std::vec::IntoIter<RowChange>>,
+    changed: Changed,
+    touched: Vec<(Place, RowKey)>,
+}
 
 #[derive(Debug)]
 struct TenantViews {
@@ -45,22 +56,28 @@ impl Store {
         }
     }
 
-    /// Applies the changes of an epoch.
-    pub(super) fn apply(&mut self, epoch: Epoch, changes: Changes) -> Changed {
+    /// Begins to apply the changes of an epoch. Until all are applied, the epoch before can be read as it was.
+    pub(super) fn begin(&mut self, epoch: Epoch, changes: Changes) -> Applying {
         let mut rows = changes.rows;
         rows.extend(self.accounted(changes.accounts));
         // Each worker's are in order already, and the stable sort makes use of that.
         rows.sort_by(|left, right| left.name().cmp(&right.name()));
-        let mut changed = Changed::new();
-        let mut touched = Vec::new();
-        let mut rows = rows.into_iter().peekable();
-        while let Some(place) = rows.peek().map(|next| next.place) {
+        let rows = rows.into_iter().peekable();
+        Applying { epoch, rows, changed: Changed::new(), touched: Vec::new() }
+    }
+
+    /// Applies some more changes, those of one key at once; true when there are no more.
+    pub(super) fn advance(&mut self, applying: &mut Applying, at_most: usize) -> bool {
+        let Applying { epoch, rows, changed, touched } = applying;
+        let mut left = at_most;
+        while let Some(place) = rows.peek().map(|next| next.place).filter(|_| 0 < left) {
             let Some(tenant) = self.tenants.get_mut(&place.0) else {
                 panic!("a row was published for a tenant that was never sealed")
             };
             let view = tenant.views.entry(place.1).or_insert_with(|| View::of(place.1));
             let shown = self.shown.entry(place.1).or_default();
             let by_key = std::iter::from_fn(|| {
+                left = left.checked_sub(1)?;
                 let RowChange { key, row, diff, .. } = rows.next_if(|next| next.place == place)?;
                 let mut updates = vec![(row, diff)];
                 while let Some(next) = rows.next_if(|next| next.place == place && next.key == key) {
@@ -69,18 +86,23 @@ impl Store {
                 Some((key, updates))
             });
             let mut net = Vec::new();
-            view.change(epoch, by_key, |Shown { key, history, before, after }| {
+            view.change(*epoch, by_key, |Shown { key, history, before, after }| {
                 *shown = *shown + u64::from(after.is_some()) - u64::from(before.is_some());
                 net.extend(before.map(|row| (row, -1)));
                 net.extend(after.map(|row| (row, 1)));
                 touched.extend(history.then_some((place, key)));
             });
             if !net.is_empty() {
-                changed.insert(place, net);
+                changed.entry(place).or_default().extend(net);
             }
         }
-        self.touched.push_back((epoch, touched));
-        changed
+        rows.peek().is_none()
+    }
+
+    /// Ends an epoch all of whose changes are applied; gives what they came to.
+    pub(super) fn end(&mut self, applying: Applying) -> Changed {
+        self.touched.push_back((applying.epoch, applying.touched));
+        applying.changed
     }
 
     /// What was delivered by each source, as changes of its row.
@@ -130,17 +152,20 @@ impl Store {
         before.into_iter().chain([(after.into(), 1)]).collect()
     }
 
-    /// Forgets what was shown before an epoch.
-    pub(super) fn compact(&mut self, since: Epoch) {
-        while self.touched.front().is_some_and(|(epoch, _)| *epoch <= since) {
-            let Some((_, cells)) = self.touched.pop_front() else { return };
-            for ((tenant, view), key) in cells {
-                let views = self.tenants.get_mut(&tenant).and_then(|tenant| tenant.views.get_mut(&view));
-                if let Some(view) = views {
-                    view.compact(key, since);
-                }
+    /// Forgets what some keys showed before an epoch; false when there is nothing to forget.
+    pub(super) fn compact(&mut self, since: Epoch, at_most: usize) -> bool {
+        let old = |(epoch, _): &&mut (Epoch, _)| *epoch <= since;
+        let Some((_, cells)) = self.touched.front_mut().filter(old) else { return false };
+        for ((tenant, view), key) in cells.split_off(cells.len().saturating_sub(at_most)) {
+            let views = self.tenants.get_mut(&tenant).and_then(|tenant| tenant.views.get_mut(&view));
+            if let Some(view) = views {
+                view.compact(key, since);
             }
         }
+        if cells.is_empty() {
+            self.touched.pop_front();
+        }
+        true
     }
 
     /// Rows of one page.
@@ -232,5 +257,81 @@ fn count(row: &mut CoverageRow, outcome: &Outcome, diff: Diff) {
             Ok(at) => row.rejected[at].1 += count,
             Err(at) => row.rejected.insert(at, (*code, count)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE_VIEW: ViewName = ViewName::Coverage;
+
+    fn row(source: &str, accepted: u64) -> Row {
+        let source = source.to_owned();
+        CoverageRow { source, accepted, duplicate: 0, rejected: vec![], reached: None }.into()
+    }
+
+    fn changes(tenant: &TenantId, rows: Vec<(Row, Diff)>) -> Changes {
+        let place = (tenant.key(), PLACE_VIEW);
+        let rows = rows.into_iter().map(|(row, diff)| RowChange::of(place, row, diff)).collect();
+        Changes { rows, ..Changes::default() }
+    }
+
+    fn shown(store: &Store, tenant: &TenantId, epoch: Epoch) -> Vec<Row> {
+        let time = schemas::time::EventTime(0);
+        let as_of = AsOf {
+            epoch,
+            since: 1,
+            upper: 3,
+            event_time: time,
+            now: time,
+            settled_before: time,
+            freshness_ms: 0,
+        };
+        store.peek(&Query::all(tenant, PLACE_VIEW), epoch, 1, 2, as_of).unwrap().rows
+    }
+
+    #[test]
+    fn while_an_epoch_is_applied_the_one_before_is_read_as_it_was() {
+        let tenant: TenantId = "shop".parse().unwrap();
+        let mut store = Store::default();
+        store.introduce(vec![tenant.clone()]);
+        let first: Vec<Row> = ["a", "b", "c"].map(|source| row(source, 1)).to_vec();
+        let inserted = first.iter().map(|row| (row.clone(), 1)).collect();
+        let mut applying = store.begin(1, changes(&tenant, inserted));
+        assert!(store.advance(&mut applying, usize::MAX));
+        store.end(applying);
+        let second = vec![(row("a", 1), -1), (row("a", 2), 1), (row("b", 1), -1), (row("d", 1), 1)];
+        let mut applying = store.begin(2, changes(&tenant, second.clone()));
+        let mut slices = 1;
+        while !store.advance(&mut applying, 1) {
+            slices += 1;
+            assert_eq!(shown(&store, &tenant, 1), first);
+        }
+        let changed = store.end(applying);
+        assert_eq!((slices, changed.into_values().flatten().count()), (3, second.len()));
+        assert_eq!(shown(&store, &tenant, 1), first);
+        assert_eq!(shown(&store, &tenant, 2), [row("a", 2), row("c", 1), row("d", 1)]);
+    }
+
+    #[test]
+    fn forgetting_in_slices_forgets_all_that_is_old() {
+        let tenant: TenantId = "shop".parse().unwrap();
+        let mut store = Store::default();
+        store.introduce(vec![tenant.clone()]);
+        for (epoch, rows) in
+            [(1, vec![(row("a", 1), 1), (row("b", 1), 1)]), (2, vec![(row("a", 1), -1), (row("b", 1), -1)])]
+        {
+            let mut applying = store.begin(epoch, changes(&tenant, rows));
+            assert!(store.advance(&mut applying, usize::MAX));
+            store.end(applying);
+        }
+        let mut slices = 0;
+        while store.compact(2, 1) {
+            slices += 1;
+        }
+        // Epoch 1 has nothing to forget, epoch 2 two keys.
+        assert_eq!(slices, 3);
+        assert!(shown(&store, &tenant, 2).is_empty() && store.touched.is_empty());
     }
 }
