@@ -132,7 +132,7 @@ pub(crate) fn build<'scope>(
 /// Live events, and the rest of admission. Moved apart: two readers of one stream would each be given a copy.
 fn apart<'scope>(
     admitted: Updates<'scope, Admitted>,
-) -> (Updates<'scope, ((Tenant, EventKey), LiveEvent)>, Updates<'scope, Admitted>) {
+) -> (Updates<'scope, ((Tenant, Option<EventKey>), LiveEvent)>, Updates<'scope, Admitted>) {
     let (rest, live) = admitted.inner.ok_err(|(row, epoch, diff)| match row {
         Admitted::Live(key, event) => Err(((key, event), epoch, diff)),
         rest => Ok((rest, epoch, diff)),

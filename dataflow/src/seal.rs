@@ -10,7 +10,7 @@ use std::sync::Arc;
 use schemas::catalogue::{Catalogue, Kind, Rules};
 use schemas::error::Reject;
 use schemas::fact::{FEEDBACK_LIFETIME_MS, Fact};
-use schemas::ids::{EventId, EventKey, Tenant, TenantId, hash64, hash128};
+use schemas::ids::{EventId, Tenant, TenantId, hash64, hash128};
 use schemas::time::{Epoch, EventTime};
 use schemas::view::EventRow;
 use serde::{Deserialize, Serialize};
@@ -200,7 +200,7 @@ impl Sealer {
             position,
         };
         EventDelivery {
-            key: normalized.key.unwrap_or(EventKey(envelope.ingest_id.0)),
+            key: normalized.key,
             revision: normalized.revision,
             content,
             expiry: envelope.ts.plus_ms(lifetime_ms),

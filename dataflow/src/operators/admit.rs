@@ -62,7 +62,7 @@ pub(crate) enum Delivery {
 /// An event as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct EventDelivery {
-    pub(crate) key: EventKey,
+    pub(crate) key: Option<EventKey>,
     pub(crate) revision: i64,
     /// Hash of everything but time and position.
     pub(crate) content: u128,
@@ -103,8 +103,8 @@ pub(crate) enum Outcome {
 /// Output of admission.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Admitted {
-    /// A live event, by key.
-    Live((Tenant, EventKey), LiveEvent),
+    /// A live event, by key if it has one.
+    Live((Tenant, Option<EventKey>), LiveEvent),
     /// A version of an object.
     Version(Tenant, Version),
     /// A refused delivery.

@@ -1,11 +1,13 @@
 //! The current revision of each event.
 //!
 //! Input   live events by (tenant, event key).
-//! Output  per key the one with the greatest revision.
+//! Output  per key the one with the greatest revision; every event without a key.
 //! Ties    the later arrival wins.
 //! State   the live revisions of each key.
 
+use differential_dataflow::AsCollection;
 use schemas::ids::{EventKey, Tenant};
+use timely::dataflow::operators::core::OkErr;
 
 use crate::operators::admit::LiveEvent;
 use crate::operators::maintain::summarize;
@@ -13,10 +15,15 @@ use crate::types::Updates;
 
 /// The current events of all tenants.
 pub(crate) fn current<'scope>(
-    live: Updates<'scope, ((Tenant, EventKey), LiveEvent)>,
+    live: Updates<'scope, ((Tenant, Option<EventKey>), LiveEvent)>,
 ) -> Updates<'scope, (Tenant, LiveEvent)> {
-    summarize(live, "Current", |(tenant, _), revisions| {
+    let (keyed, alone) = live.inner.ok_err(|(((tenant, key), event), epoch, diff)| match key {
+        Some(key) => Ok((((tenant, key), event), epoch, diff)),
+        None => Err(((tenant, event), epoch, diff)),
+    });
+    let newest = summarize(keyed.as_collection(), "Current", |(tenant, _), revisions| {
         // LiveEvent orders by revision, then arrival.
         revisions.last().map(|event| (*tenant, event.clone()))
-    })
+    });
+    newest.concat(alone.as_collection())
 }

@@ -7,7 +7,7 @@ use schemas::catalogue::{Class, Kind, RuleSpec};
 use schemas::entity::{Entity, RelationKind};
 use schemas::error::{Reject, RejectCode};
 use schemas::fact::{Fact, Signal};
-use schemas::ids::{EventId, Tenant, TenantId};
+use schemas::ids::{EventId, EventKey, Tenant, TenantId};
 use schemas::object::ObjectState;
 use schemas::time::EventTime;
 use schemas::view::{CoverageRow, EventRow, Row, ViewName};
@@ -194,7 +194,7 @@ fn current(
     withdrawals: &[(EventId, EventTime)],
     now: EventTime,
 ) {
-    let mut by_key: BTreeMap<u128, Event> = BTreeMap::new();
+    let mut by_key: BTreeMap<EventKey, Event> = BTreeMap::new();
     for remembered in admitted {
         let Event { seq, arrival } = &remembered.event;
         let id = arrival.envelope.ingest_id;
@@ -211,7 +211,10 @@ fn current(
         if remembered.expiry <= now || withdrawn {
             continue;
         }
-        let key = arrival.normalized.key.map_or(id.0, |key| key.0);
+        let Some(key) = arrival.normalized.key else {
+            admission.current.push(remembered.event);
+            continue;
+        };
         let newer = by_key.get(&key).is_none_or(|known| {
             (known.arrival.normalized.revision, known.seq) < (arrival.normalized.revision, *seq)
         });
@@ -219,7 +222,7 @@ fn current(
             by_key.insert(key, remembered.event);
         }
     }
-    admission.current = by_key.into_values().collect();
+    admission.current.extend(by_key.into_values());
 }
 
 fn rejected(event: &EventArrival, code: RejectCode) -> Reject {
