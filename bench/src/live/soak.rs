@@ -28,8 +28,8 @@ const HORIZON_TEXT: &str = "2m";
 const GAP_TEXT: &str = "1m";
 /// Records that the log keeps: as long as a restart can need them.
 const RETENTION_TEXT: &str = "10m";
-/// After this the horizon is full, and the first snapshot written.
-const FULL: Duration = Duration::from_secs(420);
+/// After this the horizon is full and the first snapshot written, and the log has twice as much behind it as it keeps.
+const FULL: Duration = Duration::from_secs(1_200);
 /// Between two samples; shorter in a run of less than twenty minutes.
 const SAMPLE: Duration = Duration::from_secs(60);
 /// Readings of one sample.
