@@ -197,6 +197,7 @@ fn a_fast_topic_does_not_outgrow_the_retention() {
         log.append("otel-t", EventTime(NOW.0 - 2_000), &values(1_000, round)).unwrap();
         assert_eq!(reader.read(1_000).len(), 1_000);
     }
+    reader.discover();
     let partition = Partition { topic: "otel-t".to_owned(), number: 0 };
     assert_eq!(reader.log.bounds(&partition).unwrap().oldest, 29_999, "all but the last that was read");
 }

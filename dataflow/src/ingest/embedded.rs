@@ -3,9 +3,8 @@
 //! Records live under `topic 0x00 offset(8, big endian)`, so that a scan of a topic is its order. An append is
 //! acknowledged when it is synchronized to the disk. Dead letters live beside them under the position of the refused
 //! record: reading the log again writes the same letters again, never more. Records older than the retention are
-//! removed, except the last of each topic, which remembers the offset: with every record that is read up to two that are
-//! old, so that no topic outgrows it, and those of topics that nobody writes to now and then. The control log lives in a
-//! keyspace of its own.
+//! removed when topics are listed, except the last of each, which remembers the offset, and what the one who lists has not
+//! read. The control log lives in a keyspace of its own.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,8 +22,6 @@ use crate::control::log::ControlLog;
 
 /// Records removed at a time, so that appends do not wait long.
 const REMOVED_MAX: usize = 10_000;
-/// Old records removed for each that is read.
-const REMOVED_FOR_READ: usize = 2;
 /// What was not yet moved from journals into tables is read again at a start: the least that can be
 /// set.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
@@ -154,28 +151,28 @@ impl EmbeddedLog {
         Ok(found)
     }
 
-    /// Removes what is older than the retention and stands before an offset: at most so many records.
-    fn forget(&self, topic: &str, before: i64, now: EventTime, at_most: usize) -> Result<(), LogError> {
+    /// Removes what is older than the retention and stands before an offset, at most [`REMOVED_MAX`] records; tells how many.
+    fn forget(&self, topic: &str, before: i64, now: EventTime) -> Result<usize, LogError> {
         let end = now.plus_ms(-self.store.retention_ms);
-        let Some(Ends { oldest, .. }) = self.ends().get(topic).copied() else { return Ok(()) };
+        let Some(Ends { oldest, .. }) = self.ends().get(topic).copied() else { return Ok(0) };
         let old = |record: &LogRecord| {
             record.position.offset < before && record.appended.is_some_and(|at| at < end)
         };
         // Mostly nothing is old: one record tells.
         if !self.read(topic, oldest, 1)?.first().is_some_and(old) {
-            return Ok(());
+            return Ok(0);
         }
         let mut batch = self.store.database.batch();
-        let mut kept = oldest;
-        for record in self.read(topic, oldest, at_most)?.into_iter().take_while(old) {
+        let (mut kept, mut removed) = (oldest, 0);
+        for record in self.read(topic, oldest, REMOVED_MAX)?.into_iter().take_while(old) {
             batch.remove(&self.store.records, key(topic, record.position.offset));
-            kept = record.position.offset + 1;
+            (kept, removed) = (record.position.offset + 1, removed + 1);
         }
         batch.commit()?;
         if let Some(ends) = self.ends().get_mut(topic) {
-            ends.oldest = kept;
+            ends.oldest = ends.oldest.max(kept);
         }
-        Ok(())
+        Ok(removed)
     }
 }
 
@@ -185,7 +182,7 @@ impl EventLog for EmbeddedReader {
         for (topic, ends) in &topics {
             // However old it is, what was not read stays.
             let read = self.places.get(topic).copied().unwrap_or(0);
-            self.log.forget(topic, read.min(ends.next - 1), (self.clock)(), REMOVED_MAX)?;
+            while self.log.forget(topic, read.min(ends.next - 1), (self.clock)())? == REMOVED_MAX {}
         }
         let read = topics.into_keys().filter(|topic| tenant_of(topic).is_some());
         Ok(read.map(|topic| Partition { topic, number: 0 }).collect())
@@ -215,8 +212,6 @@ impl EventLog for EmbeddedReader {
         if let Some(last) = found.last() {
             *place = last.position.offset + 1;
         }
-        let read = (*place).min(ends.next - 1);
-        self.log.forget(&partition.topic, read, (self.clock)(), found.len() * REMOVED_FOR_READ)?;
         Ok(found)
     }
 
