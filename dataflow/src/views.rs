@@ -29,7 +29,7 @@ mod range;
 mod store;
 mod subscriptions;
 
-/// Keys changed, and keys compacted, before readers are answered: less than a millisecond.
+/// Keys changed, or compacted, before readers are answered.
 const SLICE_KEYS: usize = 500;
 /// Readers answered between two slices.
 const SLICE_READERS: usize = 16;

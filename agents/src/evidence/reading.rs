@@ -91,7 +91,7 @@ impl<'r> Reading<'r> {
         }
         let meant = if named.incidents.is_empty() { &found.touching } else { &named.incidents };
         if !meant.is_empty() {
-            let keys = Some(meant.iter().map(|incident| RowKey::Ids(incident.0, 0)).collect());
+            let keys = Some(meant.iter().copied().map(RowKey::incident).collect());
             let filter = Filter { keys, ..within.clone() };
             found.incidents = pick(self.rows(ViewName::Incidents, filter).await?, incident);
         }

@@ -1,12 +1,11 @@
-//! Entities that were named lately, so that all that is said of one shares its name: names would be a third of the memory of what
-//! is stated.
+//! Entities that were named lately, so that naming one again copies no text.
 
 use schemas::entity::Entity;
 use schemas::ids::Tenant;
 
 use crate::rows::Named;
 
-/// Entities kept. Whichever two have one place drive each other out, which costs memory and nothing else.
+/// Entities kept. Whichever two have one place drive each other out, which costs a copy and nothing else.
 const PLACES: u64 = 8_192;
 
 /// The entities named lately by one worker.

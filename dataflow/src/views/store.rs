@@ -43,7 +43,7 @@ pub(super) struct Store {
     tenants: BTreeMap<Tenant, TenantViews>,
     /// Cells with something to forget once an epoch is not readable any more, so that compaction looks at no others.
     touched: VecDeque<(Epoch, Vec<(Place, RowKey)>)>,
-    /// Rows shown as of the latest epoch, over all tenants.
+    /// Rows shown, over all tenants, with what is applied of the next epoch.
     shown: BTreeMap<ViewName, u64>,
 }
 

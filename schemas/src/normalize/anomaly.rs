@@ -6,15 +6,15 @@ use crate::envelope::Severity;
 
 /// Words of shares of requests that went well.
 const SUCCEEDS: [&str; 2] = ["success", "availability"];
-/// Words of memory that is left.
-const FREE_MEMORY: [&str; 3] = ["memavailable", "memory_available", "mem_available"];
+/// Words of memory that is available: what the kernel could still give.
+const AVAILABLE_MEMORY: [&str; 3] = ["memavailable", "memory_available", "mem_available"];
 
 /// Words of a metric's name, and the kind that a rise of it is. The first that fits decides.
 const RISES: &[(&[&str], &str)] = &[
     (&["throttl", "cfs"], "metric.cpu_throttling"),
     (&["retrans"], "metric.retransmissions"),
     (&SUCCEEDS, "metric.level_shift"),
-    (&FREE_MEMORY, "metric.level_shift"),
+    (&AVAILABLE_MEMORY, "metric.level_shift"),
     (&["error", "5xx", "fail"], "trace.error_rate"),
     (&["duration", "latency", "response_time"], "trace.latency"),
     (&["cpu"], "metric.cpu_high"),
@@ -29,7 +29,7 @@ const RISES: &[(&[&str], &str)] = &[
 /// The same for falls. Whatever else falls is a level shift: memory or a queue that falls is no trouble.
 const FALLS: &[(&[&str], &str)] = &[
     (&SUCCEEDS, "trace.error_rate"),
-    (&FREE_MEMORY, "metric.memory_high"),
+    (&AVAILABLE_MEMORY, "metric.memory_high"),
     (&["error", "5xx", "fail"], "metric.level_shift"),
     (&["requests", "qps", "rps", "throughput"], "metric.traffic_drop"),
 ];

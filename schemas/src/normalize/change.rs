@@ -42,10 +42,7 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
         let pod = Entity::namespaced(EntityKind::Pod, &place.namespace, pod).in_cluster(&place.cluster);
         facts.push(edge(&place, RelationKind::Selects, pod));
     }
-    if !place.namespace.is_empty() {
-        let namespace = Entity::global(EntityKind::Namespace, &place.namespace).in_cluster(&place.cluster);
-        facts.push(edge(&place, RelationKind::MemberOf, namespace));
-    }
+    facts.extend(place::in_namespace(&place, envelope.ts));
     Ok(Normalized { facts, summary: clip(&words), ..Normalized::default() })
 }
 

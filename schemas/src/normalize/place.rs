@@ -99,12 +99,18 @@ pub(super) fn membership_of_labels<'a>(label: impl Fn(&str) -> Option<&'a str>, 
 }
 
 fn member_edges(service: Entity, pod: Option<Entity>, at: EventTime) -> Vec<Fact> {
-    let namespace = (!service.namespace.is_empty())
-        .then(|| Entity::global(EntityKind::Namespace, &service.namespace).in_cluster(&service.cluster));
-    let in_namespace = namespace.map(|namespace| (service.clone(), RelationKind::MemberOf, namespace));
-    let has_pod = pod.map(|pod| (service, RelationKind::Selects, pod));
-    let stated = in_namespace.into_iter().chain(has_pod);
-    stated.filter_map(|(from, kind, to)| edge(from, kind, to, at)).collect()
+    let in_namespace = in_namespace(&service, at);
+    let has_pod = pod.and_then(|pod| edge(service, RelationKind::Selects, pod, at));
+    in_namespace.into_iter().chain(has_pod).collect()
+}
+
+/// Whatever has a namespace is a member of it.
+pub(super) fn in_namespace(entity: &Entity, at: EventTime) -> Option<Fact> {
+    if entity.namespace.is_empty() {
+        return None;
+    }
+    let namespace = Entity::global(EntityKind::Namespace, &entity.namespace).in_cluster(&entity.cluster);
+    edge(entity.clone(), RelationKind::MemberOf, namespace, at)
 }
 
 fn edge(from: Entity, kind: RelationKind, to: Entity, valid_from: EventTime) -> Option<Fact> {

@@ -23,8 +23,8 @@ impl RowKey {
             Row::Entity(row) => RowKey::Ids(row.entity_id.0, 0),
             Row::Episode(row) => RowKey::Ids(row.episode_id.0, 0),
             Row::Link(row) => RowKey::Ids(row.effect.episode_id.0, row.cause.episode_id.0),
-            Row::Incident(row) => RowKey::Ids(row.incident_id.0, 0),
-            Row::Alert(row) => RowKey::Ids(row.incident_id.0, 0),
+            Row::Incident(row) => RowKey::incident(row.incident_id),
+            Row::Alert(row) => RowKey::incident(row.incident_id),
             Row::Relation(_) | Row::Chain(_) | Row::Reject(_) | Row::Coverage(_) => {
                 RowKey::Text(row.key().into())
             }
@@ -44,9 +44,7 @@ impl RowKey {
                 let (EpisodeId(effect), EpisodeId(cause)) = (effect.parse().ok()?, cause.parse().ok()?);
                 Some(RowKey::Ids(effect, cause))
             }
-            ViewName::Incidents | ViewName::Alerts => {
-                text.parse().ok().map(|IncidentId(id)| RowKey::Ids(id, 0))
-            }
+            ViewName::Incidents | ViewName::Alerts => text.parse().ok().map(RowKey::incident),
             ViewName::Topology | ViewName::Chains | ViewName::Rejects | ViewName::Coverage => {
                 Some(RowKey::Text(text.into()))
             }
@@ -57,6 +55,11 @@ impl RowKey {
     pub fn event(EventId(id): EventId) -> RowKey {
         let [high, low] = [id >> 64, id].map(|half| half as u64);
         RowKey::Ids(high, low)
+    }
+
+    /// The key of an incident, and of its alert.
+    pub fn incident(IncidentId(id): IncidentId) -> RowKey {
+        RowKey::Ids(id, 0)
     }
 
     /// Between which keys the rows of an incident lie, the second one excluded; `None` for views that do not begin with it.
