@@ -10,7 +10,7 @@ use schemas::answer::{Question, Scope, TimeWindow};
 use schemas::entity::Entity;
 use schemas::ids::EventId;
 use schemas::time::EventTime;
-use schemas::view::{EntityRow, EpisodeRow, EventRow, IncidentRow, Mark};
+use schemas::view::{EntityRow, EpisodeRow, EventRow, IncidentRow, IndexKey};
 
 use crate::error::{ID_BYTES_MAX, IDS_MAX, InvestigateError};
 use crate::evidence::Found;
@@ -59,13 +59,13 @@ pub(crate) fn window(
     Ok((Some(window), Vec::new()))
 }
 
-/// What entities are marked with that a question may name.
-pub(crate) fn marks(question: &Question) -> BTreeSet<Mark> {
-    let service = question.service.iter().map(|service| Mark::name(place_and_name(service).1));
-    names::marks(&question.query).into_iter().chain(service).collect()
+/// What entities are indexed by that a question may name.
+pub(crate) fn index_keys(question: &Question) -> BTreeSet<IndexKey> {
+    let service = question.service.iter().map(|service| IndexKey::name(place_and_name(service).1));
+    names::index_keys(&question.query).into_iter().chain(service).collect()
 }
 
-/// What a question names, of the entities with those marks.
+/// What a question names, of the entities with those index keys.
 pub(crate) fn name(question: &Question, entities: &[Arc<EntityRow>]) -> Named {
     let catalogue = || entities.iter().map(|row| &row.entity);
     let mut named = names::read(&question.query, catalogue());
@@ -77,7 +77,7 @@ pub(crate) fn name(question: &Question, entities: &[Arc<EntityRow>]) -> Named {
     named
 }
 
-/// Whether a question asks for a service that is none of those with its marks.
+/// Whether a question asks for a service that is none of those with its index keys.
 pub(crate) fn lacks_service(question: &Question, entities: &[Arc<EntityRow>]) -> bool {
     let found = |service: &String| !of_service(service, entities.iter().map(|row| &row.entity)).is_empty();
     question.service.as_ref().is_some_and(|service| !found(service))

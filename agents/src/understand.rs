@@ -1,13 +1,14 @@
 //! What a question means, and what the views hold of it: names first, then incidents, then what is in scope.
 
-use schemas::answer::Question;
+use schemas::answer::{Question, TimeWindow};
 use schemas::entity::EntityKind;
-use schemas::view::Mark;
+use schemas::read::ReadError;
+use schemas::view::IndexKey;
 
 use crate::error::InvestigateError;
-use crate::evidence::{Known, Reading};
+use crate::evidence::{Found, Known, Reading};
 use crate::investigate::Investigator;
-use crate::scope::{self, Resolved};
+use crate::scope::{self, Named, Resolved};
 
 impl Investigator {
     /// Reads what a question is about, all of it as of one epoch.
@@ -20,32 +21,42 @@ impl Investigator {
     ) -> Result<(Resolved, Known), InvestigateError> {
         let mut reading = Reading::begin(&self.reader, question).await?;
         let (mut window, mut notes) = scope::window(question, reading.as_of().event_time)?;
-        let entities = reading.entities(scope::marks(question)).await?;
-        let mut named = scope::name(question, &entities);
+        let entities = reading.entities(scope::index_keys(question)).await?;
+        let spoken = scope::name(question, &entities);
         let lacks_service = scope::lacks_service(question, &entities);
         let mut unknown = Vec::new();
-        if lacks_service || !named.unknown.is_empty() {
-            let services = reading.entities([Mark::kind(EntityKind::Service)].into()).await?;
+        if lacks_service || !spoken.unknown.is_empty() {
+            let services = reading.entities([IndexKey::kind(EntityKind::Service)].into()).await?;
             if lacks_service {
                 return Err(scope::unknown_service(question, &services));
             }
-            unknown = scope::unknown_words(&named, &services);
+            unknown = scope::unknown_words(&spoken, &services);
         }
-        if !named.events.is_empty() || !named.correlated.is_empty() {
-            let (episodes, events) = reading.whole(window).await?;
-            let proven = scope::of_ids(&named, &episodes, &events);
-            named.entities.extend(proven);
-        }
-        let mut found = reading.incidents(&named, window).await?;
+        let (mut named, mut found) = find(&mut reading, &spoken, window).await?;
         // Words may be misread: what they seem to exclude is shown rather than nothing.
         if question.time_window.is_none() && window.is_some() && found.incidents.is_empty() {
             notes.push("no incident lies there; all incidents are shown".to_owned());
             window = None;
-            found = reading.incidents(&named, window).await?;
+            (named, found) = find(&mut reading, &spoken, window).await?;
         }
         notes.extend(unknown);
         let resolved = scope::resolve(question, (window, notes), named, found);
         let known = reading.know(&resolved).await?;
         Ok((resolved, known))
     }
+}
+
+/// What is named in a window, with the entities that named ids lead to, and the incidents that it is about.
+async fn find(
+    reading: &mut Reading<'_>,
+    spoken: &Named,
+    window: Option<TimeWindow>,
+) -> Result<(Named, Found), ReadError> {
+    let mut named = spoken.clone();
+    if !named.events.is_empty() || !named.correlated.is_empty() {
+        let (episodes, events) = reading.whole(window).await?;
+        named.entities.extend(scope::of_ids(spoken, &episodes, &events));
+    }
+    let found = reading.incidents(&named, window).await?;
+    Ok((named, found))
 }

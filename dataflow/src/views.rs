@@ -24,7 +24,7 @@ use crate::views::store::{Applying, Changed, Store};
 use crate::views::subscriptions::Subscriptions;
 
 mod cell;
-mod marked;
+mod indexed;
 mod range;
 mod store;
 mod subscriptions;

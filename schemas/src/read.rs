@@ -4,6 +4,7 @@
 //! [`ReadRequest`]s. There is no read without a tenant.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::entity::Entity;
 use crate::ids::{IncidentId, TenantId};
 use crate::time::{Diff, Epoch, EventTime};
-use crate::view::{Mark, Row, RowKey, ViewName};
+use crate::view::{IndexKey, Row, RowKey, ViewName};
 
 /// Most rows that one page holds.
 pub const PAGE_ROWS_MAX: usize = 500;
@@ -45,9 +46,9 @@ impl Query {
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only rows with these keys.
-    pub keys: Option<BTreeSet<RowKey>>,
-    /// Only rows that bear one of these marks.
-    pub marks: Option<BTreeSet<Mark>>,
+    pub keys: Option<Arc<BTreeSet<RowKey>>>,
+    /// Only rows that bear one of these index keys.
+    pub index_keys: Option<Arc<BTreeSet<IndexKey>>>,
     /// Rows that name this entity.
     pub entity: Option<Entity>,
     /// Rows of this incident.
@@ -245,7 +246,8 @@ impl Filter {
         };
         let of_incident = self.incident.is_none_or(|id| row.incident() == Some(id));
         let names = self.entity.as_ref().is_none_or(|entity| row.entities().contains(&entity));
-        let bears = || self.marks.as_ref().is_none_or(|marks| !marks.is_disjoint(&Mark::all(view, row)));
+        let wanted = self.index_keys.as_ref();
+        let bears = || wanted.is_none_or(|wanted| !wanted.is_disjoint(&IndexKey::all(view, row)));
         in_time && of_incident && names && bears()
     }
 }

@@ -18,11 +18,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 mod form;
+mod index_key;
 mod key;
-mod mark;
 
+pub use index_key::{BEGINNING_BYTES_MIN, IndexKey};
 pub use key::RowKey;
-pub use mark::{BEGINNING_BYTES_MIN, Mark};
 
 named_enum!(
     /// The name of a view.

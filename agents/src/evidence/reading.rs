@@ -1,15 +1,17 @@
 //! Reads of one question: what its scope names is looked up, at one epoch. Whole views are read only where the question is
 //! about a stretch of time, or starts from ids that no view is looked up by.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemas::answer::{Question, TimeWindow};
-use schemas::entity::{Entity, EntityKind};
+use schemas::entity::{Entity, EntityKind, RelationKind};
 use schemas::ids::{EpisodeId, EventId, IncidentId, TenantId};
 use schemas::read::{AsOf, Filter, PAGE_ROWS_MAX, Query, ReadError, ViewReader};
 use schemas::view::{
-    ChainRow, EntityRow, EpisodeRow, EventRow, IncidentRow, LinkRow, Mark, RelationRow, Row, RowKey, ViewName,
+    ChainRow, EntityRow, EpisodeRow, EventRow, IncidentRow, IndexKey, LinkRow, RelationRow, Row, RowKey,
+    ViewName,
 };
 
 use crate::evidence::Known;
@@ -53,9 +55,12 @@ impl<'r> Reading<'r> {
         self.as_of
     }
 
-    /// Entities that bear one of the marks.
-    pub(crate) async fn entities(&mut self, marks: BTreeSet<Mark>) -> Result<Vec<Arc<EntityRow>>, ReadError> {
-        let rows = self.rows(ViewName::Entities, marked(marks)).await?;
+    /// Entities that bear one of the index keys.
+    pub(crate) async fn entities(
+        &mut self,
+        index_keys: BTreeSet<IndexKey>,
+    ) -> Result<Vec<Arc<EntityRow>>, ReadError> {
+        let rows = self.rows(ViewName::Entities, indexed(index_keys)).await?;
         Ok(pick(rows, |row| if let Row::Entity(row) = row { Some(row) } else { None }))
     }
 
@@ -83,15 +88,15 @@ impl<'r> Reading<'r> {
         let incident = |row| if let Row::Incident(row) = row { Some(row) } else { None };
         let mut found = Found::default();
         if !named.entities.is_empty() {
-            let marks: BTreeSet<Mark> = named.entities.iter().map(Mark::entity).collect();
-            let chains = self.rows(ViewName::Chains, marked(marks.clone())).await?;
+            let index_keys: BTreeSet<IndexKey> = named.entities.iter().map(IndexKey::entity).collect();
+            let chains = self.rows(ViewName::Chains, indexed(index_keys.clone())).await?;
             found.touching.extend(chains.iter().filter_map(Row::incident));
-            let roots = self.rows(ViewName::Incidents, marked(marks)).await?;
+            let roots = self.rows(ViewName::Incidents, indexed(index_keys)).await?;
             found.touching.extend(roots.iter().filter_map(Row::incident));
         }
         let meant = if named.incidents.is_empty() { &found.touching } else { &named.incidents };
         if !meant.is_empty() {
-            let keys = Some(meant.iter().copied().map(RowKey::incident).collect());
+            let keys = Some(Arc::new(meant.iter().copied().map(RowKey::incident).collect()));
             let filter = Filter { keys, ..within.clone() };
             found.incidents = pick(self.rows(ViewName::Incidents, filter).await?, incident);
         }
@@ -119,7 +124,7 @@ impl<'r> Reading<'r> {
             .chain(shown.iter().flat_map(|incident| &incident.hypotheses).map(|found| &found.root.entity))
             .chain(&resolved.entities)
             .collect();
-        let of_scope: BTreeSet<Mark> = affected.into_iter().map(Mark::entity).collect();
+        let of_scope: BTreeSet<IndexKey> = affected.into_iter().map(IndexKey::entity).collect();
         let all_relations = measured.is_some()
             || shown
                 .iter()
@@ -132,11 +137,14 @@ impl<'r> Reading<'r> {
         }
         let links = self.links(&episodes, window).await?;
         let entities = match measured {
-            Some(_) => self.entities(BTreeSet::from([Mark::kind(EntityKind::Call)])).await?,
+            Some(_) => self.entities(BTreeSet::from([IndexKey::kind(EntityKind::Call)])).await?,
             None => Vec::new(),
         };
         let coverage = self.rows(ViewName::Coverage, Filter::default()).await?;
-        let cited = cited(&shown, &chains, measured.map(|_| &episodes));
+        let (cited, left_out) = cited(&shown, &chains, measured.map(|_| &episodes));
+        if left_out {
+            self.cut.insert(ViewName::Events);
+        }
         let events = self.events(cited).await?;
         Ok(Known {
             as_of: self.as_of,
@@ -153,26 +161,59 @@ impl<'r> Reading<'r> {
 
     async fn relations(
         &mut self,
-        of_scope: &BTreeSet<Mark>,
+        of_scope: &BTreeSet<IndexKey>,
         all: bool,
         window: Option<TimeWindow>,
     ) -> Result<Vec<Arc<RelationRow>>, ReadError> {
-        let marks = (!all).then(|| of_scope.clone());
-        let rows = self.rows(ViewName::Topology, Filter { marks, ..until(window) }).await?;
+        let mut rows = match all {
+            true => self.rows(ViewName::Topology, until(window)).await?,
+            false => {
+                let near = Filter { index_keys: Some(Arc::new(of_scope.clone())), ..until(window) };
+                let mut rows = self.rows(ViewName::Topology, near).await?;
+                rows.extend(self.deployments(of_scope, &rows, window).await?);
+                rows
+            }
+        };
+        rows.sort_by_cached_key(RowKey::of);
+        rows.dedup();
         Ok(pick(rows, |row| if let Row::Relation(row) = row { Some(row) } else { None }))
+    }
+
+    /// What was deployed, before or since, to what a commit in scope was deployed to and is not in scope itself.
+    async fn deployments(
+        &mut self,
+        of_scope: &BTreeSet<IndexKey>,
+        near: &[Row],
+        window: Option<TimeWindow>,
+    ) -> Result<Vec<Row>, ReadError> {
+        let target = |row: &Row| match row {
+            Row::Relation(row) if row.relation == RelationKind::Deploys => Some(IndexKey::entity(&row.to)),
+            _ => None,
+        };
+        let targets: BTreeSet<IndexKey> = near.iter().filter_map(target).collect();
+        let index_keys: BTreeSet<IndexKey> = targets.difference(of_scope).copied().collect();
+        if index_keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut rows = self
+            .rows(ViewName::Topology, Filter { index_keys: Some(Arc::new(index_keys)), ..until(window) })
+            .await?;
+        rows.retain(|row| target(row).is_some());
+        Ok(rows)
     }
 
     /// Episodes of what is in scope, of nodes, and of what people said; with those that measurements speak of where nothing
     /// else does. All, where nothing is in scope.
     async fn episodes(
         &mut self,
-        of_scope: &BTreeSet<Mark>,
+        of_scope: &BTreeSet<IndexKey>,
         measured: Option<TimeWindow>,
         window: Option<TimeWindow>,
     ) -> Result<BTreeMap<EpisodeId, Arc<EpisodeRow>>, ReadError> {
-        let beside = [Mark::node_state(), Mark::chat()];
-        let marks = (!of_scope.is_empty()).then(|| of_scope.iter().copied().chain(beside).collect());
-        let mut rows = self.rows(ViewName::Episodes, Filter { marks, ..until(window) }).await?;
+        let beside = [IndexKey::node_state(), IndexKey::chat()];
+        let index_keys =
+            (!of_scope.is_empty()).then(|| Arc::new(of_scope.iter().copied().chain(beside).collect()));
+        let mut rows = self.rows(ViewName::Episodes, Filter { index_keys, ..until(window) }).await?;
         if let Some(TimeWindow { from, to }) = measured {
             let filter = Filter { from: Some(from), to: Some(to.plus_ms(1)), ..Filter::default() };
             rows.extend(self.rows(ViewName::Anomalies, filter).await?);
@@ -184,7 +225,7 @@ impl<'r> Reading<'r> {
     /// is related to.
     async fn changes(
         &mut self,
-        of_scope: &BTreeSet<Mark>,
+        of_scope: &BTreeSet<IndexKey>,
         relations: &[Arc<RelationRow>],
         shown: &[&IncidentRow],
         window: Option<TimeWindow>,
@@ -197,8 +238,10 @@ impl<'r> Reading<'r> {
         if page.next.is_some() {
             self.cut.insert(ViewName::Changes);
             let ends = relations.iter().flat_map(|relation| [&relation.from, &relation.to]);
-            let marks = Some(ends.map(Mark::entity).chain(of_scope.iter().copied()).collect());
-            rows.extend(self.rows(ViewName::Changes, Filter { marks, ..near }).await?);
+            let ends: BTreeSet<IndexKey> =
+                ends.map(IndexKey::entity).chain(of_scope.iter().copied()).collect();
+            let index_keys = Some(Arc::new(ends));
+            rows.extend(self.rows(ViewName::Changes, Filter { index_keys, ..near }).await?);
         }
         Ok(pick(rows, episode))
     }
@@ -209,8 +252,9 @@ impl<'r> Reading<'r> {
         window: Option<TimeWindow>,
     ) -> Result<Vec<Arc<LinkRow>>, ReadError> {
         let candidates = episodes.values().filter(|episode| rule_out::candidate(episode));
-        let marks = Some(candidates.map(|episode| Mark::cause(episode.episode_id)).collect());
-        let rows = self.rows(ViewName::Links, Filter { marks, ..until(window) }).await?;
+        let causes = candidates.map(|episode| IndexKey::cause(episode.episode_id)).collect();
+        let index_keys = Some(Arc::new(causes));
+        let rows = self.rows(ViewName::Links, Filter { index_keys, ..until(window) }).await?;
         Ok(pick(rows, |row| if let Row::Link(row) = row { Some(row) } else { None }))
     }
 
@@ -218,7 +262,7 @@ impl<'r> Reading<'r> {
         &mut self,
         cited: BTreeSet<EventId>,
     ) -> Result<BTreeMap<EventId, Arc<EventRow>>, ReadError> {
-        let keys = Some(cited.into_iter().map(RowKey::event).collect());
+        let keys = Some(Arc::new(cited.into_iter().map(RowKey::event).collect()));
         let rows = self.rows(ViewName::Events, Filter { keys, ..Filter::default() }).await?;
         Ok(pick(rows, event).into_iter().map(|row| (row.event_id, row)).collect())
     }
@@ -243,21 +287,32 @@ fn until(window: Option<TimeWindow>) -> Filter {
     Filter { to: window.map(|window| window.to), ..Filter::default() }
 }
 
-fn marked(marks: BTreeSet<Mark>) -> Filter {
-    Filter { marks: Some(marks), ..Filter::default() }
+fn indexed(index_keys: BTreeSet<IndexKey>) -> Filter {
+    Filter { index_keys: Some(Arc::new(index_keys)), ..Filter::default() }
 }
 
-/// The events that causes and chains cite, and those of the measurements that are compared.
+/// The events to read, and whether some are left out: those that causes cite come first, then those of chains, of the first
+/// cause and the longest before others, then those of the measurements that are compared, strongest first.
 fn cited(
     shown: &[&IncidentRow],
     chains: &BTreeMap<IncidentId, Vec<Arc<ChainRow>>>,
     measured: Option<&BTreeMap<EpisodeId, Arc<EpisodeRow>>>,
-) -> BTreeSet<EventId> {
+) -> (BTreeSet<EventId>, bool) {
     let roots = shown.iter().flat_map(|incident| &incident.hypotheses).map(|found| &found.root);
-    let links = chains.values().flatten().flat_map(|chain| &chain.links);
-    let ends = links.flat_map(|link| [&link.cause, &link.effect]);
-    let compared = measured.into_iter().flat_map(BTreeMap::values).filter(|episode| 0 < episode.magnitude);
-    roots.chain(ends).chain(compared).flat_map(|episode| episode.event_ids.iter().copied()).collect()
+    let mut chains: Vec<&Arc<ChainRow>> = chains.values().flatten().collect();
+    chains.sort_by_key(|chain| (chain.rank, Reverse(chain.links.len())));
+    let ends = chains.iter().flat_map(|chain| &chain.links).flat_map(|link| [&link.cause, &link.effect]);
+    let mut compared: Vec<&Arc<EpisodeRow>> =
+        measured.into_iter().flat_map(BTreeMap::values).filter(|episode| 0 < episode.magnitude).collect();
+    compared.sort_by_key(|episode| Reverse(episode.magnitude));
+    let mut found = BTreeSet::new();
+    for event in roots.chain(ends).chain(compared).flat_map(|episode| &episode.event_ids) {
+        if found.len() == ROWS_MAX && !found.contains(event) {
+            return (found, true);
+        }
+        found.insert(*event);
+    }
+    (found, false)
 }
 
 fn episode(row: Row) -> Option<Arc<EpisodeRow>> {
@@ -270,4 +325,32 @@ fn event(row: Row) -> Option<Arc<EventRow>> {
 
 fn pick<T>(rows: Vec<Row>, variant: impl Fn(Row) -> Option<T>) -> Vec<T> {
     rows.into_iter().filter_map(variant).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn anomaly(id: u64, magnitude: u32, events: std::ops::Range<u128>) -> (EpisodeId, Arc<EpisodeRow>) {
+        let at = "2026-01-01T00:00:00.000Z";
+        let events: Vec<EventId> = events.map(EventId).collect();
+        let row = json!({"episode_id": EpisodeId(id), "entity": Entity::namespaced(EntityKind::Service, "shop", "cart"),
+            "kind": "metric.cpu_high", "class": "symptom", "onset": at, "earliest": at, "last": at, "ended": null,
+            "count": 1, "severity": "warning", "event_ids": events, "detail": "", "magnitude": magnitude});
+        (EpisodeId(id), Arc::new(serde_json::from_value(row).unwrap()))
+    }
+
+    #[test]
+    fn of_more_events_than_are_read_the_strongest_are() {
+        let most = ROWS_MAX as u128;
+        let measured = BTreeMap::from([anomaly(1, 40, 0..most), anomaly(2, 90, most..most + 2)]);
+        let (events, left_out) = cited(&[], &BTreeMap::new(), Some(&measured));
+        assert!(left_out && events.len() == ROWS_MAX);
+        assert!(events.contains(&EventId(most)) && events.contains(&EventId(most + 1)));
+        let (events, left_out) =
+            cited(&[], &BTreeMap::new(), Some(&BTreeMap::from([anomaly(1, 40, 0..most)])));
+        assert!(!left_out && events.len() == ROWS_MAX);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::entity::{Entity, EntityKind};
 use schemas::ids::{EventId, IncidentId};
-use schemas::view::{BEGINNING_BYTES_MIN, Mark};
+use schemas::view::{BEGINNING_BYTES_MIN, IndexKey};
 
 use crate::error::IDS_MAX;
 
@@ -20,7 +20,7 @@ const COMMON: [&str; 36] = [
 ];
 
 /// What the words of a question name.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) entities: BTreeSet<Entity>,
     pub(crate) incidents: BTreeSet<IncidentId>,
@@ -40,17 +40,17 @@ fn words(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What entities are marked with that the words of a question may name: no other has to be given to [`read`].
-pub(super) fn marks(text: &str) -> BTreeSet<Mark> {
+/// What entities are indexed by that the words of a question may name: no other has to be given to [`read`].
+pub(super) fn index_keys(text: &str) -> BTreeSet<IndexKey> {
     let words = words(text);
-    let mut marks = BTreeSet::new();
+    let mut index_keys = BTreeSet::new();
     for (index, word) in words.iter().enumerate() {
         let name = word.rsplit_once('/').map_or(*word, |(_, name)| name);
-        marks.extend([Mark::name(name), Mark::beginning(name)]);
+        index_keys.extend([IndexKey::name(name), IndexKey::beginning(name)]);
         let joined = words.get(index + 1).into_iter().flat_map(|next| joined(name, next));
-        marks.extend(joined.map(|name| Mark::name(&name)));
+        index_keys.extend(joined.map(|name| IndexKey::name(&name)));
     }
-    marks
+    index_keys
 }
 
 /// How a name of two words may be written.
@@ -211,7 +211,7 @@ mod tests {
         // Those that are looked up are enough.
         let looked_up = entities.iter().filter(|entity| {
             let row = EntityRow { entity_id: EntityId(0), entity: Entity::clone(entity) };
-            !marks(text).is_disjoint(&Mark::all(ViewName::Entities, &Row::Entity(Arc::new(row))))
+            !index_keys(text).is_disjoint(&IndexKey::all(ViewName::Entities, &Row::Entity(Arc::new(row))))
         });
         assert_eq!(read(text, looked_up), found);
         found.entities.iter().map(ToString::to_string).collect()

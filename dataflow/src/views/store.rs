@@ -1,20 +1,19 @@
 //! The rows of all views, by tenant, view and key, with the history that is still readable.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::Peekable;
 
 use schemas::ids::{Tenant, TenantId};
-use schemas::read::{AsOf, PAGE_ROWS_MAX, Page, Query, ReadError};
+use schemas::read::{AsOf, Filter, PAGE_ROWS_MAX, Page, Query, ReadError};
 use schemas::time::{Diff, Epoch};
-use schemas::view::{CoverageRow, Mark, Row, RowKey, ViewName};
+use schemas::view::{CoverageRow, IndexKey, Row, RowKey, ViewName};
 
 use crate::graph::Published;
 use crate::operators::admit::Outcome;
 use crate::publish::{Changes, RowChange};
 use crate::views::Place;
 use crate::views::cell::Cell;
-use crate::views::marked::{Shown, View};
+use crate::views::indexed::{Shown, View};
 use crate::views::range::range;
 
 /// Net changes of one epoch, by place: what subscribers are told.
@@ -28,6 +27,8 @@ pub(super) struct Applying {
     rows: Peekable<std::vec::IntoIter<RowChange>>,
     changed: Changed,
     touched: Vec<(Place, RowKey)>,
+    /// Rows more, or fewer, of each view.
+    more: BTreeMap<ViewName, i64>,
 }
 
 #[derive(Debug)]
@@ -43,8 +44,8 @@ pub(super) struct Store {
     tenants: BTreeMap<Tenant, TenantViews>,
     /// Cells with something to forget once an epoch is not readable any more, so that compaction looks at no others.
     touched: VecDeque<(Epoch, Vec<(Place, RowKey)>)>,
-    /// Rows shown, over all tenants, with what is applied of the next epoch.
-    shown: BTreeMap<ViewName, u64>,
+    /// Rows shown, over all tenants.
+    shown: BTreeMap<ViewName, i64>,
 }
 
 impl Store {
@@ -63,19 +64,19 @@ impl Store {
         // Each worker's are in order already, and the stable sort makes use of that.
         rows.sort_by(|left, right| left.name().cmp(&right.name()));
         let rows = rows.into_iter().peekable();
-        Applying { epoch, rows, changed: Changed::new(), touched: Vec::new() }
+        Applying { epoch, rows, changed: Changed::new(), touched: Vec::new(), more: BTreeMap::new() }
     }
 
     /// Applies some more changes, those of one key at once; true when there are no more.
     pub(super) fn advance(&mut self, applying: &mut Applying, at_most: usize) -> bool {
-        let Applying { epoch, rows, changed, touched } = applying;
+        let Applying { epoch, rows, changed, touched, more } = applying;
         let mut left = at_most;
         while let Some(place) = rows.peek().map(|next| next.place).filter(|_| 0 < left) {
             let Some(tenant) = self.tenants.get_mut(&place.0) else {
                 panic!("a row was published for a tenant that was never sealed")
             };
             let view = tenant.views.entry(place.1).or_insert_with(|| View::of(place.1));
-            let shown = self.shown.entry(place.1).or_default();
+            let more = more.entry(place.1).or_default();
             let by_key = std::iter::from_fn(|| {
                 left = left.checked_sub(1)?;
                 let RowChange { key, row, diff, .. } = rows.next_if(|next| next.place == place)?;
@@ -87,7 +88,7 @@ impl Store {
             });
             let mut net = Vec::new();
             view.change(*epoch, by_key, |Shown { key, history, before, after }| {
-                *shown = *shown + u64::from(after.is_some()) - u64::from(before.is_some());
+                *more += i64::from(after.is_some()) - i64::from(before.is_some());
                 net.extend(before.map(|row| (row, -1)));
                 net.extend(after.map(|row| (row, 1)));
                 touched.extend(history.then_some((place, key)));
@@ -102,6 +103,9 @@ impl Store {
     /// Ends an epoch all of whose changes are applied; gives what they came to.
     pub(super) fn end(&mut self, applying: Applying) -> Changed {
         self.touched.push_back((applying.epoch, applying.touched));
+        for (view, more) in applying.more {
+            *self.shown.entry(view).or_default() += more;
+        }
         applying.changed
     }
 
@@ -186,14 +190,12 @@ impl Store {
         };
         let limit = query.limit.clamp(1, PAGE_ROWS_MAX);
         let mut rows: Vec<Row> = Vec::new();
-        let keys = match (&query.filter.keys, &query.filter.marks) {
-            (Some(keys), _) => Some(Cow::Borrowed(keys)),
-            (None, Some(marks)) => Some(Cow::Owned(view.marked(marks))),
-            (None, None) => of_entity(query).map(|mark| Cow::Owned(view.marked(&[mark]))),
-        };
-        let cells: Box<dyn Iterator<Item = &Cell>> = match &keys {
-            Some(keys) => Box::new(keys.range(range).filter_map(|key| view.get(key))),
-            None => Box::new(view.range(range)),
+        let Filter { keys, index_keys, .. } = &query.filter;
+        let cells: Box<dyn Iterator<Item = &Cell>> = match (keys, index_keys, of_entity(query)) {
+            (Some(keys), ..) => Box::new(keys.range(range).filter_map(|key| view.get(key))),
+            (None, Some(index_keys), _) => Box::new(view.indexed(index_keys.iter().copied(), range)),
+            (None, None, Some(index_key)) => Box::new(view.indexed([index_key], range)),
+            (None, None, None) => Box::new(view.range(range)),
         };
         for cell in cells {
             let passes = |row: &&Row| query.filter.passes(query.view, row);
@@ -232,7 +234,7 @@ impl Store {
 
     /// Rows shown now, per view, over all tenants.
     pub(super) fn counts(&self) -> Vec<(ViewName, u64)> {
-        let count = |view: &ViewName| self.shown.get(view).copied().unwrap_or_default();
+        let count = |view: &ViewName| self.shown.get(view).copied().unwrap_or_default().unsigned_abs();
         ViewName::ALL.iter().map(|view| (*view, count(view))).collect()
     }
 
@@ -242,9 +244,9 @@ impl Store {
     }
 }
 
-/// The mark of the entity that rows are to name, in views whose rows bear such marks.
-fn of_entity(query: &Query) -> Option<Mark> {
-    query.filter.entity.as_ref().filter(|_| Mark::names_entities(query.view)).map(Mark::entity)
+/// The index key of the entity that rows are to name, in views whose rows bear such.
+fn of_entity(query: &Query) -> Option<IndexKey> {
+    query.filter.entity.as_ref().filter(|_| IndexKey::names_entities(query.view)).map(IndexKey::entity)
 }
 
 /// Counts deliveries with one outcome.
@@ -291,6 +293,10 @@ mod tests {
         store.peek(&Query::all(tenant, PLACE_VIEW), epoch, 1, 2, as_of).unwrap().rows
     }
 
+    fn counted(store: &Store) -> u64 {
+        store.counts().into_iter().map(|(_, count)| count).sum()
+    }
+
     #[test]
     fn while_an_epoch_is_applied_the_one_before_is_read_as_it_was() {
         let tenant: TenantId = "shop".parse().unwrap();
@@ -307,11 +313,13 @@ mod tests {
         while !store.advance(&mut applying, 1) {
             slices += 1;
             assert_eq!(shown(&store, &tenant, 1), first);
+            assert_eq!(counted(&store), 3);
         }
         let changed = store.end(applying);
         assert_eq!((slices, changed.into_values().flatten().count()), (3, second.len()));
         assert_eq!(shown(&store, &tenant, 1), first);
         assert_eq!(shown(&store, &tenant, 2), [row("a", 2), row("c", 1), row("d", 1)]);
+        assert_eq!(counted(&store), 3);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use crate::catalogue::Kind;
 use crate::entity::EntityKind;
 use crate::envelope::Severity;
 
-/// Words of shares of requests that went well.
-const SUCCEEDS: [&str; 2] = ["success", "availability"];
+/// Words that make a share of what counts successes.
+const SHARES: [&str; 6] = ["ratio", "percent", "pct", "fraction", "success_rate", "successrate"];
 /// Words of memory that is available: what the kernel could still give.
 const AVAILABLE_MEMORY: [&str; 3] = ["memavailable", "memory_available", "mem_available"];
 
@@ -13,7 +13,6 @@ const AVAILABLE_MEMORY: [&str; 3] = ["memavailable", "memory_available", "mem_av
 const RISES: &[(&[&str], &str)] = &[
     (&["throttl", "cfs"], "metric.cpu_throttling"),
     (&["retrans"], "metric.retransmissions"),
-    (&SUCCEEDS, "metric.level_shift"),
     (&AVAILABLE_MEMORY, "metric.level_shift"),
     (&["error", "5xx", "fail"], "trace.error_rate"),
     (&["duration", "latency", "response_time"], "trace.latency"),
@@ -23,15 +22,14 @@ const RISES: &[(&[&str], &str)] = &[
     (&["lag", "backlog", "queue"], "metric.queue_lag"),
     (&["network", "receive", "transmit"], "metric.network_high"),
     (&["disk", "fs_", "filesystem", "iops"], "metric.disk_high"),
-    (&["requests", "qps", "rps", "throughput"], "metric.traffic_surge"),
+    (&["requests", "qps", "rps", "throughput", "success"], "metric.traffic_surge"),
 ];
 
 /// The same for falls. Whatever else falls is a level shift: memory or a queue that falls is no trouble.
 const FALLS: &[(&[&str], &str)] = &[
-    (&SUCCEEDS, "trace.error_rate"),
     (&AVAILABLE_MEMORY, "metric.memory_high"),
     (&["error", "5xx", "fail"], "metric.level_shift"),
-    (&["requests", "qps", "rps", "throughput"], "metric.traffic_drop"),
+    (&["requests", "qps", "rps", "throughput", "success"], "metric.traffic_drop"),
 ];
 
 /// How the series begin that say how long an operation works by itself, in microseconds.
@@ -59,11 +57,20 @@ pub fn anomaly_kind(metric: &str, up: bool) -> Kind {
     if up && median && ["latency", "duration", "response_time"].iter().any(|word| name.contains(word)) {
         return Kind::named("trace.median_latency");
     }
+    if succeeds(&name) {
+        return Kind::named(if up { "metric.level_shift" } else { "trace.error_rate" });
+    }
     let fits = |words: &[&str]| words.iter().any(|word| name.contains(word));
     let table = if up { RISES } else { FALLS };
     let id = table.iter().find(|(words, _)| fits(words)).map_or("metric.level_shift", |(_, id)| *id);
     let id = if id == "trace.latency" && fits(&TAILS) { "trace.latency_tail" } else { id };
     Kind::named(id)
+}
+
+/// Whether a metric, by its name in small letters, is the share of requests that went well.
+fn succeeds(name: &str) -> bool {
+    name.contains("availability")
+        || (name.contains("success") && SHARES.iter().any(|word| name.contains(word)))
 }
 
 /// What is told of a service, or of the way to it, by itself: the name of an operation behind it means nothing.
@@ -102,7 +109,7 @@ impl LeastSpread {
     /// the rest that fails: there it is a hundredth, or half of them could fail unnoticed.
     pub fn of(metric: &str) -> LeastSpread {
         let name = metric.to_ascii_lowercase();
-        let part = if SUCCEEDS.iter().any(|word| name.contains(word)) { 100 } else { 10 };
+        let part = if succeeds(&name) { 100 } else { 10 };
         LeastSpread { micro: floor_micro(&name), part }
     }
 
@@ -120,7 +127,7 @@ fn floor_micro(name: &str) -> i64 {
             SPAN_FLOOR_MICRO
         }
         () if name.contains("percent") => 1_000_000,
-        () if ["error", "5xx", "fail"].iter().chain(&SUCCEEDS).any(|word| name.contains(word)) => 10_000,
+        () if succeeds(name) || ["error", "5xx", "fail"].iter().any(|word| name.contains(word)) => 10_000,
         () => 1,
     }
 }
@@ -134,6 +141,8 @@ mod tests {
         let kind = |metric: &str, up: bool| anomaly_kind(metric, up).id();
         assert_eq!(kind("request_success_ratio", false), "trace.error_rate");
         assert_eq!(kind("request_success_ratio", true), "metric.level_shift");
+        assert_eq!(kind("orders_success_total", false), "metric.traffic_drop");
+        assert_eq!(kind("job:orders_success:rate5m", false), "metric.traffic_drop");
         assert_eq!(kind("latency_seconds{quantile=0.5}", true), "trace.median_latency");
         assert_eq!(kind("latency_seconds{quantile=0.9}", true), "trace.latency");
         assert_eq!(kind("latency_seconds{quantile=0.99}", true), "trace.latency_tail");
@@ -148,6 +157,7 @@ mod tests {
         let least = |metric: &str, usual| LeastSpread::of(metric).at(usual);
         assert_eq!(least("orders_success_rate", 100_000_000), 1_000_000);
         assert_eq!(least("orders_success_ratio", 1_000_000), 10_000);
+        assert_eq!(least("orders_success_total", 100_000_000), 10_000_000);
         assert_eq!(least("orders_in_flight", 100_000_000), 10_000_000);
         assert_eq!(least("orders_error_ratio", 0), 10_000);
     }

@@ -1,11 +1,11 @@
-//! One view of one tenant: its cells by key, and which keys bear which marks. Pure.
+//! One view of one tenant: its cells by key, and which of them bear which index keys. Pure.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, RangeBounds};
 
 use schemas::time::{Diff, Epoch};
-use schemas::view::{Mark, Row, RowKey, ViewName};
+use schemas::view::{IndexKey, Row, RowKey, ViewName};
 
 use crate::views::cell::Cell;
 
@@ -15,7 +15,7 @@ pub(super) struct View {
     name: ViewName,
     cells: BTreeMap<RowKey, Cell>,
     /// Of every row that any readable epoch shows.
-    marked: BTreeSet<(Mark, RowKey)>,
+    indexed: BTreeSet<(IndexKey, RowKey)>,
 }
 
 /// What came of the changes of a key: the row shown before, and the one after.
@@ -30,7 +30,7 @@ pub(super) struct Shown {
 impl View {
     /// A view without rows.
     pub(super) fn of(name: ViewName) -> View {
-        View { name, cells: BTreeMap::new(), marked: BTreeSet::new() }
+        View { name, cells: BTreeMap::new(), indexed: BTreeSet::new() }
     }
 
     pub(super) fn get(&self, key: &RowKey) -> Option<&Cell> {
@@ -42,16 +42,39 @@ impl View {
         self.cells.range(range).map(|(_, cell)| cell)
     }
 
-    /// The keys of rows that bear one of the marks, in some epoch that can be read, or other marks of the same hash.
-    pub(super) fn marked<'m>(&self, marks: impl IntoIterator<Item = &'m Mark>) -> BTreeSet<RowKey> {
-        let mut keys = BTreeSet::new();
-        for mark in marks {
-            // No key is less than this one.
-            let from = Bound::Included((*mark, RowKey::Ids(0, 0)));
-            let mine = self.marked.range((from, Bound::Unbounded)).take_while(|(other, _)| other == mark);
-            keys.extend(mine.map(|(_, key)| key.clone()));
+    /// Cells by key, within a range, of rows that bear one of some distinct index keys in an epoch that can be read, or
+    /// another of the same hash. As many are looked at as are taken.
+    pub(super) fn indexed(
+        &self,
+        index_keys: impl IntoIterator<Item = IndexKey>,
+        (from, to): (Bound<RowKey>, Bound<RowKey>),
+    ) -> impl Iterator<Item = &Cell> {
+        // The next key of each, with those after it.
+        let mut next = BTreeMap::new();
+        for index_key in index_keys {
+            let from = match &from {
+                // No key is less than this one.
+                Bound::Unbounded => Bound::Included((index_key, RowKey::Ids(0, 0))),
+                bound => bound.as_ref().map(|key| (index_key, key.clone())),
+            };
+            let to = to.clone();
+            let mine = self.indexed.range((from, Bound::Unbounded)).map_while(move |(other, key)| {
+                let within = (Bound::Unbounded, to.as_ref()).contains(key);
+                (*other == index_key && within).then_some(key)
+            });
+            push(&mut next, index_key, mine);
         }
-        keys
+        let mut last = None;
+        let keys = std::iter::from_fn(move || {
+            loop {
+                let ((key, index_key), after) = next.pop_first()?;
+                push(&mut next, index_key, after);
+                if last.replace(key) != Some(key) {
+                    return Some(key);
+                }
+            }
+        });
+        keys.filter_map(|key| self.cells.get(key))
     }
 
     /// Changes cells, by key in order; tells of each that shows another row.
@@ -67,7 +90,7 @@ impl View {
             if let Some(cells) = &mut fresh {
                 let (cell, after) = Cell::begun(epoch, updates);
                 if let Some(row) = &after {
-                    mark(&mut self.marked, self.name, row, &key);
+                    index(&mut self.indexed, self.name, row, &key);
                     cells.push((key.clone(), cell));
                     told(Shown { key, history: false, before: None, after });
                 }
@@ -84,9 +107,10 @@ impl View {
                 }
             };
             if before != after {
-                if let Some(row) = after.as_ref().filter(|_| before.is_none() || Mark::may_change(self.name))
+                if let Some(row) =
+                    after.as_ref().filter(|_| before.is_none() || IndexKey::may_change(self.name))
                 {
-                    mark(&mut self.marked, self.name, row, &key);
+                    index(&mut self.indexed, self.name, row, &key);
                 }
                 told(Shown { key, history, before, after });
             }
@@ -101,13 +125,14 @@ impl View {
         let Some(cell) = self.cells.get_mut(&key) else { return };
         let forgotten = cell.compact(since);
         let gone = cell.is_empty();
-        if !gone && !Mark::may_change(self.name) {
+        if !gone && !IndexKey::may_change(self.name) {
             return;
         }
-        let kept: BTreeSet<Mark> = cell.readable().flat_map(|row| Mark::all(self.name, row)).collect();
-        for mark in forgotten.iter().flat_map(|row| Mark::all(self.name, row)) {
-            if !kept.contains(&mark) {
-                self.marked.remove(&(mark, key.clone()));
+        let kept: BTreeSet<IndexKey> =
+            cell.readable().flat_map(|row| IndexKey::all(self.name, row)).collect();
+        for index_key in forgotten.iter().flat_map(|row| IndexKey::all(self.name, row)) {
+            if !kept.contains(&index_key) {
+                self.indexed.remove(&(index_key, key.clone()));
             }
         }
         if gone {
@@ -116,8 +141,19 @@ impl View {
     }
 }
 
-fn mark(marked: &mut BTreeSet<(Mark, RowKey)>, view: ViewName, row: &Row, key: &RowKey) {
-    marked.extend(Mark::all(view, row).into_iter().map(|mark| (mark, key.clone())));
+/// Puts an index key with the keys of its rows where its first one lies; drops it if there is none.
+fn push<'v, I: Iterator<Item = &'v RowKey>>(
+    next: &mut BTreeMap<(&'v RowKey, IndexKey), I>,
+    index_key: IndexKey,
+    mut keys: I,
+) {
+    if let Some(key) = keys.next() {
+        next.insert((key, index_key), keys);
+    }
+}
+
+fn index(indexed: &mut BTreeSet<(IndexKey, RowKey)>, view: ViewName, row: &Row, key: &RowKey) {
+    indexed.extend(IndexKey::all(view, row).into_iter().map(|index_key| (index_key, key.clone())));
 }
 
 #[cfg(test)]
@@ -127,11 +163,13 @@ mod tests {
 
     use super::*;
 
+    const ALL: (Bound<RowKey>, Bound<RowKey>) = (Bound::Unbounded, Bound::Unbounded);
+
     fn entity(name: &str) -> Entity {
         Entity::namespaced(EntityKind::Service, "shop", name)
     }
 
-    fn chain(names: &[&str]) -> (RowKey, Row) {
+    fn chain(rank: u32, names: &[&str]) -> (RowKey, Row) {
         let end = |name: &str| {
             json!({"episode_id": "epi_0000000000000007", "entity": entity(name),
                 "kind": "k8s.pod.OOMKilled", "class": "symptom", "onset": "2026-01-01T00:00:00.000Z",
@@ -145,21 +183,40 @@ mod tests {
                     "lag_ms": 0, "strength": 1, "best": true})
             })
             .collect();
-        let row = json!({"incident_id": "inc_0000000000000001", "rank": 1, "root": end(names[0]),
+        let row = json!({"incident_id": "inc_0000000000000001", "rank": rank, "root": end(names[0]),
             "symptom": end(names[names.len() - 1]), "links": links, "strength": 1});
         let row = Row::of_view(ViewName::Chains, row).unwrap();
         (RowKey::of(&row), row)
     }
 
+    /// Keys of the cells that name one of some services.
+    fn by_names(view: &View, names: &[&str], range: (Bound<RowKey>, Bound<RowKey>)) -> Vec<RowKey> {
+        let index_keys = names.iter().map(|name| IndexKey::entity(&entity(name)));
+        let cells = view.indexed(index_keys, range);
+        cells.filter_map(|cell| cell.readable().last().map(RowKey::of)).collect()
+    }
+
+    #[test]
+    fn rows_that_bear_several_index_keys_come_once_in_order_within_the_range() {
+        let chains = [(1, ["a", "b"]), (2, ["b", "c"]), (3, ["c", "a"]), (4, ["d", "e"])];
+        let rows = chains.map(|(rank, names)| chain(rank, &names));
+        let keys: Vec<RowKey> = rows.iter().map(|(key, _)| key.clone()).collect();
+        let mut view = View::of(ViewName::Chains);
+        view.change(1, rows.into_iter().map(|(key, row)| (key, vec![(row, 1)])), |_| {});
+        assert_eq!(by_names(&view, &["a", "b", "c"], ALL), keys[..3]);
+        assert_eq!(by_names(&view, &["a", "e", "f"], ALL), [&keys[0], &keys[2], &keys[3]].map(RowKey::clone));
+        let middle = (Bound::Excluded(keys[0].clone()), Bound::Excluded(keys[2].clone()));
+        assert_eq!(by_names(&view, &["a", "b", "c"], middle), keys[1..2]);
+    }
+
     #[test]
     fn a_row_is_found_by_what_it_bears_in_any_epoch_that_can_be_read_and_no_longer() {
         let mut view = View::of(ViewName::Chains);
-        let ((key, first), (_, second)) = (chain(&["a", "b", "c"]), chain(&["a", "d", "c"]));
+        let ((key, first), (_, second)) = (chain(1, &["a", "b", "c"]), chain(1, &["a", "d", "c"]));
         let change = |view: &mut View, epoch, updates: Vec<(Row, Diff)>| {
             view.change(epoch, [(key.clone(), updates)].into_iter(), |_| {});
         };
-        let found =
-            |view: &View| ["a", "b", "d"].map(|name| view.marked(&[Mark::entity(&entity(name))]).len());
+        let found = |view: &View| ["a", "b", "d"].map(|name| by_names(view, &[name], ALL).len());
         change(&mut view, 1, vec![(first.clone(), 1)]);
         assert_eq!(found(&view), [1, 1, 0]);
         change(&mut view, 3, vec![(first, -1), (second.clone(), 1)]);
@@ -171,6 +228,6 @@ mod tests {
         change(&mut view, 4, vec![(second, -1)]);
         view.compact(key.clone(), 4);
         assert_eq!(found(&view), [0, 0, 0]);
-        assert!(view.get(&key).is_none() && view.marked.is_empty());
+        assert!(view.get(&key).is_none() && view.indexed.is_empty());
     }
 }
