@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use schemas::fact::clip;
 use schemas::ids::Tenant;
-use schemas::normalize::anomaly::{LeastSpread, anomaly_kind, anomaly_severity};
+use schemas::normalize::anomaly::{Center, LeastSpread, anomaly_kind, anomaly_severity};
 use schemas::time::{Diff, EventTime};
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,7 @@ pub(crate) fn baselines<'scope>(
 
 impl Judged {
     fn change(&mut self, series: &Series, changes: Vec<(Point, Diff)>, emit: &mut dyn FnMut(Found, Diff)) {
-        self.history.apply(changes, LeastSpread::of(&series.metric));
+        self.history.apply(changes, Center::of(&series.metric), LeastSpread::of(&series.metric));
         let mut rows = Vec::new();
         if !self.history.is_empty() {
             rows.push(Found::Measured(series.tenant, series.on.clone()));
@@ -115,7 +115,7 @@ fn deviates(series: &Series, history: &History, run: &Run) -> Option<Found> {
         "{} went from {} to {}, {} spreads away",
         series.metric,
         units(run.deviation.median),
-        units(first.mean_micro),
+        units(first.center_micro),
         magnitude / 10
     );
     let onset = *first.first();

@@ -119,6 +119,22 @@ impl LeastSpread {
     }
 }
 
+/// What a slot of samples comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Center {
+    /// Of most.
+    Mean,
+    /// Of times on the way: a slow network delays all that goes over it, a single call may have waited elsewhere.
+    Median,
+}
+
+impl Center {
+    /// That of a metric.
+    pub fn of(metric: &str) -> Center {
+        if is_wire_time(metric) { Center::Median } else { Center::Mean }
+    }
+}
+
 /// The least spread whatever is usual, in millionths of a unit: one in a hundred requests always fails somewhere.
 fn floor_micro(name: &str) -> i64 {
     match () {

@@ -10,8 +10,10 @@ impl Writer {
     /// Samples of one series over some minutes, with or without a jump.
     pub(super) fn series(&mut self) -> Vec<Arrival> {
         let entity = self.any_entity();
-        let metric = self.pick(&["cpu", "span.errors", "queue_depth"]).to_owned();
-        let level = self.random.between(1, 50) * 1_000_000;
+        let metric = self.pick(&["cpu", "span.errors", "queue_depth", "span.wire_us"]).to_owned();
+        // Times on the way are microseconds, of which a thousand more or less are nothing, and there are several at once.
+        let (unit, together) = if metric == "span.wire_us" { (1_000_000_000, 4) } else { (1_000_000, 1) };
+        let level = self.random.between(1, 50) * unit;
         let jump = self.random.below(2) == 0;
         let minutes = self.random.between(9, 16);
         let mut arrivals = Vec::new();
@@ -22,8 +24,12 @@ impl Writer {
             } else {
                 level + self.random.between(-200_000, 200_000)
             };
-            let sample = Sample { entity: entity.clone(), metric: metric.clone(), at, value_micro };
-            let event = self.event(at, vec![Fact::Sample(sample)]);
+            let sample = |value_micro| {
+                Fact::Sample(Sample { entity: entity.clone(), metric: metric.clone(), at, value_micro })
+            };
+            let factors = (0..together).map(|_| self.random.between(1, together));
+            let samples: Vec<Fact> = factors.map(|factor| sample(value_micro * factor)).collect();
+            let event = self.event(at, samples);
             arrivals.push(self.send(event));
         }
         arrivals

@@ -7,7 +7,7 @@ use schemas::entity::Entity;
 use schemas::envelope::Severity;
 use schemas::fact::{Fact, LogLine, clip};
 use schemas::ids::EventId;
-use schemas::normalize::anomaly::{LeastSpread, anomaly_kind, anomaly_severity};
+use schemas::normalize::anomaly::{Center, LeastSpread, anomaly_kind, anomaly_severity};
 use schemas::time::EventTime;
 
 use super::admission::{Event, Occurrence};
@@ -34,11 +34,9 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
         let numbers: Vec<i64> = slots.keys().copied().collect();
         let mut slots: Vec<Vec<Point>> = slots.into_values().collect();
         slots.iter_mut().for_each(|points| points.sort());
-        let means: Vec<i128> = slots
-            .iter()
-            .map(|points| points.iter().map(|point| i128::from(point.3)).sum::<i128>() / points.len() as i128)
-            .collect();
-        let verdicts = verdicts(&numbers, &means, LeastSpread::of(&metric));
+        let center = Center::of(&metric);
+        let centers: Vec<i128> = slots.iter().map(|points| center_of(points, center)).collect();
+        let verdicts = verdicts(&numbers, &centers, LeastSpread::of(&metric));
         let mut index = 0;
         while index < slots.len() {
             let Some((up, median, _)) = verdicts[index] else {
@@ -65,7 +63,7 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
             }
             let (at, seq, event, _) = slots[first][0];
             let kind = anomaly_kind(&metric, up);
-            let (from, to) = (units(median), units(means[first]));
+            let (from, to) = (units(median), units(centers[first]));
             found.push(Occurrence {
                 onset: at,
                 seq,
@@ -84,6 +82,16 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
         }
     }
     found
+}
+
+/// What a slot comes to.
+fn center_of(points: &[Point], center: Center) -> i128 {
+    let mut values: Vec<i128> = points.iter().map(|point| i128::from(point.3)).collect();
+    values.sort_unstable();
+    match center {
+        Center::Mean => values.iter().sum::<i128>() / values.len() as i128,
+        Center::Median => values[(values.len() - 1) / 2],
+    }
 }
 
 /// Of every slot: direction, median and magnitude if it deviates.

@@ -27,7 +27,7 @@ impl Habit {
 
     /// Learns the slots up to an index.
     pub(super) fn learn(&mut self, slots: &VecDeque<Slot>, end: usize) {
-        for Slot { number, mean_micro: mean, .. } in slots.range(self.next.min(end)..end) {
+        for Slot { number, center_micro: mean, .. } in slots.range(self.next.min(end)..end) {
             while self.least.back().is_some_and(|(_, least)| mean <= least) {
                 self.least.pop_back();
             }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::Peekable;
 
-use schemas::normalize::anomaly::LeastSpread;
+use schemas::normalize::anomaly::{Center, LeastSpread};
 use schemas::time::{Diff, EventTime};
 
 use super::habit::{HABIT_SLOTS_MIN, Habit};
@@ -41,7 +41,7 @@ enum Verdict {
 pub(super) struct Slot {
     pub(super) number: i64,
     points: Values<Point>,
-    pub(super) mean_micro: i64,
+    pub(super) center_micro: i64,
     verdict: Verdict,
 }
 
@@ -58,18 +58,38 @@ impl Slot {
     }
 
     fn new(number: i64) -> Slot {
-        Slot { number, points: Values::default(), mean_micro: 0, verdict: Verdict::Usual }
+        Slot { number, points: Values::default(), center_micro: 0, verdict: Verdict::Usual }
     }
 
     /// Changes its samples; false if none is left.
-    fn change(&mut self, changes: Vec<(Point, Diff)>) -> bool {
+    fn change(&mut self, changes: Vec<(Point, Diff)>, center: Center) -> bool {
         self.points.apply(changes);
+        self.center_micro = match center {
+            Center::Mean => self.mean(),
+            Center::Median => self.median(),
+        };
+        !self.points.is_empty()
+    }
+
+    fn mean(&self) -> i64 {
         let copies: i128 = self.points.iter().map(|(_, copies)| i128::from(copies)).sum();
         let value = |(point, copies): (&Point, Diff)| i128::from(point.value_micro) * i128::from(copies);
         let mean = self.points.iter().map(value).sum::<i128>() / copies.max(1);
         // The mean of 64-bit numbers is one.
-        self.mean_micro = i64::try_from(mean).unwrap_or(i64::MAX);
-        !self.points.is_empty()
+        i64::try_from(mean).unwrap_or(i64::MAX)
+    }
+
+    /// The middle value, the lesser of two.
+    fn median(&self) -> i64 {
+        let mut values: Vec<(i64, Diff)> =
+            self.points.iter().map(|(point, copies)| (point.value_micro, copies)).collect();
+        values.sort_unstable();
+        let mut above = values.iter().map(|(_, copies)| copies).sum::<Diff>().saturating_add(1) / 2;
+        let middle = values.iter().find(|(_, copies)| {
+            above -= copies;
+            above <= 0
+        });
+        middle.map_or(0, |(value, _)| *value)
     }
 }
 
@@ -92,7 +112,7 @@ pub(super) struct History {
 
 impl History {
     /// Changes samples of a metric with such a spread.
-    pub(super) fn apply(&mut self, mut changes: Vec<(Point, Diff)>, least: LeastSpread) {
+    pub(super) fn apply(&mut self, mut changes: Vec<(Point, Diff)>, center: Center, least: LeastSpread) {
         let number = |(point, _): &(Point, Diff)| point.at.0.div_euclid(SLOT_MS);
         changes.sort_unstable();
         let by_slot: Vec<&[(Point, Diff)]> =
@@ -103,9 +123,9 @@ impl History {
         let begun = self.slots.front().map_or(from, |first| from.min(first.number));
         let changed = || by_slot.iter().map(|changes| (number(&changes[0]), changes.to_vec()));
         if MANY < by_slot.len() {
-            self.change_many(changed());
+            self.change_many(changed(), center);
         } else {
-            changed().for_each(|(number, changes)| self.change(number, changes));
+            changed().for_each(|(number, changes)| self.change(number, changes, center));
         }
         let ends = self.slots.back().map_or(to, |last| to.max(last.number));
         let habits = HABIT_SLOTS_MIN <= ends.saturating_sub(begun);
@@ -163,23 +183,23 @@ impl History {
     }
 
     /// Changes the samples of a slot, which comes with its first and goes with its last.
-    fn change(&mut self, number: i64, changes: Vec<(Point, Diff)>) {
+    fn change(&mut self, number: i64, changes: Vec<(Point, Diff)>, center: Center) {
         let index = self.index(number);
         if self.slots.get(index).is_none_or(|slot| slot.number != number) {
             self.slots.insert(index, Slot::new(number));
         }
-        if !self.slots[index].change(changes) {
+        if !self.slots[index].change(changes, center) {
             self.slots.remove(index);
             self.deviations.remove(&number);
         }
     }
 
     /// The same for many slots.
-    fn change_many(&mut self, by_slot: impl Iterator<Item = (i64, Vec<(Point, Diff)>)>) {
+    fn change_many(&mut self, by_slot: impl Iterator<Item = (i64, Vec<(Point, Diff)>)>, center: Center) {
         let slots = std::mem::take(&mut self.slots);
         let mut slots: BTreeMap<i64, Slot> = slots.into_iter().map(|slot| (slot.number, slot)).collect();
         for (number, changes) in by_slot {
-            if !slots.entry(number).or_insert_with(|| Slot::new(number)).change(changes) {
+            if !slots.entry(number).or_insert_with(|| Slot::new(number)).change(changes, center) {
                 slots.remove(&number);
                 self.deviations.remove(&number);
             }
@@ -200,15 +220,15 @@ impl History {
         // Usual slots since the last one that changed or has another verdict.
         let mut as_before = 0;
         for index in start..self.slots.len() {
-            let Slot { number, mean_micro, verdict: before, .. } = self.slots[index];
+            let Slot { number, center_micro, verdict: before, .. } = self.slots[index];
             let past = std::iter::from_fn(|| changed.next_if(|changed| *changed <= number));
             let moved = past.count() != 0;
-            let found = usual.judge(mean_micro, least);
+            let found = usual.judge(center_micro, least);
             let found = found.filter(|found| self.is_news(index, unusual, found.up, &mut habit));
             let verdict = match found {
                 None => {
                     self.deviations.remove(&number);
-                    usual.know(mean_micro);
+                    usual.know(center_micro);
                     unusual = 0;
                     Verdict::Usual
                 }
@@ -245,7 +265,7 @@ impl History {
         for (place, slot) in past().skip(unusual) {
             match slot.verdict {
                 Verdict::Unusual => continue,
-                Verdict::Usual => latest.push_front(slot.mean_micro),
+                Verdict::Usual => latest.push_front(slot.center_micro),
                 Verdict::Stays => {
                     self.level(place).into_iter().rev().for_each(|mean| latest.push_front(mean))
                 }
@@ -262,7 +282,7 @@ impl History {
     fn level(&self, last: usize) -> VecDeque<i64> {
         self.slots
             .range((last + 1).saturating_sub(BASELINE_SLOTS_MIN)..=last)
-            .map(|slot| slot.mean_micro)
+            .map(|slot| slot.center_micro)
             .collect()
     }
 
@@ -275,7 +295,7 @@ impl History {
         }
         let habit = habit.get_or_insert_with(|| Habit::before(&self.slots, slot.number));
         habit.learn(&self.slots, index - unusual);
-        habit.is_news(slot.number, slot.mean_micro, up)
+        habit.is_news(slot.number, slot.center_micro, up)
     }
 }
 

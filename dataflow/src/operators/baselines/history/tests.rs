@@ -18,7 +18,7 @@ fn least() -> LeastSpread {
 fn history(step: i64, means: &[i64]) -> History {
     let mut history = History::default();
     let points = (0..).zip(means).map(|(index, mean)| (point(index * step, *mean), 1));
-    history.apply(points.collect(), least());
+    history.apply(points.collect(), Center::Mean, least());
     history
 }
 
@@ -52,7 +52,7 @@ fn one_slot_is_a_blip_unless_the_series_is_slow() {
     assert_eq!(runs(4, &means), [(12, 13, 200)]);
     // A pause before the slot does not make it last.
     let mut paused = history(1, &means[..10]);
-    paused.apply(vec![(point(110, means[10]), 1), (point(111, means[11]), 1)], least());
+    paused.apply(vec![(point(110, means[10]), 1), (point(111, means[11]), 1)], Center::Mean, least());
     assert!(paused.runs().is_empty());
 }
 
@@ -78,6 +78,19 @@ fn trouble_is_not_learned_but_a_level_that_stays_is() {
 }
 
 #[test]
+fn the_median_of_a_slot_is_its_middle_sample_with_its_copies() {
+    let mut history = History::default();
+    let at = |ms: i64, value_micro: i64| Point { at: EventTime(ms), value_micro, ..point(0, 0) };
+    let center = |history: &History| history.slot(0).map(|slot| slot.center_micro);
+    history.apply(vec![(at(0, 900), 1), (at(1, 10), 1), (at(2, 30), 1)], Center::Median, least());
+    assert_eq!(center(&history), Some(30));
+    history.apply(vec![(at(1, 10), 1)], Center::Median, least());
+    assert_eq!(center(&history), Some(10), "of four the lesser of the two in the middle");
+    history.apply(vec![(at(2, 30), -1), (at(1, 10), -2)], Center::Median, least());
+    assert_eq!(center(&history), Some(900));
+}
+
+#[test]
 fn extremes_saturate() {
     let mut means = vec![i64::MIN; 10];
     means.extend([i64::MAX; 3]);
@@ -92,6 +105,7 @@ fn a_change_leaves_what_a_whole_look_finds() {
     for seed in 0..24_u64 {
         // Slow series have habits; fast ones have levels that stay.
         let step = if seed % 3 == 0 { 120 } else { 1 };
+        let center = if seed % 2 == 0 { Center::Mean } else { Center::Median };
         let mut history = History::default();
         let mut live: BTreeMap<Point, Diff> = BTreeMap::new();
         for number in 0..520_i64 {
@@ -125,13 +139,13 @@ fn a_change_leaves_what_a_whole_look_finds() {
             for (point, diff) in changes.iter().filter(|(_, diff)| 0 < *diff) {
                 *live.entry(*point).or_default() += diff;
             }
-            history.apply(changes, least());
+            history.apply(changes, center, least());
             if number == 519 {
                 assert!(history.is_empty() && history.deviations.is_empty() && history.runs().is_empty());
                 break;
             }
             let mut whole = History::default();
-            whole.apply(live.iter().map(|(point, copies)| (*point, *copies)).collect(), least());
+            whole.apply(live.iter().map(|(point, copies)| (*point, *copies)).collect(), center, least());
             assert_eq!(told(&history), told(&whole), "seed {seed}, change {number}");
             assert_eq!(history.deviations, whole.deviations, "seed {seed}, change {number}");
         }
