@@ -5,7 +5,7 @@ use schemas::envelope::Envelope;
 use schemas::error::{DecodeError, Reject};
 use schemas::fact::Normalized;
 use schemas::ids::TenantId;
-use schemas::normalize::normalize;
+use schemas::normalize::{normalize, normalize_parsed};
 use schemas::position::SourcePosition;
 use schemas::time::EventTime;
 
@@ -40,17 +40,22 @@ pub fn from_decoded(tenant: &TenantId, position: &SourcePosition, decoded: codec
         let position = SourcePosition { item, ..position.clone() };
         Arrival::Reject(Reject { tenant: tenant.clone(), position, error, at })
     };
-    let mut arrivals = Vec::with_capacity(decoded.envelopes.len() + decoded.errors.len());
+    let mut arrivals = Vec::with_capacity(decoded.events.len() + decoded.errors.len());
     let errors = decoded.errors.len();
-    for (envelope, item) in decoded.envelopes.into_iter().zip(0u32..) {
+    for (event, item) in decoded.events.into_iter().zip(0u32..) {
+        let codec::Event { envelope, payload } = event;
         let at = envelope.ts;
-        arrivals.push(match normalize(&envelope) {
-            Ok(normalized) => {
-                let position = SourcePosition { item, ..position.clone() };
-                Arrival::Event(Box::new(EventArrival { position, envelope, normalized }))
-            }
-            Err(error) => reject(item, error, Some(at)),
-        });
+        arrivals.push(
+            match payload
+                .map_or_else(|| normalize(&envelope), |payload| normalize_parsed(&envelope, &payload))
+            {
+                Ok(normalized) => {
+                    let position = SourcePosition { item, ..position.clone() };
+                    Arrival::Event(Box::new(EventArrival { position, envelope, normalized }))
+                }
+                Err(error) => reject(item, error, Some(at)),
+            },
+        );
     }
     // Items of one record are numbered events first, then errors, so that no two share a position.
     let events = u32::try_from(arrivals.len()).unwrap_or(u32::MAX);

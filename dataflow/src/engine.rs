@@ -20,6 +20,7 @@ use crate::arrival::Arrival;
 use crate::capture::Captured;
 use crate::config::{Cluster, EngineConfig};
 use crate::feed::Feed;
+use crate::priority::let_readers_first;
 use crate::retained::Retained;
 use crate::seal::{Mark, SealedBatch, Sealer};
 use crate::types::{Tick, Told};
@@ -307,6 +308,7 @@ fn start_workers(
     differential_dataflow::configure(&mut worker, &Config { idle_merge_effort: Some(IDLE_MERGE_EFFORT) });
     let timely_config = timely::Config { communication, worker };
     let guards = timely::execute(timely_config, move |worker| {
+        let_readers_first();
         // The index counts workers of all processes.
         let index = worker.index() % worker_config.workers;
         let commands = receivers.lock().ok().and_then(|mut all| all.get_mut(index).and_then(Option::take));

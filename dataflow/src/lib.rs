@@ -13,6 +13,7 @@ pub mod feed;
 mod graph;
 pub mod ingest;
 mod operators;
+mod priority;
 mod publish;
 mod retained;
 mod rows;

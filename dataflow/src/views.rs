@@ -30,7 +30,7 @@ mod store;
 mod subscriptions;
 
 /// Keys changed, or compacted, before readers are answered.
-const SLICE_KEYS: usize = 500;
+const SLICE_KEYS: usize = 100;
 /// Readers answered between two slices.
 const SLICE_READERS: usize = 16;
 

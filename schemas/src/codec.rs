@@ -18,7 +18,7 @@ mod prometheus;
 mod slack;
 mod vendor;
 
-pub use detect::detect;
+pub use detect::{Recognized, detect, recognize};
 
 use crate::entity::named_enum;
 use crate::envelope::Envelope;
@@ -31,6 +31,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Largest record that is looked at, in bytes. Kafka's own default limit is 1 MiB; a cluster dump is larger.
 pub const RECORD_BYTES_MAX: usize = 64 << 20;
@@ -78,11 +79,20 @@ pub struct Raw<'a> {
     pub bytes: &'a [u8],
 }
 
+/// One event of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The event.
+    pub envelope: Envelope,
+    /// Its payload parsed, where the codec has it: exactly what its text parses to.
+    pub payload: Option<Value>,
+}
+
 /// What a record came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decoded {
     /// Events, in the order of the record.
-    pub envelopes: Vec<Envelope>,
+    pub events: Vec<Event>,
     /// What was wrong with the others; the index is the place in the record.
     pub errors: Vec<(u32, DecodeError)>,
 }
@@ -99,23 +109,49 @@ pub fn decode(raw: &Raw<'_>, format: Format) -> Decoded {
     }
     match format {
         Format::AvroEnvelope => avro::decode_built_in(raw),
-        Format::JsonEnvelope => json::decode(raw),
-        Format::Kubernetes => kubernetes::decode(raw),
         Format::KubectlText => kubectl::decode(raw),
-        Format::Alertmanager => alertmanager::decode(raw),
-        Format::Github => github::decode(raw),
-        Format::Argo => argo::decode(raw),
-        Format::Flux => flux::decode(raw),
-        Format::Datadog => datadog::decode(raw),
-        Format::Prometheus => prometheus::decode(raw),
-        Format::Otlp => otlp::decode(raw),
-        Format::Slack => slack::decode(raw),
+        _ => match vendor::json(raw) {
+            Ok(document) => of_document(raw, format, document),
+            Err(error) => Decoded::refused(error),
+        },
+    }
+}
+
+/// Decodes one record that was recognized: what was parsed for that is not parsed again.
+pub fn decode_recognized(raw: &Raw<'_>, recognized: Recognized) -> Decoded {
+    match recognized.document {
+        Some(document) if raw.bytes.len() <= RECORD_BYTES_MAX => {
+            of_document(raw, recognized.format, document)
+        }
+        _ => decode(raw, recognized.format),
+    }
+}
+
+fn of_document(raw: &Raw<'_>, format: Format, document: Value) -> Decoded {
+    match format {
+        Format::AvroEnvelope | Format::KubectlText => decode(raw, format),
+        Format::JsonEnvelope => json::decode(raw, document),
+        Format::Kubernetes => kubernetes::decode(raw, document),
+        Format::Alertmanager => alertmanager::decode(raw, &document),
+        Format::Github => github::decode(raw, &document),
+        Format::Argo => argo::decode(raw, &document),
+        Format::Flux => flux::decode(raw, &document),
+        Format::Datadog => datadog::decode(raw, &document),
+        Format::Prometheus => prometheus::decode(raw, &document),
+        Format::Otlp => otlp::decode(raw, document),
+        Format::Slack => slack::decode(raw, &document),
+    }
+}
+
+impl From<Envelope> for Event {
+    fn from(envelope: Envelope) -> Event {
+        Event { envelope, payload: None }
     }
 }
 
 impl Decoded {
     /// A record that was refused as a whole.
     pub fn refused(error: DecodeError) -> Self {
-        Decoded { envelopes: Vec::new(), errors: vec![(0, error)] }
+        Decoded { events: Vec::new(), errors: vec![(0, error)] }
     }
 }

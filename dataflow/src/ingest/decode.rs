@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use apache_avro::Schema;
 use schemas::codec::avro;
-use schemas::codec::{Decoded, Format, Raw, detect};
+use schemas::codec::{Decoded, Format, Raw, decode_recognized, recognize};
 use schemas::error::{DecodeError, RejectCode};
 use schemas::time::EventTime;
 
 use super::log::LogRecord;
-use crate::arrival::{Arrival, arrivals, from_decoded};
+use crate::arrival::{Arrival, from_decoded};
 
 /// The writer schemas known, and whether others may be asked for.
 pub(crate) struct Decoder {
@@ -50,9 +50,14 @@ impl Decoder {
     pub(crate) fn decode(&self, record: &LogRecord, now: EventTime) -> Outcome {
         let arrived = record.appended.unwrap_or(now);
         let raw = Raw { tenant: &record.tenant, position: &record.position, arrived, bytes: &record.value };
-        match detect(&record.value) {
-            Some(Format::AvroEnvelope) if self.registered => self.decode_avro(record, &raw),
-            Some(format) => Outcome::Arrived(arrivals(&raw, format)),
+        match recognize(&record.value) {
+            Some(found) if found.format == Format::AvroEnvelope && self.registered => {
+                self.decode_avro(record, &raw)
+            }
+            Some(found) => {
+                let decoded = decode_recognized(&raw, found);
+                Outcome::Arrived(from_decoded(&record.tenant, &record.position, decoded))
+            }
             None => {
                 let detail = "neither an envelope nor a known vendor document; see docs for formats";
                 Outcome::Arrived(refused(record, DecodeError::new(RejectCode::UnknownFormat, detail)))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use crate::priority::let_readers_first;
 use crate::shard::{Inside, Outside, Shard, ShardError, ShardPolicy};
 
 /// A running source.
@@ -24,6 +25,7 @@ impl Source {
     ) -> Result<Source, ShardError> {
         let stop = Arc::clone(&outside.stop);
         let run = move || {
+            let_readers_first();
             let outcome = read(outside, inside, policy, recovered);
             ended();
             outcome

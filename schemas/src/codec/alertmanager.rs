@@ -2,17 +2,13 @@
 
 use serde_json::Value;
 
-use super::vendor::{VendorEvent, each, json, optional};
+use super::vendor::{VendorEvent, each, optional};
 use super::{Decoded, Raw};
 use crate::envelope::{CorrelationIds, EnvelopeEntity, Severity};
 use crate::error::DecodeError;
 use crate::object::parse::{text, time};
 
-pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
-    let document = match json(raw) {
-        Ok(document) => document,
-        Err(error) => return Decoded::refused(error),
-    };
+pub(crate) fn decode(raw: &Raw<'_>, document: &Value) -> Decoded {
     let Some(alerts) = document["alerts"].as_array() else {
         return Decoded::refused(DecodeError::field(
             "Alertmanager webhook without alerts; send version 4 as it is",

@@ -4,17 +4,14 @@
 
 use serde_json::Value;
 
-use super::vendor::{VendorEvent, each, json, optional};
+use super::vendor::{VendorEvent, each, optional};
 use super::{Decoded, Raw};
 use crate::envelope::{CorrelationIds, EnvelopeEntity, Severity};
 use crate::error::DecodeError;
 use crate::object::parse::{text, time};
 
-pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
-    match json(raw) {
-        Ok(document) => each(std::iter::once(&document), |document| envelope(raw, document).map(Some)),
-        Err(error) => Decoded::refused(error),
-    }
+pub(crate) fn decode(raw: &Raw<'_>, document: &Value) -> Decoded {
+    each(std::iter::once(document), |document| envelope(raw, document).map(Some))
 }
 
 fn envelope(raw: &Raw<'_>, document: &Value) -> Result<crate::envelope::Envelope, DecodeError> {

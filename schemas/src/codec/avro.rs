@@ -56,8 +56,7 @@ pub fn decode(raw: &Raw<'_>, writer: &Schema, body: &[u8]) -> Decoded {
         let detail = format!("{} bytes after the end of the Avro body", rest.len());
         return Decoded::refused(DecodeError::malformed(detail));
     }
-    let text = plain(value).to_string();
-    json_codec::decode(&Raw { bytes: text.as_bytes(), ..raw.clone() })
+    json_codec::decode(raw, plain(value))
 }
 
 /// Whether records written by a schema can be read.
@@ -174,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_decoded() {
-        assert_eq!(decoded(&framed()).envelopes, [envelope()]);
+        assert_eq!(decoded(&framed()).events, [crate::codec::Event::from(envelope())]);
     }
 
     #[test]

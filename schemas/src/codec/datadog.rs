@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::vendor::{VendorEvent, each, json as parse_json, optional};
+use super::vendor::{VendorEvent, each, optional};
 use super::{Decoded, Raw};
 use crate::envelope::{CorrelationIds, EnvelopeEntity, Severity};
 use crate::error::DecodeError;
@@ -13,18 +13,14 @@ use crate::normalize::severity;
 use crate::object::parse::{items, text};
 use crate::time::EventTime;
 
-pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
-    let document = match parse_json(raw) {
-        Ok(document) => document,
-        Err(error) => return Decoded::refused(error),
-    };
+pub(crate) fn decode(raw: &Raw<'_>, document: &Value) -> Decoded {
     if document["series"].is_array() {
-        return each(items(&document, &["series"]), |series| points(raw, series).map(Some));
+        return each(items(document, &["series"]), |series| points(raw, series).map(Some));
     }
     if let Some(lines) = document.as_array() {
         return each(lines.iter(), |line| log(raw, line).map(Some));
     }
-    each(std::iter::once(&document), |monitor| webhook(raw, monitor).map(Some))
+    each(std::iter::once(document), |monitor| webhook(raw, monitor).map(Some))
 }
 
 fn tags(value: &Value) -> Vec<String> {
@@ -142,9 +138,9 @@ mod tests {
             ("shop".parse().unwrap(), SourcePosition::default(), logs.to_string());
         let raw =
             Raw { tenant: &tenant, position: &position, arrived: EventTime(0), bytes: bytes.as_bytes() };
-        let decoded = decode(&raw);
-        assert_eq!((decoded.envelopes.len(), decoded.errors.len()), (1, 1));
-        let line = &decoded.envelopes[0];
+        let decoded = crate::codec::decode(&raw, crate::codec::Format::Datadog);
+        assert_eq!((decoded.events.len(), decoded.errors.len()), (1, 1));
+        let line = &decoded.events[0].envelope;
         assert_eq!((line.event_type.as_str(), line.severity), ("log", Severity::Error));
         assert_eq!(
             (line.entity.service.as_deref(), line.entity.pod.as_deref()),

@@ -4,14 +4,31 @@ use serde_json::Value;
 
 use super::Format;
 
+/// A record whose format was told.
+#[derive(Debug)]
+pub struct Recognized {
+    /// Its format.
+    pub format: Format,
+    /// What it was parsed to, if it is JSON.
+    pub(super) document: Option<Value>,
+}
+
 /// The format, if it can be told. A record that is neither JSON nor Avro may still be kubectl's text.
-pub fn detect(bytes: &[u8]) -> Option<Format> {
+pub fn recognize(bytes: &[u8]) -> Option<Recognized> {
     let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;
     match bytes[start] {
-        0 => Some(Format::AvroEnvelope),
-        b'{' | b'[' => of_json(&serde_json::from_slice(&bytes[start..]).ok()?),
-        _ => of_text(bytes.get(start..)?),
+        0 => Some(Recognized { format: Format::AvroEnvelope, document: None }),
+        b'{' | b'[' => {
+            let document: Value = serde_json::from_slice(&bytes[start..]).ok()?;
+            Some(Recognized { format: of_json(&document)?, document: Some(document) })
+        }
+        _ => Some(Recognized { format: of_text(bytes.get(start..)?)?, document: None }),
     }
+}
+
+/// The format alone.
+pub fn detect(bytes: &[u8]) -> Option<Format> {
+    recognize(bytes).map(|recognized| recognized.format)
 }
 
 fn of_json(document: &Value) -> Option<Format> {

@@ -1,17 +1,15 @@
 //! Flux notifications (fluxcd event v1beta1).
 
-use super::vendor::{VendorEvent, each, json, optional};
+use serde_json::Value;
+
+use super::vendor::{VendorEvent, each, optional};
 use super::{Decoded, Raw};
 use crate::envelope::{CorrelationIds, EnvelopeEntity, Severity};
 use crate::error::DecodeError;
 use crate::object::parse::{text, time};
 
-pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
-    let document = match json(raw) {
-        Ok(document) => document,
-        Err(error) => return Decoded::refused(error),
-    };
-    each(std::iter::once(&document), |event| {
+pub(crate) fn decode(raw: &Raw<'_>, document: &Value) -> Decoded {
+    each(std::iter::once(document), |event| {
         let involved = &event["involvedObject"];
         if text(involved, &["name"]).is_empty() {
             return Err(DecodeError::field("Flux event without involvedObject.name"));

@@ -4,21 +4,29 @@
 
 use serde_json::Value;
 
-use super::vendor::{each, json};
-use super::{Decoded, Raw};
+use super::vendor::each;
+use super::{Decoded, Event, Raw};
 use crate::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
 use crate::error::{DecodeError, RejectCode};
 use crate::ids::{EventId, TenantId};
 use crate::time::EventTime;
 
-pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
-    match json(raw) {
-        Ok(Value::Array(items)) => each(items.iter(), |item| envelope(raw, item).map(Some)),
-        Ok(item) => each(std::iter::once(&item), |item| envelope(raw, item).map(Some)),
-        Err(error) => Decoded::refused(error),
+pub(crate) fn decode(raw: &Raw<'_>, document: Value) -> Decoded {
+    match document {
+        Value::Array(items) => each(items.into_iter(), |item| event(raw, item).map(Some)),
+        item => each(std::iter::once(item), |item| event(raw, item).map(Some)),
     }
 }
 
+fn event(raw: &Raw<'_>, mut item: Value) -> Result<Event, DecodeError> {
+    let given = item.get_mut("payload").map(Value::take).unwrap_or_default();
+    let mut envelope = envelope(raw, &item)?;
+    let payload;
+    (envelope.payload, payload) = payload_of(given)?;
+    Ok(Event { envelope, payload })
+}
+
+/// The envelope without its payload.
 fn envelope(raw: &Raw<'_>, item: &Value) -> Result<Envelope, DecodeError> {
     if !item.is_object() {
         return Err(DecodeError::malformed("an envelope is a JSON object"));
@@ -45,7 +53,7 @@ fn envelope(raw: &Raw<'_>, item: &Value) -> Result<Envelope, DecodeError> {
             pod: optional(item, "entity", "pod")?,
         },
         severity,
-        payload: payload(&item["payload"])?,
+        payload: String::new(),
         ingest_id: ingest_id(required(item, "ingest_id")?)?,
         schema_version: u32::try_from(version)
             .map_err(|_| DecodeError::field("schema_version is out of range"))?,
@@ -94,11 +102,12 @@ fn time(value: &Value) -> Result<EventTime, DecodeError> {
     parsed.map_err(|error| DecodeError::field(format!("ts: {error}")))
 }
 
-fn payload(value: &Value) -> Result<String, DecodeError> {
+/// The text of a payload; with what it parses to, if it was no text.
+fn payload_of(value: Value) -> Result<(String, Option<Value>), DecodeError> {
     match value {
-        Value::Null => Ok(String::new()),
-        Value::String(text) => Ok(text.clone()),
-        Value::Object(_) | Value::Array(_) => Ok(value.to_string()),
+        Value::Null => Ok((String::new(), None)),
+        Value::String(text) => Ok((text, None)),
+        Value::Object(_) | Value::Array(_) => Ok((value.to_string(), Some(value))),
         _ => Err(DecodeError::field("payload is neither JSON text nor an object")),
     }
 }
@@ -112,8 +121,9 @@ mod tests {
 
     fn decoded(item: &Value) -> Decoded {
         let tenant: TenantId = "shop".parse().unwrap();
-        let (position, bytes) = (SourcePosition::default(), item.to_string());
-        decode(&Raw { tenant: &tenant, position: &position, arrived: EventTime(0), bytes: bytes.as_bytes() })
+        let position = SourcePosition::default();
+        let raw = Raw { tenant: &tenant, position: &position, arrived: EventTime(0), bytes: &[] };
+        decode(&raw, item.clone())
     }
 
     fn envelope() -> Value {
@@ -126,7 +136,7 @@ mod tests {
     fn an_envelope_with_an_unknown_field_is_read() {
         let found = decoded(&envelope());
         assert_eq!(found.errors, []);
-        assert_eq!(found.envelopes[0].payload, "{\"a\":1}");
+        assert_eq!(found.events[0].envelope.payload, "{\"a\":1}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::kubernetes::decode_document;
+use super::kubernetes;
 use super::vendor::ITEMS_MAX;
 use super::{Decoded, Raw};
 use crate::error::{DecodeError, RejectCode};
@@ -34,7 +34,7 @@ pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
         let detail = "no object or event found; send `kubectl describe`, `kubectl get events` or `kubectl get -o json`";
         return Decoded::refused(DecodeError::new(RejectCode::UnknownFormat, detail));
     }
-    decode_document(raw, &json!({ "items": items }))
+    kubernetes::decode(raw, json!({ "items": items }))
 }
 
 fn transcript(raw: &Raw<'_>, commands: &Map<String, Value>) -> Decoded {
@@ -65,7 +65,7 @@ fn transcript(raw: &Raw<'_>, commands: &Map<String, Value>) -> Decoded {
         let detail = "no `kubectl describe` or `kubectl get events` output in the transcript";
         return Decoded::refused(DecodeError::new(RejectCode::UnknownFormat, detail));
     }
-    decode_document(raw, &json!({ "items": items }))
+    kubernetes::decode(raw, json!({ "items": items }))
 }
 
 fn plain(raw: &Raw<'_>, text: &str, items: &mut Vec<Value>) {

@@ -5,45 +5,37 @@
 
 use serde_json::{Map, Value, json};
 
-use super::vendor::{VendorEvent, each, json, optional};
-use super::{Decoded, Raw};
-use crate::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
+use super::vendor::{VendorEvent, each, optional};
+use super::{Decoded, Event, Raw};
+use crate::envelope::{CorrelationIds, EnvelopeEntity, Severity};
 use crate::error::DecodeError;
 use crate::ids::hash64;
 use crate::object::parse::{int, text, time};
 use crate::time::EventTime;
 
-pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
-    let document = match json(raw) {
-        Ok(document) => document,
-        Err(error) => return Decoded::refused(error),
-    };
-    decode_document(raw, &document)
-}
-
 /// Decodes a document of any of the four shapes.
-pub(super) fn decode_document(raw: &Raw<'_>, document: &Value) -> Decoded {
-    if let Some(items) = document["items"].as_array() {
-        return each(items.iter(), |item| envelope(raw, &with_list_kind(document, item), false));
+pub(super) fn decode(raw: &Raw<'_>, mut document: Value) -> Decoded {
+    if let Some(items) = document.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take) {
+        return each(items.into_iter(), |item| envelope(raw, with_list_kind(&document, item), false));
     }
-    if let Some(items) = document.as_array() {
-        return each(items.iter(), |item| envelope(raw, item, false));
+    if let Value::Array(items) = document {
+        return each(items.into_iter(), |item| envelope(raw, item, false));
     }
-    let watched = text(document, &["type"]);
+    let watched = text(&document, &["type"]);
     if document["object"].is_object()
         && matches!(watched, "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR")
     {
         if matches!(watched, "BOOKMARK" | "ERROR") {
             return Decoded::default();
         }
-        return each(std::iter::once(&document["object"]), |item| envelope(raw, item, watched == "DELETED"));
+        let deleted = watched == "DELETED";
+        return each(std::iter::once(document["object"].take()), |item| envelope(raw, item, deleted));
     }
     each(std::iter::once(document), |item| envelope(raw, item, false))
 }
 
 /// Items of a typed list (`PodList`) leave out their own kind.
-fn with_list_kind(list: &Value, item: &Value) -> Value {
-    let mut item = item.clone();
+fn with_list_kind(list: &Value, mut item: Value) -> Value {
     let kind = text(list, &["kind"]).strip_suffix("List").unwrap_or_default();
     if let Some(map) = item.as_object_mut()
         && !kind.is_empty()
@@ -54,8 +46,8 @@ fn with_list_kind(list: &Value, item: &Value) -> Value {
     item
 }
 
-fn envelope(raw: &Raw<'_>, item: &Value, deleted: bool) -> Result<Option<Envelope>, DecodeError> {
-    let (kind, name) = (text(item, &["kind"]), text(item, &["metadata", "name"]));
+fn envelope(raw: &Raw<'_>, item: Value, deleted: bool) -> Result<Option<Event>, DecodeError> {
+    let (kind, name) = (text(&item, &["kind"]), text(&item, &["metadata", "name"]));
     if kind.is_empty() {
         return Err(DecodeError::field(
             "Kubernetes object without kind; send objects as `kubectl get -o json` prints them",
@@ -67,8 +59,10 @@ fn envelope(raw: &Raw<'_>, item: &Value, deleted: bool) -> Result<Option<Envelop
     if name.is_empty() {
         return Err(DecodeError::field(format!("{kind} without metadata.name")));
     }
-    let namespace = text(item, &["metadata", "namespace"]);
     let payload = stripped(item);
+    let item = &payload;
+    let (kind, name) = (text(item, &["kind"]), text(item, &["metadata", "name"]));
+    let namespace = text(item, &["metadata", "namespace"]);
     let event_type = if deleted { "deleted" } else { "object" };
     let ts = if deleted {
         time(item, &["metadata", "deletionTimestamp"]).unwrap_or(raw.arrived)
@@ -86,26 +80,26 @@ fn envelope(raw: &Raw<'_>, item: &Value, deleted: bool) -> Result<Option<Envelop
     ];
     let pod = optional(name).filter(|_| kind == "Pod");
     let service = optional(name).filter(|_| kind == "Service");
-    Ok(Some(
-        VendorEvent {
-            source: "kubernetes",
-            event_type,
-            ts,
-            severity: Severity::Info,
-            entity: EnvelopeEntity { cluster: None, namespace: optional(namespace), service, pod },
-            correlation_ids: CorrelationIds::default(),
-            payload: &payload,
-            identity: &identity,
-        }
-        .envelope(raw),
-    ))
+    let vendor = VendorEvent {
+        source: "kubernetes",
+        event_type,
+        ts,
+        severity: Severity::Info,
+        entity: EnvelopeEntity { cluster: None, namespace: optional(namespace), service, pod },
+        correlation_ids: CorrelationIds::default(),
+        payload: &payload,
+        identity: &identity,
+    };
+    let envelope = vendor.with_text(raw, &content);
+    Ok(Some(Event { envelope, payload: Some(payload) }))
 }
 
 /// `core/v1` and `events.k8s.io/v1` Events.
-fn event(raw: &Raw<'_>, item: &Value) -> Envelope {
+fn event(raw: &Raw<'_>, item: Value) -> Event {
+    let payload = stripped(item);
+    let item = &payload;
     let involved =
         if item["involvedObject"].is_object() { &item["involvedObject"] } else { &item["regarding"] };
-    let payload = stripped(item);
     let content = payload.to_string();
     let namespace = text(involved, &["namespace"]);
     let pod = optional(text(involved, &["name"])).filter(|_| text(involved, &["kind"]) == "Pod");
@@ -117,7 +111,7 @@ fn event(raw: &Raw<'_>, item: &Value) -> Envelope {
         content.as_str(),
     ];
     let severity = if text(item, &["type"]) == "Warning" { Severity::Warning } else { Severity::Info };
-    VendorEvent {
+    let vendor = VendorEvent {
         source: "kubernetes",
         event_type: "event",
         ts: event_time(item).unwrap_or(raw.arrived),
@@ -126,8 +120,9 @@ fn event(raw: &Raw<'_>, item: &Value) -> Envelope {
         correlation_ids: CorrelationIds::default(),
         payload: &payload,
         identity: &identity,
-    }
-    .envelope(raw)
+    };
+    let envelope = vendor.with_text(raw, &content);
+    Event { envelope, payload: Some(payload) }
 }
 
 /// When an Event was last seen.
@@ -144,8 +139,8 @@ fn event_time(item: &Value) -> Option<EventTime> {
     paths.iter().find_map(|path| time(item, path))
 }
 
-fn stripped(item: &Value) -> Value {
-    let mut item = item.clone();
+/// An object without what is not kept of it.
+fn stripped(mut item: Value) -> Value {
     let Some(map) = item.as_object_mut() else { return item };
     if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
@@ -190,13 +185,9 @@ mod tests {
 
     fn decoded(document: &Value) -> Decoded {
         let tenant: TenantId = "shop".parse().unwrap();
-        let (position, bytes) = (SourcePosition::default(), document.to_string());
-        decode(&Raw {
-            tenant: &tenant,
-            position: &position,
-            arrived: EventTime(1_780_000_000_000),
-            bytes: bytes.as_bytes(),
-        })
+        let position = SourcePosition::default();
+        let arrived = EventTime(1_780_000_000_000);
+        decode(&Raw { tenant: &tenant, position: &position, arrived, bytes: &[] }, document.clone())
     }
 
     #[test]
@@ -205,7 +196,7 @@ mod tests {
             {"kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}}, {"nokind": 1},
             {"kind": "Pod", "metadata": {"name": "b", "namespace": "shop"}}]});
         let found = decoded(&list);
-        assert_eq!((found.envelopes.len(), found.errors.len()), (2, 1));
+        assert_eq!((found.events.len(), found.errors.len()), (2, 1));
         assert_eq!(found.errors[0].0, 1);
     }
 
@@ -214,7 +205,7 @@ mod tests {
         let secret = json!({"kind": "Secret", "metadata": {"name": "db", "namespace": "shop",
             "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "hunter2"}}, "data": {"password": "aHVudGVyMg=="}});
         let found = decoded(&secret);
-        let payload = &found.envelopes[0].payload;
+        let payload = &found.events[0].envelope.payload;
         assert!(
             payload.contains("password") && !payload.contains("aHVudGVyMg") && !payload.contains("hunter2")
         );
@@ -226,7 +217,7 @@ mod tests {
             json!({"type": "MODIFIED", "object":
             {"kind": "Pod", "metadata": {"name": "a", "namespace": "shop", "uid": "u", "resourceVersion": version}}})
         };
-        let id = |version| decoded(&pod(version)).envelopes[0].ingest_id;
+        let id = |version| decoded(&pod(version)).events[0].envelope.ingest_id;
         assert_eq!(id("1"), id("1"));
         assert_ne!(id("1"), id("2"));
     }

@@ -7,18 +7,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::vendor::{VendorEvent, each, json as parse_json, optional};
+use super::vendor::{VendorEvent, each, optional};
 use super::{Decoded, Raw};
 use crate::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
 use crate::error::DecodeError;
 use crate::object::parse::{items, text};
 use crate::time::EventTime;
 
-pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
-    let mut document = match parse_json(raw) {
-        Ok(document) => document,
-        Err(error) => return Decoded::refused(error),
-    };
+pub(crate) fn decode(raw: &Raw<'_>, mut document: Value) -> Decoded {
     if let Some(resources) = document.get_mut("resourceSpans").and_then(Value::as_array_mut) {
         tell_answers(resources);
     }

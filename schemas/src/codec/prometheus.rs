@@ -9,19 +9,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::vendor::{VendorEvent, each, json as parse_json, optional};
-use super::{Decoded, Raw};
+use super::vendor::{VendorEvent, each, optional};
+use super::{Decoded, Event, Raw};
 use crate::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
 use crate::error::DecodeError;
 use crate::fact::Sample;
 use crate::object::parse::{items, text};
 use crate::time::EventTime;
 
-pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
-    let document = match parse_json(raw) {
-        Ok(document) => document,
-        Err(error) => return Decoded::refused(error),
-    };
+pub(crate) fn decode(raw: &Raw<'_>, document: &Value) -> Decoded {
     if document["timeseries"].is_array() {
         let samples = |series: &Value| {
             let pair = |sample: &Value| Some((sample["timestamp"].as_i64()?, sample["value"].as_f64()?));
@@ -73,7 +69,7 @@ fn decode_series(
         let way = |(at, value): (&i64, &f64)| Some((*at, value - callee.get(at)?));
         let samples: Vec<(i64, f64)> = caller.iter().filter_map(way).collect();
         // Without a common time there is nothing to tell; times that are refused were so with their series.
-        decoded.envelopes.extend(envelope(raw, &call, samples));
+        decoded.events.extend(envelope(raw, &call, samples).map(Event::from));
     }
     decoded
 }
@@ -155,7 +151,7 @@ mod tests {
             Raw { tenant: &tenant, position: &position, arrived: EventTime(0), bytes: bytes.as_bytes() };
         let decoded = decode(&raw, Format::Prometheus);
         assert!(decoded.errors.is_empty(), "{:?}", decoded.errors);
-        let payloads = decoded.envelopes.iter().map(|envelope| &envelope.payload);
+        let payloads = decoded.events.iter().map(|event| &event.envelope.payload);
         payloads.map(|payload| format!("{payload:?}")).find(|payload| payload.contains("mesh.wire_us"))
     }
 

@@ -1,18 +1,16 @@
 //! Slack: an Events API callback, or a message alone.
 
-use super::vendor::{VendorEvent, each, json};
+use serde_json::Value;
+
+use super::vendor::{VendorEvent, each};
 use super::{Decoded, Raw};
 use crate::envelope::{CorrelationIds, EnvelopeEntity, Severity};
 use crate::error::DecodeError;
 use crate::object::parse::text;
 use crate::time::EventTime;
 
-pub(crate) fn decode(raw: &Raw<'_>) -> Decoded {
-    let document = match json(raw) {
-        Ok(document) => document,
-        Err(error) => return Decoded::refused(error),
-    };
-    each(std::iter::once(&document), |document| {
+pub(crate) fn decode(raw: &Raw<'_>, document: &Value) -> Decoded {
+    each(std::iter::once(document), |document| {
         let message = if document["event"].is_object() { &document["event"] } else { document };
         if text(message, &["type"]) != "message" {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Decoded, Raw};
+use super::{Decoded, Event, Raw};
 use crate::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
 use crate::error::{DecodeError, RejectCode};
 use crate::ids::{EventId, hash128};
@@ -32,6 +32,12 @@ pub(super) struct VendorEvent<'a> {
 impl VendorEvent<'_> {
     /// The envelope. Its id is a hash of tenant, source and the vendor's idempotency key.
     pub(super) fn envelope(self, raw: &Raw<'_>) -> Envelope {
+        let text = self.payload.to_string();
+        self.with_text(raw, &text)
+    }
+
+    /// The same, of a payload whose text is there already.
+    pub(super) fn with_text(self, raw: &Raw<'_>, text: &str) -> Envelope {
         let mut parts: Vec<&[u8]> =
             vec![raw.tenant.as_str().as_bytes(), self.source.as_bytes(), self.event_type.as_bytes()];
         parts.extend(self.identity.iter().map(|part| part.as_bytes()));
@@ -43,7 +49,7 @@ impl VendorEvent<'_> {
             correlation_ids: self.correlation_ids,
             entity: self.entity,
             severity: self.severity,
-            payload: self.payload.to_string(),
+            payload: text.to_owned(),
             ingest_id: EventId(hash128(&parts)),
             schema_version: 1,
         }
@@ -51,19 +57,19 @@ impl VendorEvent<'_> {
 }
 
 /// Decodes each item alone: a bad one does not cost the others.
-pub(super) fn each<'v>(
-    items: impl Iterator<Item = &'v Value>,
-    decode: impl Fn(&Value) -> Result<Option<Envelope>, DecodeError>,
+pub(super) fn each<T, E: Into<Event>>(
+    items: impl Iterator<Item = T>,
+    decode: impl Fn(T) -> Result<Option<E>, DecodeError>,
 ) -> Decoded {
     let mut decoded = Decoded::default();
     for (index, item) in (0u32..).zip(items) {
-        if ITEMS_MAX <= decoded.envelopes.len() + decoded.errors.len() {
+        if ITEMS_MAX <= decoded.events.len() + decoded.errors.len() {
             let detail = format!("more than {ITEMS_MAX} events in one record; split it");
             decoded.errors.push((index, DecodeError::new(RejectCode::TooLarge, detail)));
             return decoded;
         }
         match decode(item) {
-            Ok(envelope) => decoded.envelopes.extend(envelope),
+            Ok(event) => decoded.events.extend(event.map(Into::into)),
             Err(error) => decoded.errors.push((index, error)),
         }
     }

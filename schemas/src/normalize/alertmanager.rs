@@ -123,7 +123,7 @@ mod tests {
         let raw =
             Raw { tenant: &tenant, position: &position, arrived: EventTime(0), bytes: bytes.as_bytes() };
         let decoded = decode(&raw, Format::Alertmanager);
-        crate::normalize::normalize(&decoded.envelopes[0]).unwrap()
+        crate::normalize::normalize(&decoded.events[0].envelope).unwrap()
     }
 
     fn signal(normalized: &Normalized) -> &Signal {

@@ -81,7 +81,7 @@ mod tests {
             ("shop".parse().unwrap(), SourcePosition::default(), document.to_string());
         let raw =
             Raw { tenant: &tenant, position: &position, arrived: EventTime(0), bytes: bytes.as_bytes() };
-        crate::normalize::normalize(&decode(&raw, Format::JsonEnvelope).envelopes[0])
+        crate::normalize::normalize(&decode(&raw, Format::JsonEnvelope).events[0].envelope)
     }
 
     #[test]

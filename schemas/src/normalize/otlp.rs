@@ -130,7 +130,7 @@ mod tests {
         let raw =
             Raw { tenant: &tenant, position: &position, arrived: EventTime(0), bytes: bytes.as_bytes() };
         let decoded = decode(&raw, Format::Otlp);
-        crate::normalize::normalize(&decoded.envelopes[0]).unwrap().facts
+        crate::normalize::normalize(&decoded.events[0].envelope).unwrap().facts
     }
 
     fn resource() -> Value {

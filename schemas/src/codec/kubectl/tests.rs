@@ -61,7 +61,7 @@ fn decoded(text: &str) -> Decoded {
 }
 
 fn state(decoded: &Decoded, index: usize) -> ObjectState {
-    let facts = normalize(&decoded.envelopes[index]).unwrap().facts;
+    let facts = normalize(&decoded.events[index].envelope).unwrap().facts;
     match facts.into_iter().next() {
         Some(Fact::Object(state)) => *state,
         other => panic!("{other:?}"),
@@ -71,7 +71,7 @@ fn state(decoded: &Decoded, index: usize) -> ObjectState {
 #[test]
 fn a_described_pod_is_the_pod_and_its_events() {
     let found = decoded(POD);
-    assert_eq!((found.envelopes.len(), found.errors.len()), (2, 0));
+    assert_eq!((found.events.len(), found.errors.len()), (2, 0));
     let pod = state(&found, 0);
     assert_eq!(pod.entity.to_string(), "pod/shop/cart-7d4-x2");
     assert_eq!(pod.owners[0].name, "cart-7d4");
@@ -83,7 +83,7 @@ fn a_described_pod_is_the_pod_and_its_events() {
     assert_eq!(container.env["PEER"], "pay:8080");
     assert_eq!(container.env_from[0].key, "url");
     assert_eq!(spec.volumes[0].entity.name, "cart-conf");
-    let Fact::Signal(back_off) = &normalize(&found.envelopes[1]).unwrap().facts[0] else {
+    let Fact::Signal(back_off) = &normalize(&found.events[1].envelope).unwrap().facts[0] else {
         panic!("no signal")
     };
     assert_eq!((back_off.count, back_off.last.ms_since(back_off.onset)), (5, 110_000));
@@ -106,7 +106,7 @@ fn a_transcript_skips_what_says_nothing_and_reads_the_rest() {
         "kubectl get events -n shop | tail -n 20": "2m   Warning   FailedCreate   replicaset/cart-7d4   Error creating: pods is forbidden: exceeded quota: q",
     });
     let found = decoded(&transcript.to_string());
-    assert_eq!(found.envelopes.len(), 2);
+    assert_eq!(found.events.len(), 2);
     let quota = state(&found, 0);
     assert_eq!(quota.entity.to_string(), "namespace/shop");
     assert_eq!(quota.used["pods"], 10_000);
@@ -141,11 +141,11 @@ fn an_age_that_is_not_the_last_column_is_read() {
 fn an_event_that_is_listed_again_and_again_is_one_with_a_count() {
     let text = "Name: n1\nAllocatable:\n  cpu: 4\nEvents:\n  Type    Reason    Age  From        Message\n  ----    ------    ---  ----        -------\n  Normal  Starting  40m  kube-proxy\n  Normal  Starting  20m  kube-proxy\n  Normal  Starting  5m   kube-proxy\n";
     let found = decoded(text);
-    let Fact::Signal(started) = &normalize(&found.envelopes[1]).unwrap().facts[0] else {
+    let Fact::Signal(started) = &normalize(&found.events[1].envelope).unwrap().facts[0] else {
         panic!("no signal")
     };
     assert_eq!((started.count, started.last.ms_since(started.onset)), (3, 35 * 60_000));
-    assert_eq!(found.envelopes.len(), 2);
+    assert_eq!(found.events.len(), 2);
 }
 
 #[test]
