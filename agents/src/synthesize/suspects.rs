@@ -25,7 +25,7 @@ use scene::{Clue, Counted, Scene, TOGETHER_MS, strength};
 /// Kinds that leave out what callees did.
 const BY_ITSELF: [&str; 2] = ["trace.own_errors", "trace.own_time"];
 /// Scores below this are noise: one lone measurement that left its range by little.
-const SCORE_MIN: u64 = 24 * SCALE;
+const SCORE_MIN: u64 = 16 * SCALE;
 /// Fixed point of scores.
 const SCALE: u64 = 16;
 /// Somebody to blame.

@@ -2,6 +2,10 @@
 //!
 //! The template of a line depends on the line alone, so that workers, restarts and tenants agree on it.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// Longest line that is looked at.
 const LINE_BYTES_MAX: usize = 2_000;
 /// Longest template.
@@ -177,17 +181,36 @@ const FLAGS: &[(&str, &str)] = &[
     ("DF", "mesh.dns_failure"),
 ];
 
+/// Of a port: its address is in use.
+const IN_USE: &str = "already in use";
+/// Of a name, at a server of names: it is not resolved.
+const LOOKUP: &str = "lookup ";
+
+/// All words by which a failure can be told: most lines have none of them, and one look says so.
+static SUSPICIOUS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let spoken = FAILURES.iter().flat_map(|(words, _)| *words);
+    let words = spoken.chain(&DENIED).chain([&IN_USE, &LOOKUP]);
+    match AhoCorasick::builder().ascii_case_insensitive(true).build(words) {
+        Ok(automaton) => automaton,
+        Err(error) => panic!("the built-in words make no automaton: {error}"),
+    }
+});
+
 /// The failure that a line speaks of, as a kind id.
 pub fn failure(line: &str) -> Option<&'static str> {
-    let text = cut(line, LINE_BYTES_MAX).to_ascii_lowercase();
+    let text = cut(line, LINE_BYTES_MAX);
+    if !SUSPICIOUS.is_match(text) {
+        return access_log(line);
+    }
+    let text = text.to_ascii_lowercase();
     let denied = DENIED.iter().any(|word| text.contains(word));
     if denied && (FILE_WORDS.iter().any(|word| text.contains(word)) || names_a_path(&text)) {
         return Some("log.file_permission");
     }
-    if text.contains("already in use") && text.contains("port ") {
+    if text.contains(IN_USE) && text.contains("port ") {
         return Some("log.address_in_use");
     }
-    if text.contains("lookup ") && text.contains(":53: ") {
+    if text.contains(LOOKUP) && text.contains(":53: ") {
         return Some("log.dns_failure");
     }
     let spoken = FAILURES.iter().find(|(words, _)| words.iter().any(|word| text.contains(word)));

@@ -1,4 +1,7 @@
 //! MicroIRC: Bookinfo, one sample every five seconds.
+//!
+//! What was changed meanwhile is no part of a case. Envelopes in its folder, in `changes.jsonl`, are fed with it: whoever knows
+//! the scalings can see whether they are taken for causes.
 
 use std::path::Path;
 
@@ -28,7 +31,11 @@ pub(super) fn read(folder: &Path, case: &Case) -> Result<Told> {
         EventTime::parse(text.as_deref().context("a case without its times")?).context("a time of a case")
     };
     let window = TimeWindow { from: time(&case.start_ts)?, to: time(&case.end_ts)? };
-    Ok(Told { series: told, envelopes: Vec::new(), window })
+    let changes = folder.join("changes.jsonl");
+    let text = if changes.is_file() { std::fs::read_to_string(&changes)? } else { String::new() };
+    let envelopes = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+    let envelopes = envelopes.with_context(|| format!("parse {}", changes.display()))?;
+    Ok(Told { series: told, envelopes, window })
 }
 
 fn labels(file: &str, column: &str) -> Option<serde_json::Value> {
