@@ -165,17 +165,20 @@ impl<'r> Reading<'r> {
         all: bool,
         window: Option<TimeWindow>,
     ) -> Result<Vec<Arc<RelationRow>>, ReadError> {
-        let mut rows = match all {
+        let rows = match all {
             true => self.rows(ViewName::Topology, until(window)).await?,
             false => {
                 let near = Filter { index_keys: Some(Arc::new(of_scope.clone())), ..until(window) };
                 let mut rows = self.rows(ViewName::Topology, near).await?;
-                rows.extend(self.deployments(of_scope, &rows, window).await?);
+                let beside = self.deployments(of_scope, &rows, window).await?;
+                if !beside.is_empty() {
+                    rows.extend(beside);
+                    rows.sort_by_cached_key(RowKey::of);
+                    rows.dedup();
+                }
                 rows
             }
         };
-        rows.sort_by_cached_key(RowKey::of);
-        rows.dedup();
         Ok(pick(rows, |row| if let Row::Relation(row) = row { Some(row) } else { None }))
     }
 

@@ -43,7 +43,7 @@ impl View {
     }
 
     /// Cells by key, within a range, of rows that bear one of some distinct index keys in an epoch that can be read, or
-    /// another of the same hash. As many are looked at as are taken.
+    /// another of the same hash. As many are looked at as are taken, and one for each index key.
     pub(super) fn indexed(
         &self,
         index_keys: impl IntoIterator<Item = IndexKey>,

@@ -234,7 +234,9 @@ impl Store {
 
     /// Rows shown now, per view, over all tenants.
     pub(super) fn counts(&self) -> Vec<(ViewName, u64)> {
-        let count = |view: &ViewName| self.shown.get(view).copied().unwrap_or_default().unsigned_abs();
+        let count = |view: &ViewName| {
+            self.shown.get(view).copied().and_then(|shown| u64::try_from(shown).ok()).unwrap_or(0)
+        };
         ViewName::ALL.iter().map(|view| (*view, count(view))).collect()
     }
 

@@ -15,7 +15,8 @@ pub struct Recognized {
 
 /// The format, if it can be told. A record that is neither JSON nor Avro may still be kubectl's text.
 pub fn recognize(bytes: &[u8]) -> Option<Recognized> {
-    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;
+    // What JSON takes for whitespace, and nothing else.
+    let start = bytes.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))?;
     match bytes[start] {
         0 => Some(Recognized { format: Format::AvroEnvelope, document: None }),
         b'{' | b'[' => {

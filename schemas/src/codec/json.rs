@@ -23,7 +23,10 @@ fn event(raw: &Raw<'_>, mut item: Value) -> Result<Event, DecodeError> {
     let mut envelope = envelope(raw, &item)?;
     let payload;
     (envelope.payload, payload) = payload_of(given)?;
-    Ok(Event { envelope, payload })
+    Ok(match payload {
+        Some(payload) => Event::parsed(envelope, payload),
+        None => envelope.into(),
+    })
 }
 
 /// The envelope without its payload.
@@ -137,6 +140,15 @@ mod tests {
         let found = decoded(&envelope());
         assert_eq!(found.errors, []);
         assert_eq!(found.events[0].envelope.payload, "{\"a\":1}");
+    }
+
+    #[test]
+    fn a_payload_that_its_text_does_not_say_is_not_given_along() {
+        let mut hostile = envelope();
+        hostile["payload"] = json!({"z": 1, "$serde_json::private::RawValue": "1"});
+        let found = decoded(&hostile);
+        assert_eq!(found.events[0].payload, None);
+        assert!(crate::normalize::normalize(&found.events[0].envelope).is_err());
     }
 
     #[test]

@@ -91,7 +91,7 @@ fn envelope(raw: &Raw<'_>, item: Value, deleted: bool) -> Result<Option<Event>, 
         identity: &identity,
     };
     let envelope = vendor.with_text(raw, &content);
-    Ok(Some(Event { envelope, payload: Some(payload) }))
+    Ok(Some(Event::parsed(envelope, payload)))
 }
 
 /// `core/v1` and `events.k8s.io/v1` Events.
@@ -122,7 +122,7 @@ fn event(raw: &Raw<'_>, item: Value) -> Event {
         identity: &identity,
     };
     let envelope = vendor.with_text(raw, &content);
-    Event { envelope, payload: Some(payload) }
+    Event::parsed(envelope, payload)
 }
 
 /// When an Event was last seen.

@@ -1,4 +1,4 @@
-//! What all vendor codecs share: JSON in, envelopes out.
+//! What vendor codecs share: parsed JSON in, envelopes out.
 
 use serde_json::Value;
 

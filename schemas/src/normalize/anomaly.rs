@@ -5,7 +5,7 @@ use crate::entity::EntityKind;
 use crate::envelope::Severity;
 
 /// Words that make a share of what counts successes.
-const SHARES: [&str; 6] = ["ratio", "percent", "pct", "fraction", "success_rate", "successrate"];
+const SHARES: [&str; 5] = ["ratio", "percent", "percentage", "pct", "fraction"];
 /// Words of memory that is available: what the kernel could still give.
 const AVAILABLE_MEMORY: [&str; 3] = ["memavailable", "memory_available", "mem_available"];
 
@@ -29,6 +29,7 @@ const RISES: &[(&[&str], &str)] = &[
 const FALLS: &[(&[&str], &str)] = &[
     (&AVAILABLE_MEMORY, "metric.memory_high"),
     (&["error", "5xx", "fail"], "metric.level_shift"),
+    (&["duration", "latency", "response_time", "cpu", "memory"], "metric.level_shift"),
     (&["requests", "qps", "rps", "throughput", "success"], "metric.traffic_drop"),
 ];
 
@@ -69,8 +70,14 @@ pub fn anomaly_kind(metric: &str, up: bool) -> Kind {
 
 /// Whether a metric, by its name in small letters, is the share of requests that went well.
 fn succeeds(name: &str) -> bool {
-    name.contains("availability")
-        || (name.contains("success") && SHARES.iter().any(|word| name.contains(word)))
+    if name.contains("availability") {
+        return true;
+    }
+    let words: Vec<&str> = name.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let succeeds = |word: &str| word.starts_with("success");
+    let rate = |pair: &[&str]| succeeds(pair[0]) && pair[1] == "rate";
+    let of = |word: &str| SHARES.contains(&word) && words.iter().any(|word| succeeds(word));
+    words.contains(&"successrate") || words.windows(2).any(rate) || words.iter().any(|word| of(word))
 }
 
 /// What is told of a service, or of the way to it, by itself: the name of an operation behind it means nothing.
@@ -159,6 +166,10 @@ mod tests {
         assert_eq!(kind("request_success_ratio", true), "metric.level_shift");
         assert_eq!(kind("orders_success_total", false), "metric.traffic_drop");
         assert_eq!(kind("job:orders_success:rate5m", false), "metric.traffic_drop");
+        assert_eq!(kind("operation_success_total", false), "metric.traffic_drop");
+        assert_eq!(kind("http.success.rate", false), "trace.error_rate");
+        assert_eq!(kind("login_success_duration_seconds", true), "trace.latency");
+        assert_eq!(kind("login_success_duration_seconds", false), "metric.level_shift");
         assert_eq!(kind("latency_seconds{quantile=0.5}", true), "trace.median_latency");
         assert_eq!(kind("latency_seconds{quantile=0.9}", true), "trace.latency");
         assert_eq!(kind("latency_seconds{quantile=0.99}", true), "trace.latency_tail");

@@ -10,7 +10,7 @@ pub(super) const HABIT_SLOTS_MIN: i64 = 2 * 86_400_000 / SLOT_MS;
 /// … and how long it keeps them: a week.
 const HABIT_SLOTS_MAX: i64 = 7 * 86_400_000 / SLOT_MS;
 
-/// Least and greatest means, each with those after it that could take its place: a slot is looked at once, however many ask.
+/// Least and greatest values of slots, each with those after it that could take its place: a slot is looked at once, however many ask.
 pub(super) struct Habit {
     /// Index of the first slot that is not in it.
     next: usize,
@@ -27,25 +27,25 @@ impl Habit {
 
     /// Learns the slots up to an index.
     pub(super) fn learn(&mut self, slots: &VecDeque<Slot>, end: usize) {
-        for Slot { number, center_micro: mean, .. } in slots.range(self.next.min(end)..end) {
-            while self.least.back().is_some_and(|(_, least)| mean <= least) {
+        for Slot { number, center_micro: value, .. } in slots.range(self.next.min(end)..end) {
+            while self.least.back().is_some_and(|(_, least)| value <= least) {
                 self.least.pop_back();
             }
-            self.least.push_back((*number, *mean));
-            while self.greatest.back().is_some_and(|(_, greatest)| greatest <= mean) {
+            self.least.push_back((*number, *value));
+            while self.greatest.back().is_some_and(|(_, greatest)| greatest <= value) {
                 self.greatest.pop_back();
             }
-            self.greatest.push_back((*number, *mean));
+            self.greatest.push_back((*number, *value));
         }
         self.next = self.next.max(end);
     }
 
     /// Whether no slot of the week before one went as far. Asked for slots in their order.
-    pub(super) fn is_news(&mut self, number: i64, mean: i64, up: bool) -> bool {
+    pub(super) fn is_news(&mut self, number: i64, value: i64, up: bool) -> bool {
         let extremes = if up { &mut self.greatest } else { &mut self.least };
         while extremes.front().is_some_and(|(at, _)| at.saturating_add(HABIT_SLOTS_MAX) < number) {
             extremes.pop_front();
         }
-        extremes.front().is_none_or(|(_, extreme)| if up { *extreme < mean } else { mean < *extreme })
+        extremes.front().is_none_or(|(_, extreme)| if up { *extreme < value } else { value < *extreme })
     }
 }

@@ -267,7 +267,7 @@ impl History {
                 Verdict::Unusual => continue,
                 Verdict::Usual => latest.push_front(slot.center_micro),
                 Verdict::Stays => {
-                    self.level(place).into_iter().rev().for_each(|mean| latest.push_front(mean))
+                    self.level(place).into_iter().rev().for_each(|value| latest.push_front(value))
                 }
             }
             if BASELINE_SLOTS_MAX <= latest.len() || slot.verdict == Verdict::Stays {
