@@ -45,17 +45,17 @@ pub fn from_decoded(tenant: &TenantId, position: &SourcePosition, decoded: codec
     for (event, item) in decoded.events.into_iter().zip(0u32..) {
         let codec::Event { envelope, payload } = event;
         let at = envelope.ts;
-        arrivals.push(
-            match payload
-                .map_or_else(|| normalize(&envelope), |payload| normalize_parsed(&envelope, &payload))
-            {
-                Ok(normalized) => {
-                    let position = SourcePosition { item, ..position.clone() };
-                    Arrival::Event(Box::new(EventArrival { position, envelope, normalized }))
-                }
-                Err(error) => reject(item, error, Some(at)),
-            },
-        );
+        let normalized = match &payload {
+            Some(payload) => normalize_parsed(&envelope, payload),
+            None => normalize(&envelope),
+        };
+        arrivals.push(match normalized {
+            Ok(normalized) => {
+                let position = SourcePosition { item, ..position.clone() };
+                Arrival::Event(Box::new(EventArrival { position, envelope, normalized }))
+            }
+            Err(error) => reject(item, error, Some(at)),
+        });
     }
     // Items of one record are numbered events first, then errors, so that no two share a position.
     let events = u32::try_from(arrivals.len()).unwrap_or(u32::MAX);

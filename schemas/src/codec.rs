@@ -1,4 +1,5 @@
-//! From bytes to envelopes, with their payloads as they were parsed. Pure: no I/O, no clock; what a codec needs beside the bytes comes in [`Raw`].
+//! From bytes to envelopes, with their payloads as they were parsed. Pure: no I/O, no clock; what a codec needs beside
+//! the bytes comes in [`Raw`].
 //!
 //! A record is an Avro envelope, a JSON envelope, or a vendor's own document. One record may hold many events (a
 //! Kubernetes list, an Alertmanager group); a bad one among them is rejected alone.
@@ -143,14 +144,14 @@ fn of_document(raw: &Raw<'_>, format: Format, document: Value) -> Decoded {
     }
 }
 
-/// The key by which the JSON library marks text that it is to take as it is, if it comes first in an object. Sorted, it may come
-/// first where it did not before: what is parsed is then not what the text says.
-const RAW_MARK: &str = "$serde_json::private";
+/// The key by which the JSON library knows text that it is to take as it is, if it comes first in an object. Sorted, it may
+/// come first where it did not before: what is parsed is then not what the text says.
+const RAW_KEY: &str = "$serde_json::private";
 
 impl Event {
     /// An event whose payload is parsed, and was printed into the envelope.
     fn parsed(envelope: Envelope, payload: Value) -> Event {
-        let says_the_same = !envelope.payload.contains(RAW_MARK);
+        let says_the_same = !envelope.payload.contains(RAW_KEY);
         Event { envelope, payload: says_the_same.then_some(payload) }
     }
 }

@@ -10,7 +10,8 @@ pub(super) const HABIT_SLOTS_MIN: i64 = 2 * 86_400_000 / SLOT_MS;
 /// … and how long it keeps them: a week.
 const HABIT_SLOTS_MAX: i64 = 7 * 86_400_000 / SLOT_MS;
 
-/// Least and greatest values of slots, each with those after it that could take its place: a slot is looked at once, however many ask.
+/// Least and greatest values of slots, each with those after it that could take its place: a slot is looked at once, however
+/// many ask.
 pub(super) struct Habit {
     /// Index of the first slot that is not in it.
     next: usize,
