@@ -79,7 +79,7 @@ fn step_of(record: &Record) -> i64 {
 
 fn decoded(tenant: &TenantId, record: &Record, offset: i64) -> Vec<Arrival> {
     let topic = format!("{}-{tenant}-{}", record.family, record.at.0);
-    let position = SourcePosition { topic, partition: 0, offset, item: 0 };
+    let position = SourcePosition { topic: topic.into(), partition: 0, offset, item: 0 };
     let bytes = record.document.to_string().into_bytes();
     let raw = Raw { tenant, position: &position, arrived: record.at, bytes: &bytes };
     arrivals(&raw, record.format)

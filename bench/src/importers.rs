@@ -136,7 +136,7 @@ pub async fn ask(question: &Question, records: &[CaseRecord]) -> Result<Outcome>
     let engine = Engine::start(config).context("start the engine")?;
     let mut batch: Vec<Arrival> = Vec::new();
     for (offset, record) in (0i64..).zip(records) {
-        let position = SourcePosition { topic: record.name.clone(), partition: 0, offset, item: 0 };
+        let position = SourcePosition { topic: record.name.as_str().into(), partition: 0, offset, item: 0 };
         let raw = Raw { tenant, position: &position, arrived: record.arrived, bytes: &record.bytes };
         batch.extend(arrivals(&raw, record.format));
     }

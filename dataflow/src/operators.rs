@@ -11,7 +11,6 @@ pub(crate) mod feedback;
 pub(crate) mod incidents;
 pub(crate) mod links;
 pub(crate) mod maintain;
-mod names;
 pub(crate) mod objects;
 pub(crate) mod reached;
 pub(crate) mod recoveries;

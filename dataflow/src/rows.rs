@@ -7,18 +7,10 @@ use std::sync::Arc;
 use schemas::catalogue::{Kind, RuleIndex};
 use schemas::entity::{Entity, RelationKind};
 use schemas::envelope::Severity;
-use schemas::fact::Fact;
 use schemas::ids::{EntityId, EpisodeId, EventId, Tenant};
 use schemas::time::EventTime;
-use schemas::view::{EpisodeRow, EventRow};
+use schemas::view::EpisodeRow;
 use serde::{Deserialize, Serialize};
-
-/// What a current event carries: its view row and its facts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct EventBody {
-    pub(crate) row: Arc<EventRow>,
-    pub(crate) facts: Vec<Fact>,
-}
 
 /// The event that states something, and when it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

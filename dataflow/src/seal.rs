@@ -19,7 +19,8 @@ use crate::arrival::{Arrival, EventArrival};
 use crate::config::{Clock, EngineConfig};
 use crate::operators::admit::{Delivery, EventDelivery, Sealed};
 use crate::retained::Retained;
-use crate::rows::EventBody;
+use crate::rows::Cite;
+use crate::statement::{Said, Stater};
 
 /// Where sealing stands after an epoch: with what is retained, all that is needed to go on from there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +64,7 @@ pub(crate) struct Sealer {
     now: EventTime,
     event_time: EventTime,
     tenants: Arc<BTreeSet<TenantId>>,
+    stater: Stater,
 }
 
 /// Lifetime of each kind, by catalogue index, in milliseconds.
@@ -101,6 +103,7 @@ impl Sealer {
             now: EventTime(0),
             event_time: EventTime(0),
             tenants: Arc::default(),
+            stater: Stater::default(),
         }
     }
 
@@ -122,9 +125,24 @@ impl Sealer {
         self.event_time = EventTime(mark.event_time_ms);
         self.seq = mark.seq;
         self.tenants = Arc::clone(&mark.tenants);
-        let rows = retained.into_iter().map(brought_back).collect();
+        let rows = retained.into_iter().map(|kept| brought_back(self.shared(kept))).collect();
         let tenants = mark.tenants.iter().cloned().collect();
         SealedBatch { epoch: self.epoch, now: self.now, event_time: self.event_time, tenants, rows }
+    }
+
+    /// The same; an event shares its names and texts with others, as it did before they were written out.
+    fn shared(&mut self, mut kept: Retained) -> Retained {
+        if let Retained::Event { tenant, delivery, .. } = &mut kept
+            && let Some(delivery) = Arc::get_mut(delivery)
+        {
+            delivery.statements.iter_mut().for_each(|statement| self.stater.share(*tenant, statement));
+            if let Some(row) = Arc::get_mut(&mut delivery.row) {
+                row.source = self.stater.texts.of(&row.source);
+                row.event_type = self.stater.texts.of(&row.event_type);
+                row.position.topic = self.stater.texts.of(&row.position.topic);
+            }
+        }
+        kept
     }
 
     /// Seals a batch into the next epoch.
@@ -159,43 +177,35 @@ impl Sealer {
         if self.clock == Clock::Event || at <= self.now.plus_ms(self.future_ms) {
             self.event_time = self.event_time.max(at);
         }
-        let tenant = event.envelope.tenant_id.key();
+        let (tenant_id, tenant) = (event.envelope.tenant_id.clone(), event.envelope.tenant_id.key());
         let withdraws = event.normalized.withdraws;
-        let delivery = self.delivery(event);
+        let delivery = self.delivery(tenant, event);
         if let Some(target) = withdraws {
             let withdrawal = Delivery::Withdrawal { at, expiry: delivery.expiry };
             rows.push(Sealed { seq: self.seq, tenant, id: target, delivery: withdrawal });
         }
-        let id = delivery.body.row.event_id;
-        rows.push(Sealed { seq: self.seq, tenant, id, delivery: Delivery::Event(Arc::new(delivery)) });
+        let id = delivery.row.event_id;
+        rows.push(Sealed {
+            seq: self.seq,
+            tenant,
+            id,
+            delivery: Delivery::Event(tenant_id, Arc::new(delivery)),
+        });
     }
 
-    fn delivery(&self, event: EventArrival) -> EventDelivery {
+    fn delivery(&mut self, tenant: Tenant, event: EventArrival) -> EventDelivery {
         let EventArrival { position, envelope, normalized } = event;
-        let (content, tenant) = (content(&envelope), envelope.tenant_id.key());
-        let (mut objects, mut lifetime_ms) = (Vec::new(), self.horizon_ms);
-        // As many places as facts: an event is kept for the horizon, and most have one.
-        let mut facts = Vec::with_capacity(normalized.facts.len());
-        for fact in normalized.facts {
-            if let Fact::Signal(signal) = &fact {
-                lifetime_ms = lifetime_ms.max(self.lifetimes.of_kind(tenant, signal.kind));
-            }
-            if let Fact::Feedback(_) = &fact {
-                lifetime_ms = lifetime_ms.max(FEEDBACK_LIFETIME_MS);
-            }
-            match fact {
-                Fact::Object(state) => objects.push(Arc::from(state)),
-                other => facts.push(other),
-            }
-        }
-        facts.shrink_to_fit();
+        let content = content(&envelope);
+        let lifetime_ms = self.lifetime_ms(tenant, &normalized.facts);
+        let cite = Cite { seq: self.seq, event: envelope.ingest_id };
+        let Said { statements, objects } = self.stater.state(tenant, cite, normalized.facts);
         let row = EventRow {
             event_id: envelope.ingest_id,
-            source: envelope.source,
-            event_type: envelope.event_type,
+            source: self.stater.texts.of(&envelope.source),
+            event_type: self.stater.texts.of(&envelope.event_type),
             at: envelope.ts,
             severity: envelope.severity,
-            summary: normalized.summary,
+            summary: normalized.summary.into(),
             correlation_ids: envelope.correlation_ids,
             position,
         };
@@ -204,10 +214,21 @@ impl Sealer {
             revision: normalized.revision,
             content,
             expiry: envelope.ts.plus_ms(lifetime_ms),
-            body: Arc::new(EventBody { row: Arc::new(row), facts }),
-            objects,
-            tenant: envelope.tenant_id,
+            row: Arc::new(row),
+            // As many places as rows: they are kept for the horizon, and most events have one.
+            statements: statements.into(),
+            objects: objects.into(),
         }
+    }
+
+    /// How long an event with such facts counts, in milliseconds.
+    fn lifetime_ms(&self, tenant: Tenant, facts: &[Fact]) -> i64 {
+        let of = |fact: &Fact| match fact {
+            Fact::Signal(signal) => self.lifetimes.of_kind(tenant, signal.kind),
+            Fact::Feedback(_) => FEEDBACK_LIFETIME_MS,
+            Fact::Object(_) | Fact::Relation(_) | Fact::Sample(_) | Fact::LogLine(_) => 0,
+        };
+        facts.iter().map(of).fold(self.horizon_ms, i64::max)
     }
 }
 

@@ -53,7 +53,7 @@ pub async fn feed(
 /// What a record holds.
 pub fn decode(tenant: &TenantId, record: &Record) -> Vec<Arrival> {
     let position =
-        SourcePosition { topic: record.name.clone(), partition: 0, offset: record.offset, item: 0 };
+        SourcePosition { topic: record.name.as_str().into(), partition: 0, offset: record.offset, item: 0 };
     let raw = Raw { tenant, position: &position, arrived: record.arrived, bytes: &record.bytes };
     match record.format {
         Some(format) => arrivals(&raw, format),

@@ -145,7 +145,9 @@ fn embedded(log: EmbeddedLog) -> Appender {
                 Ok(Err(error)) => return Err(unavailable(error.to_string())),
                 Err(error) => return Err(unavailable(format!("event log: {error}"))),
             };
-            let position = |offset| SourcePosition { topic: topic.clone(), partition: 0, offset, item: 0 };
+            let topic: Arc<str> = topic.into();
+            let position =
+                |offset| SourcePosition { topic: Arc::clone(&topic), partition: 0, offset, item: 0 };
             Ok((first..first + count).map(position).collect())
         })
     })
@@ -162,8 +164,13 @@ fn kafka(producer: Producer, tenants: Vec<TenantId>) -> Appender {
             let topic = topic(append.family, &append.tenant);
             let appended = producer.append(&topic, &append.records).await;
             let places = appended.map_err(|error| unavailable(error.to_string()))?;
-            let position =
-                |(partition, offset)| SourcePosition { topic: topic.clone(), partition, offset, item: 0 };
+            let topic: Arc<str> = topic.into();
+            let position = |(partition, offset)| SourcePosition {
+                topic: Arc::clone(&topic),
+                partition,
+                offset,
+                item: 0,
+            };
             Ok(places.into_iter().map(position).collect())
         })
     })

@@ -41,7 +41,7 @@ impl DeadLetter {
         [
             ("x-error-code", self.reject.error.code.to_string()),
             ("x-error-detail", self.reject.error.detail.clone()),
-            ("x-original-topic", position.topic.clone()),
+            ("x-original-topic", position.topic.as_ref().to_owned()),
             ("x-original-partition", position.partition.to_string()),
             ("x-original-offset", position.offset.to_string()),
             ("x-original-item", position.item.to_string()),

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -16,10 +17,11 @@ pub const TENANT_BYTES_MAX: usize = 64;
 
 /// A tenant: lowercase letters, digits and `-`, starting and ending with a letter or digit.
 ///
-/// The alphabet is that of the topic suffix, so that a tenant id can never carry a path or another topic's name.
+/// The alphabet is that of the topic suffix, so that a tenant id can never carry a path or another topic's name. Its text is
+/// shared: every event has it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct TenantId(String);
+pub struct TenantId(Arc<str>);
 
 /// Why a text is not a tenant id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +51,7 @@ impl FromStr for TenantId {
             && bytes.last().is_some_and(plain)
             && bytes.iter().all(|b| plain(b) || *b == b'-');
         if well_formed {
-            Ok(TenantId(text.to_owned()))
+            Ok(TenantId(text.into()))
         } else {
             Err(TenantIdError(text.chars().take(80).collect()))
         }
@@ -65,7 +67,7 @@ impl TryFrom<String> for TenantId {
 
 impl From<TenantId> for String {
     fn from(id: TenantId) -> String {
-        id.0
+        id.0.as_ref().to_owned()
     }
 }
 

@@ -1,14 +1,15 @@
 //! Where a record came from. A claim is only as good as its way back to bytes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// Topic, partition and offset of the record; `item` counts the envelopes that one record held.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourcePosition {
-    /// Topic name, or the path of a replayed file.
-    pub topic: String,
+    /// Topic name, or the path of a replayed file; shared by the records of a read.
+    pub topic: Arc<str>,
     /// Partition of the topic; 0 for files.
     pub partition: i32,
     /// Offset in the partition; line or document number for files, from 0.
@@ -20,7 +21,7 @@ pub struct SourcePosition {
 impl SourcePosition {
     /// The partition that the record stands in.
     pub fn partition(&self) -> Partition {
-        Partition { topic: self.topic.clone(), number: self.partition }
+        Partition { topic: Arc::clone(&self.topic), number: self.partition }
     }
 }
 
@@ -28,7 +29,7 @@ impl SourcePosition {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Partition {
     /// Topic name.
-    pub topic: String,
+    pub topic: Arc<str>,
     /// Number in the topic, from 0.
     pub number: i32,
 }

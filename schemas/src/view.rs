@@ -101,15 +101,15 @@ pub struct EventRow {
     /// Its idempotency key.
     pub event_id: EventId,
     /// System it came from.
-    pub source: String,
+    pub source: Arc<str>,
     /// What it is, in the source's words.
-    pub event_type: String,
+    pub event_type: Arc<str>,
     /// Event time.
     pub at: EventTime,
     /// Producer's severity.
     pub severity: Severity,
     /// One line for people.
-    pub summary: String,
+    pub summary: Box<str>,
     /// Ids that tie it to others.
     pub correlation_ids: CorrelationIds,
     /// Where its bytes are.

@@ -74,7 +74,7 @@ fn by_partition(records: &[LogRecord]) -> BTreeMap<(String, i32), Vec<Vec<u8>>> 
     let mut last: BTreeMap<(String, i32), i64> = BTreeMap::new();
     let mut values: BTreeMap<(String, i32), Vec<Vec<u8>>> = BTreeMap::new();
     for record in records {
-        let place = (record.position.topic.clone(), record.position.partition);
+        let place = (record.position.topic.as_ref().to_owned(), record.position.partition);
         let before = last.insert(place.clone(), record.position.offset);
         assert!(before.is_none_or(|before| before < record.position.offset), "{}", record.position);
         values.entry(place).or_default().push(record.value.clone());
@@ -84,7 +84,7 @@ fn by_partition(records: &[LogRecord]) -> BTreeMap<(String, i32), Vec<Vec<u8>>> 
 
 fn of_topic(records: &[LogRecord], topic: &str) -> Vec<Vec<u8>> {
     let mut values: Vec<_> =
-        records.iter().filter(|r| r.position.topic == topic).map(|r| r.value.clone()).collect();
+        records.iter().filter(|r| *r.position.topic == *topic).map(|r| r.value.clone()).collect();
     values.sort();
     values
 }
@@ -119,7 +119,7 @@ fn suite(subject: &Subject<'_>) {
     // From any offset on, and no further than it is asked to.
     let of_otel = first.iter().filter(|((found, _), _)| *found == topic("otel"));
     let ((_, number), _) = of_otel.max_by_key(|(_, values)| values.len()).unwrap();
-    let partition = Partition { topic: topic("otel"), number: *number };
+    let partition = Partition { topic: topic("otel").into(), number: *number };
     let bounds = again.log.bounds(&partition).unwrap();
     assert_eq!(bounds.oldest, 0);
     let mut late = Reader::of((subject.open)());
@@ -177,7 +177,7 @@ fn records_beyond_the_retention_are_removed_and_offsets_go_on() {
     let mut reader = Reader::of(Box::new(log.reader(|| NOW)));
     assert_eq!(reader.read(4).len(), 4, "what was not read is not removed, however old it is");
     reader.discover();
-    let partition = Partition { topic: "otel-t".to_owned(), number: 0 };
+    let partition = Partition { topic: "otel-t".into(), number: 0 };
     assert_eq!(reader.log.bounds(&partition).unwrap().oldest, 3, "the last one remembers the offset");
     let mut behind = Reader::of(Box::new(log.reader(|| NOW)));
     behind.log.assign(&BTreeMap::from([(partition.clone(), 1)])).unwrap();
@@ -198,7 +198,7 @@ fn a_fast_topic_does_not_outgrow_the_retention() {
         assert_eq!(reader.read(1_000).len(), 1_000);
     }
     reader.discover();
-    let partition = Partition { topic: "otel-t".to_owned(), number: 0 };
+    let partition = Partition { topic: "otel-t".into(), number: 0 };
     assert_eq!(reader.log.bounds(&partition).unwrap().oldest, 29_999, "all but the last that was read");
 }
 

@@ -24,7 +24,7 @@ fn tenant() -> TenantId {
 }
 
 fn position(number: i64) -> SourcePosition {
-    SourcePosition { topic: "slack-incidents-shop".to_owned(), partition: 0, offset: number, item: 0 }
+    SourcePosition { topic: "slack-incidents-shop".into(), partition: 0, offset: number, item: 0 }
 }
 
 /// A pod crashes after its image and its configuration were changed. The configuration comes first by far.

@@ -149,11 +149,11 @@ fn hours(rows: u64) -> Vec<EpochChanges> {
         let at = MIDNIGHT.plus_ms(hour as i64 * HOUR_MS + (row as i64 * HOUR_MS) / rows as i64);
         let row = Row::from(EventRow {
             event_id: EventId(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
-            source: ["argo", "otel", "prometheus"][(number % 3) as usize].to_owned(),
-            event_type: "Sync".to_owned(),
+            source: ["argo", "otel", "prometheus"][(number % 3) as usize].into(),
+            event_type: "Sync".into(),
             at,
             severity: Severity::ALL[(number % 4) as usize],
-            summary: format!("request {:x} failed", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            summary: format!("request {:x} failed", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).into(),
             correlation_ids: CorrelationIds::default(),
             position: SourcePosition { offset: number as i64, ..SourcePosition::default() },
         });

@@ -56,14 +56,14 @@ fn change(random: &mut Random, number: u64) -> Change {
     let (view, row) = if random.below(2) == 0 {
         let row = EventRow {
             event_id: EventId(u128::from(number)),
-            source: pick(random, &["kubernetes", "otel"]).to_owned(),
-            event_type: "log".to_owned(),
+            source: pick(random, &["kubernetes", "otel"]).into(),
+            event_type: "log".into(),
             at,
             severity,
-            summary: text(random),
+            summary: text(random).into(),
             correlation_ids: CorrelationIds::default(),
             position: schemas::position::SourcePosition {
-                topic: "t".to_owned(),
+                topic: "t".into(),
                 partition: 0,
                 offset: 1,
                 item: 0,

@@ -19,12 +19,8 @@ const ALERTS: u32 = 10_000;
 
 fn event(number: u32, ts: EventTime, facts: Vec<Fact>) -> Arrival {
     let tenant: TenantId = "storm".parse().unwrap();
-    let position = SourcePosition {
-        topic: "prometheus-storm".to_owned(),
-        partition: 0,
-        offset: i64::from(number),
-        item: 0,
-    };
+    let position =
+        SourcePosition { topic: "prometheus-storm".into(), partition: 0, offset: i64::from(number), item: 0 };
     let envelope = Envelope {
         tenant_id: tenant,
         source: "alertmanager".to_owned(),

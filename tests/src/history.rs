@@ -94,8 +94,12 @@ impl Writer {
         self.offset += 1;
         let tenant: TenantId =
             self.pick(&TENANTS).parse().unwrap_or_else(|_| unreachable!("tenants are valid"));
-        let position =
-            SourcePosition { topic: format!("events-{tenant}"), partition: 0, offset: self.offset, item: 0 };
+        let position = SourcePosition {
+            topic: format!("events-{tenant}").into(),
+            partition: 0,
+            offset: self.offset,
+            item: 0,
+        };
         let envelope = Envelope {
             tenant_id: tenant,
             source: self.pick(&["kubernetes", "otel", "app"]).to_owned(),
@@ -120,7 +124,7 @@ impl Writer {
         self.offset += 1;
         let tenant: TenantId = TENANTS[0].parse().unwrap_or_else(|_| unreachable!("tenants are valid"));
         let position =
-            SourcePosition { topic: "events-amber".to_owned(), partition: 0, offset: self.offset, item: 0 };
+            SourcePosition { topic: "events-amber".into(), partition: 0, offset: self.offset, item: 0 };
         Arrival::Reject(Reject { tenant, position, error: DecodeError::malformed("broken"), at: None })
     }
 

@@ -56,7 +56,7 @@ async fn measure(rounds: i64, events: i64, burst: u64) -> Result<()> {
     let mut place = 0;
     let mut decode = |(format, bytes): (Format, Vec<u8>), at: EventTime| {
         place += 1;
-        let position = SourcePosition { topic: "load".to_owned(), partition: 0, offset: place, item: 0 };
+        let position = SourcePosition { topic: "load".into(), partition: 0, offset: place, item: 0 };
         arrivals(&Raw { tenant: &tenant, position: &position, arrived: at, bytes: &bytes }, format)
     };
     for round in 1..=rounds {

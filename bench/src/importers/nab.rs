@@ -61,7 +61,7 @@ pub async fn predict(folder: &Path, case: &Case) -> Result<Detections> {
     let samples: Vec<_> = points.iter().map(|(ms, value)| json!({"timestamp": ms, "value": value})).collect();
     let series = json!({"labels": {"__name__": "value", "service": "series"}, "samples": samples});
     let bytes = json!({"timeseries": [series]}).to_string().into_bytes();
-    let position = SourcePosition { topic: "series".to_owned(), partition: 0, offset: 0, item: 0 };
+    let position = SourcePosition { topic: "series".into(), partition: 0, offset: 0, item: 0 };
     let arrived = EventTime(points.last().map_or(0, |(ms, _)| *ms));
     let raw = Raw { tenant: &tenant, position: &position, arrived, bytes: &bytes };
     let epoch =

@@ -40,8 +40,12 @@ impl Stream {
     pub async fn feed(&mut self, records: &[CaseRecord]) -> Result<()> {
         let mut batch: Vec<Arrival> = Vec::new();
         for record in records {
-            let position =
-                SourcePosition { topic: record.name.clone(), partition: 0, offset: self.offset, item: 0 };
+            let position = SourcePosition {
+                topic: record.name.as_str().into(),
+                partition: 0,
+                offset: self.offset,
+                item: 0,
+            };
             self.offset += 1;
             let raw = Raw {
                 tenant: &self.tenant,

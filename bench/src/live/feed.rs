@@ -103,7 +103,7 @@ impl<'a> Feeder<'a> {
 
     /// How many events a record comes to.
     fn events(&self, (format, bytes): &(Format, Vec<u8>)) -> usize {
-        let position = SourcePosition { topic: String::new(), partition: 0, offset: 0, item: 0 };
+        let position = SourcePosition { topic: "".into(), partition: 0, offset: 0, item: 0 };
         let raw = Raw { tenant: &self.tenant, position: &position, arrived: now(), bytes };
         arrivals(&raw, *format).len()
     }

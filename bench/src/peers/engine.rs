@@ -2,6 +2,7 @@
 //! catalogue, all kept links, ranking, chains, and views that are readable as of every epoch.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use dataflow::arrival::{Arrival, EventArrival};
@@ -38,6 +39,8 @@ pub struct Kgroot {
     runtime: Runtime,
     tenants: BTreeMap<u64, TenantId>,
     kinds: Vec<schemas::catalogue::Kind>,
+    /// As a log shares it between the records of a read.
+    topic: Arc<str>,
     fed: i64,
     sealed: Epoch,
 }
@@ -61,7 +64,17 @@ impl Kgroot {
             |id: &str| catalogue.kind(id).with_context(|| format!("kind {id} is not in the catalogue"));
         let kinds = KINDS.iter().map(|kind| known(kind.id)).collect::<Result<Vec<_>>>()?;
         let tenants = BTreeMap::from([(0, "peers".parse()?)]);
-        Ok(Kgroot { engine, input, reader, runtime, tenants, kinds, fed: 0, sealed: 0 })
+        Ok(Kgroot {
+            engine,
+            input,
+            reader,
+            runtime,
+            tenants,
+            kinds,
+            topic: "peers".into(),
+            fed: 0,
+            sealed: 0,
+        })
     }
 
     /// Takes the next events, each of a tenant with a number.
@@ -124,7 +137,8 @@ impl Kgroot {
         };
         let (facts, summary) = (vec![fact], String::new());
         let normalized = Normalized { key, revision, facts, summary, withdraws: None };
-        let position = SourcePosition { topic: "peers".to_owned(), partition: 0, offset: self.fed, item: 0 };
+        let position =
+            SourcePosition { topic: Arc::clone(&self.topic), partition: 0, offset: self.fed, item: 0 };
         Arrival::Event(Box::new(EventArrival { position, envelope, normalized }))
     }
 

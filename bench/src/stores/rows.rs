@@ -36,14 +36,15 @@ fn event(number: u64) -> EventRow {
     let pod = number % PODS;
     EventRow {
         event_id: EventId(u128::from(spread(number)) << 64 | u128::from(number)),
-        source: ["kubernetes", "otel", "argo"][(number % 3) as usize].to_owned(),
-        event_type: "Warning BackOff".to_owned(),
+        source: ["kubernetes", "otel", "argo"][(number % 3) as usize].into(),
+        event_type: "Warning BackOff".into(),
         at: AT.plus_ms(number as i64),
         severity: severity(number),
-        summary: format!("Back-off restarting failed container, attempt {number} of checkout-{pod:05x}"),
+        summary: format!("Back-off restarting failed container, attempt {number} of checkout-{pod:05x}")
+            .into(),
         correlation_ids: CorrelationIds::default(),
         position: SourcePosition {
-            topic: "k8s-events-shop".to_owned(),
+            topic: "k8s-events-shop".into(),
             partition: (number % 12) as i32,
             offset: number as i64,
             item: 0,

@@ -157,8 +157,8 @@ mod tests {
     use super::*;
 
     fn seal() -> ControlRecord {
-        let partition = Partition { topic: "otel-shop".to_owned(), number: 3 };
-        let position = SourcePosition { topic: "otel-shop".to_owned(), partition: 3, offset: 7, item: 0 };
+        let partition = Partition { topic: "otel-shop".into(), number: 3 };
+        let position = SourcePosition { topic: "otel-shop".into(), partition: 3, offset: 7, item: 0 };
         ControlRecord::Seal(Seal {
             term: 2,
             epoch: 41,

@@ -132,11 +132,11 @@ impl EmbeddedLog {
 
     fn read(&self, topic: &str, from: i64, count: usize) -> Result<Vec<LogRecord>, LogError> {
         let Some(tenant) = tenant_of(topic) else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
-        for guard in self.store.records.range(key(topic, from)..key(topic, i64::MAX)).take(count) {
+        let (topic, mut found) = (Arc::from(topic), Vec::new());
+        for guard in self.store.records.range(key(&topic, from)..key(&topic, i64::MAX)).take(count) {
             let (key, value) = guard.into_inner()?;
             let offset = offset_of(&key).unwrap_or(-1);
-            let position = SourcePosition { topic: topic.to_owned(), partition: 0, offset, item: 0 };
+            let position = SourcePosition { topic: Arc::clone(&topic), partition: 0, offset, item: 0 };
             let Some((at, value)) = value.split_first_chunk() else {
                 return Err(LogError::Damaged(position));
             };
@@ -185,23 +185,24 @@ impl EventLog for EmbeddedReader {
             while self.log.forget(topic, read.min(ends.next - 1), (self.clock)())? == REMOVED_MAX {}
         }
         let read = topics.into_keys().filter(|topic| tenant_of(topic).is_some());
-        Ok(read.map(|topic| Partition { topic, number: 0 }).collect())
+        Ok(read.map(|topic| Partition { topic: topic.into(), number: 0 }).collect())
     }
 
     fn bounds(&mut self, partition: &Partition) -> Result<Bounds, LogError> {
-        let Ends { oldest, next } = self.log.ends().get(&partition.topic).copied().unwrap_or_default();
+        let Ends { oldest, next } = self.log.ends().get(&*partition.topic).copied().unwrap_or_default();
         Ok(Bounds { oldest, end: next })
     }
 
     fn assign(&mut self, places: &BTreeMap<Partition, i64>) -> Result<(), LogError> {
-        self.places.extend(places.iter().map(|(partition, place)| (partition.topic.clone(), *place)));
+        self.places
+            .extend(places.iter().map(|(partition, place)| (partition.topic.as_ref().to_owned(), *place)));
         Ok(())
     }
 
     fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError> {
-        let Some(place) = self.places.get_mut(&partition.topic) else { return Ok(Vec::new()) };
+        let Some(place) = self.places.get_mut(&*partition.topic) else { return Ok(Vec::new()) };
         // Of many topics most are idle: the store is asked only for what is there.
-        let ends = self.log.ends().get(&partition.topic).copied().unwrap_or_default();
+        let ends = self.log.ends().get(&*partition.topic).copied().unwrap_or_default();
         if ends.next <= *place {
             return Ok(Vec::new());
         }

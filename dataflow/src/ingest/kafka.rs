@@ -103,9 +103,10 @@ impl KafkaLog {
         while let Some(polled) = self.consumer.poll(Duration::ZERO) {
             match polled {
                 Ok(message) => {
-                    let record = record(&message);
-                    let early = self.early.entry(partition_of(&message)).or_default();
-                    early.extend(record);
+                    let partition = Partition { topic: message.topic().into(), number: message.partition() };
+                    let record =
+                        tenant_of(&partition.topic).map(|tenant| record(&message, &partition, &tenant));
+                    self.early.entry(partition).or_default().extend(record);
                 }
                 Err(error) => heed(&error, None)?,
             }
@@ -122,7 +123,7 @@ impl EventLog for KafkaLog {
         for topic in metadata.topics().iter().filter(|topic| topic.error().is_none()) {
             let numbers = topic.partitions().iter().map(|partition| partition.id());
             if self.topics.iter().any(|name| name == topic.name()) {
-                found.extend(numbers.map(|number| Partition { topic: topic.name().to_owned(), number }));
+                found.extend(numbers.map(|number| Partition { topic: topic.name().into(), number }));
             }
         }
         Ok(found)
@@ -162,11 +163,13 @@ impl EventLog for KafkaLog {
                 self.early.remove(partition);
             }
         }
-        let Some(queue) = self.queues.get(partition) else { return Ok(found) };
+        // Whose topic is nobody's is not read.
+        let of = self.queues.get(partition).zip(tenant_of(&partition.topic));
+        let Some((queue, tenant)) = of else { return Ok(found) };
         while found.len() < limit {
             match queue.poll(Duration::ZERO) {
                 None => break,
-                Some(Ok(message)) => found.extend(record(&message)),
+                Some(Ok(message)) => found.push(record(&message, partition, &tenant)),
                 Some(Err(error)) => heed(&error, Some(partition))?,
             }
         }
@@ -195,24 +198,15 @@ fn heed(error: &KafkaError, partition: Option<&Partition>) -> Result<(), LogErro
     Ok(())
 }
 
-fn partition_of(message: &BorrowedMessage<'_>) -> Partition {
-    Partition { topic: message.topic().to_owned(), number: message.partition() }
-}
-
-/// The record of a message; none if its topic is nobody's.
-fn record(message: &BorrowedMessage<'_>) -> Option<LogRecord> {
-    let tenant = tenant_of(message.topic())?;
-    let position = SourcePosition {
-        topic: message.topic().to_owned(),
-        partition: message.partition(),
-        offset: message.offset(),
-        item: 0,
-    };
+/// The record of a message.
+fn record(message: &BorrowedMessage<'_>, partition: &Partition, tenant: &TenantId) -> LogRecord {
+    let topic = Arc::clone(&partition.topic);
+    let position = SourcePosition { topic, partition: partition.number, offset: message.offset(), item: 0 };
     let appended = match message.timestamp() {
         Timestamp::CreateTime(ms) | Timestamp::LogAppendTime(ms) => EventTime::from_ms(ms).ok(),
         Timestamp::NotAvailable => None,
     };
     let bytes = |part: Option<&[u8]>| part.unwrap_or_default().to_vec();
     let (key, value) = (bytes(message.key()), bytes(message.payload()));
-    Some(LogRecord { tenant, position, appended, key, value })
+    LogRecord { tenant: tenant.clone(), position, appended, key, value }
 }

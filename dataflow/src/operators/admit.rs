@@ -10,7 +10,6 @@
 //!         entry each; one number per source and outcome. What a snapshot retained comes back as a delivery of its
 //!         own, before any other. See docs/semantics.md, section 1.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -20,20 +19,26 @@ use schemas::ids::{EventId, EventKey, Tenant, TenantId};
 use schemas::object::ObjectState;
 use schemas::position::SourcePosition;
 use schemas::time::{Diff, Epoch, EventTime};
+use schemas::view::EventRow;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::config::{Clock, EngineConfig};
-use crate::operators::maintain::{Calendar, pop_complete, sealed_tick, stash_rows, stash_ticks};
+use crate::operators::maintain::{Calendar as _, pop_complete, sealed_tick, stash_rows, stash_ticks};
 use crate::retained::Retained;
-use crate::rows::{Cite, EventBody};
+use crate::rows::Cite;
+use crate::statement::Statement;
 use crate::types::{Ticks, Updates};
 
 mod accounts;
+mod calendar;
+mod events;
 mod retain;
 
 use accounts::Accounts;
+use calendar::Calendar;
+use events::{Entry, Events};
 use retain::Restored;
 
 /// An arrival as it was sealed, routed to the keeper of `id`.
@@ -49,8 +54,8 @@ pub(crate) struct Sealed {
 /// What arrived.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Delivery {
-    /// An event.
-    Event(Arc<EventDelivery>),
+    /// An event of the tenant of this name.
+    Event(TenantId, Arc<EventDelivery>),
     /// The event that withdraws `id` was delivered; `at` and `expiry` are that event's.
     Withdrawal { at: EventTime, expiry: EventTime },
     /// A data error found before sealing.
@@ -67,9 +72,9 @@ pub(crate) struct EventDelivery {
     /// Hash of everything but time and position.
     pub(crate) content: u128,
     pub(crate) expiry: EventTime,
-    pub(crate) body: Arc<EventBody>,
-    pub(crate) objects: Vec<Arc<ObjectState>>,
-    pub(crate) tenant: TenantId,
+    pub(crate) row: Arc<EventRow>,
+    pub(crate) statements: Box<[Statement]>,
+    pub(crate) objects: Box<[Arc<ObjectState>]>,
 }
 
 /// A live event.
@@ -77,7 +82,7 @@ pub(crate) struct EventDelivery {
 pub(crate) struct LiveEvent {
     pub(crate) revision: i64,
     pub(crate) cite: Cite,
-    pub(crate) body: Arc<EventBody>,
+    pub(crate) delivery: Arc<EventDelivery>,
 }
 
 /// A version of an object.
@@ -126,9 +131,9 @@ struct Remembered {
 
 #[derive(Default)]
 struct Keeper {
-    events: BTreeMap<(Tenant, EventId), Remembered>,
+    events: Events,
     withdrawals: BTreeMap<(Tenant, EventId), EventTime>,
-    calendar: BTreeSet<(EventTime, (Tenant, EventId))>,
+    calendar: Calendar,
     rejects: BTreeSet<(EventTime, (Tenant, Reject))>,
     /// Since the beginning; what is reached is kept elsewhere.
     accounts: Accounts,
@@ -195,15 +200,13 @@ impl Keeper {
                 Delivery::Withdrawal { at, expiry } => {
                     let in_time = refusal(config, now, at, expiry).is_none();
                     if in_time {
-                        let until = self.withdrawals.entry(name).or_insert(expiry);
-                        *until = expiry.max(*until);
-                        self.calendar.insert((*until, name));
+                        self.withdraw(name, expiry);
                         touched.push(name);
                     }
                 }
-                Delivery::Event(delivery) => {
-                    let row = Arc::clone(&delivery.body.row);
-                    let outcome = self.deliver(config, now, name, sealed.seq, delivery, &mut emit);
+                Delivery::Event(tenant, delivery) => {
+                    let row = Arc::clone(&delivery.row);
+                    let outcome = self.deliver(config, now, (tenant, name), sealed.seq, delivery, &mut emit);
                     let account = fresh.of(name.0, &row.source);
                     account.count(&outcome, 1);
                     if outcome == Outcome::Admitted {
@@ -214,9 +217,7 @@ impl Keeper {
         }
         self.take_back(restored);
         self.settle_accounts(&fresh, &mut emit);
-        while let Some((_, name)) = self.calendar.pop_first_if_due(now) {
-            touched.push(name);
-        }
+        touched.append(&mut self.calendar.take_due(now));
         touched.sort_unstable();
         touched.dedup();
         for name in touched {
@@ -232,13 +233,13 @@ impl Keeper {
         &mut self,
         config: &EngineConfig,
         now: EventTime,
-        name: (Tenant, EventId),
+        (tenant, name): (TenantId, (Tenant, EventId)),
         seq: u64,
         delivery: Arc<EventDelivery>,
         emit: &mut impl FnMut(Admitted, Diff),
     ) -> Outcome {
-        if let Some(error) = refusal(config, now, delivery.body.row.at, delivery.expiry) {
-            return self.refuse(config, now, name.0, &delivery, error, emit);
+        if let Some(error) = refusal(config, now, delivery.row.at, delivery.expiry) {
+            return self.refuse(config, now, tenant, &delivery.row, error, emit);
         }
         let place = match self.events.entry(name) {
             Entry::Occupied(known) if now < known.get().delivery.expiry => {
@@ -246,12 +247,12 @@ impl Keeper {
                 if known.content == delivery.content {
                     return Outcome::Duplicate;
                 }
-                let error = conflict(&known.body.row.position, name.1);
-                return self.refuse(config, now, name.0, &delivery, error, emit);
+                let error = conflict(&known.row.position, name.1);
+                return self.refuse(config, now, tenant, &delivery.row, error, emit);
             }
             place => place,
         };
-        self.calendar.insert((delivery.expiry, name));
+        self.calendar.insert(delivery.expiry, name);
         let live = self.withdrawals.get(&name).is_none_or(|until| *until <= now);
         let fresh = Remembered { delivery, seq, live, objects_live: live };
         if live {
@@ -264,6 +265,15 @@ impl Keeper {
             Entry::Occupied(mut expired) => retract(name, &expired.insert(fresh), emit),
         }
         Outcome::Admitted
+    }
+
+    /// An event is withdrawn until a time.
+    fn withdraw(&mut self, name: (Tenant, EventId), until: EventTime) {
+        // Told again, it is in the calendar already.
+        if self.withdrawals.get(&name).is_none_or(|known| *known < until) {
+            self.withdrawals.insert(name, until);
+            self.calendar.insert(until, name);
+        }
     }
 
     /// Adds an epoch's accounts to those since the beginning.
@@ -307,15 +317,15 @@ impl Keeper {
         &mut self,
         config: &EngineConfig,
         now: EventTime,
-        tenant: Tenant,
-        delivery: &EventDelivery,
+        tenant: TenantId,
+        row: &EventRow,
         error: DecodeError,
         emit: &mut impl FnMut(Admitted, Diff),
     ) -> Outcome {
         let outcome = Outcome::Rejected(error.code);
-        let (row, of) = (&delivery.body.row, delivery.tenant.clone());
-        let reject = Reject { tenant: of, position: row.position.clone(), error, at: Some(row.at) };
-        self.reject(config, now, tenant, reject, emit);
+        let key = tenant.key();
+        let reject = Reject { tenant, position: row.position.clone(), error, at: Some(row.at) };
+        self.reject(config, now, key, reject, emit);
         outcome
     }
 
@@ -364,7 +374,7 @@ fn conflict(first: &SourcePosition, id: EventId) -> DecodeError {
 fn live_row(tenant: Tenant, id: EventId, entry: &Remembered) -> Admitted {
     let cite = Cite { seq: entry.seq, event: id };
     let delivery = &entry.delivery;
-    let live = LiveEvent { revision: delivery.revision, cite, body: Arc::clone(&delivery.body) };
+    let live = LiveEvent { revision: delivery.revision, cite, delivery: Arc::clone(delivery) };
     Admitted::Live((tenant, delivery.key), live)
 }
 

@@ -35,7 +35,7 @@ const BASELINE_SLOTS_MAX: usize = 60;
 pub(crate) struct Series {
     pub(crate) tenant: Tenant,
     pub(crate) on: Named,
-    pub(crate) metric: String,
+    pub(crate) metric: Arc<str>,
 }
 
 /// One sample of a series.

@@ -44,7 +44,7 @@ enum Measure {
 struct Reading {
     slot: i64,
     pod: EntityId,
-    metric: String,
+    metric: Arc<str>,
     measure: Measure,
     mean_micro: i64,
     at: EventTime,
@@ -213,7 +213,7 @@ fn compare<'a>(
         let far = differs(reading, then.into_values().collect());
         verdict.compared |= far.is_some() && reading.measure == Measure::Errors;
         // The first minute of a pod fills its caches, and few requests are slow for any reason: slowness has to last.
-        let cold = !before.contains_key(&(reading.pod, reading.metric.as_str()));
+        let cold = !before.contains_key(&(reading.pod, &*reading.metric));
         let differed = far.is_some_and(|(far, _)| far && !(slow && cold));
         let lasts = before.insert((reading.pod, &reading.metric), differed).unwrap_or(false) || !slow;
         let told = if slow { &mut verdict.slower } else { &mut verdict.differs };

@@ -2,15 +2,13 @@
 //!
 //! Input   current events; what objects and checks come to.
 //! Output  the events as rows, occurrences, edge claims, metric points, log lines, what people say of incidents.
-//! Ties    none. State  none: each row maps to rows, which share the names of entities.
+//! Ties    none. State  none: each row maps to rows, made of what the event keeps.
 
 use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
-use schemas::catalogue::Class;
-use schemas::entity::{Entity, EntityKind, Relation, RelationKind};
-use schemas::envelope::Severity;
-use schemas::fact::{Fact, Feedback, LogLine, Sample, Signal};
+use schemas::entity::{Entity, EntityKind, RelationKind};
+use schemas::fact::Feedback;
 use schemas::ids::Tenant;
 use schemas::view::{Row, ViewName};
 use timely::dataflow::channels::pact::Pipeline;
@@ -19,12 +17,13 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::operate::FrontierInterest;
 
 use crate::graph::Published;
+use crate::names::Names;
 use crate::operators::admit::LiveEvent;
 use crate::operators::baselines::{Point, Series};
-use crate::operators::names::Names;
-use crate::operators::objects::{ObjectRow, occurrence};
+use crate::operators::objects::ObjectRow;
 use crate::operators::templates::{Line, Logger};
 use crate::rows::{EdgeClaim, EdgeKey, Occurrence, Subject};
+use crate::statement::Statement;
 use crate::types::Updates;
 
 /// What current events state.
@@ -40,7 +39,7 @@ pub(crate) struct Facts<'scope> {
     /// Those on pods, which are compared with each other too.
     pub(crate) of_pods: Updates<'scope, (Series, Point)>,
     /// Log lines. Below error only their time counts, so that templates need not be told apart.
-    pub(crate) lines: Updates<'scope, ((Logger, String), Line)>,
+    pub(crate) lines: Updates<'scope, ((Logger, Arc<str>), Line)>,
     /// What people say of incidents.
     pub(crate) said: Updates<'scope, (Tenant, Feedback)>,
 }
@@ -62,7 +61,6 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
     let (mut to_of_pods, mut to_lines) = (OutputBuilder::from(to_of_pods), OutputBuilder::from(to_lines));
     let mut to_said = OutputBuilder::from(to_said);
     builder.build(move |_capabilities| {
-        let mut names = Names::default();
         move |_frontiers| {
             let (mut to_shown, mut to_stated) = (to_shown.activate(), to_stated.activate());
             let (mut to_claimed, mut to_points) = (to_claimed.activate(), to_points.activate());
@@ -74,29 +72,32 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
                 let (mut of_pods, mut lines) = (to_of_pods.session(&stamp), to_lines.session(&stamp));
                 let mut said = to_said.session(&stamp);
                 for ((tenant, event), epoch, diff) in batches.flat_map(|rows| rows.drain(..)) {
-                    let row = Row::Event(Arc::clone(&event.body.row));
+                    let LiveEvent { cite, delivery, .. } = event;
+                    let row = Row::Event(Arc::clone(&delivery.row));
                     shown.give((Published::Row(tenant, ViewName::Events, row), epoch, diff));
-                    for fact in &event.body.facts {
-                        match fact {
-                            Fact::Signal(signal) => {
-                                stated.give((state(&mut names, tenant, &event, signal), epoch, diff))
+                    for statement in &delivery.statements {
+                        match statement.clone() {
+                            Statement::Occurrence { on, kind, row } => {
+                                stated.give(((Subject { tenant, on, kind }, row), epoch, diff))
                             }
-                            Fact::Relation(edge) => {
-                                claimed.give((claim(&mut names, tenant, &event, edge), epoch, diff))
+                            Statement::Edge { from, relation, to, valid_from, valid_to } => {
+                                let claim = EdgeClaim { valid_from, cite, valid_to };
+                                claimed.give(((EdgeKey { tenant, from, relation, to }, claim), epoch, diff))
                             }
-                            Fact::Sample(sample) => {
-                                let row = (point(&mut names, tenant, &event, sample), epoch, diff);
-                                if sample.entity.kind == EntityKind::Pod {
+                            Statement::Sample { on, metric, at, value_micro } => {
+                                let of_pod = on.entity.kind == EntityKind::Pod;
+                                let point = Point { at, cite, value_micro };
+                                let row = ((Series { tenant, on, metric }, point), epoch, diff);
+                                if of_pod {
                                     of_pods.give(row.clone());
                                 }
                                 points.give(row);
                             }
-                            Fact::LogLine(logged) => {
-                                lines.give((line(&mut names, tenant, &event, logged), epoch, diff))
+                            Statement::Line { on, template, detail, at } => {
+                                let line = Line { at, cite, detail };
+                                lines.give((((Logger { tenant, on }, template), line), epoch, diff))
                             }
-                            Fact::Feedback(feedback) => said.give(((tenant, feedback.clone()), epoch, diff)),
-                            // Admission takes states of objects out of the facts: they outlive their events.
-                            Fact::Object(_) => {}
+                            Statement::Feedback(feedback) => said.give(((tenant, *feedback), epoch, diff)),
                         }
                     }
                 }
@@ -107,37 +108,6 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
     let (claimed, points) = (claimed.as_collection(), points.as_collection());
     let (of_pods, lines) = (of_pods.as_collection(), lines.as_collection());
     Facts { shown, stated, claimed, points, of_pods, lines, said: said.as_collection() }
-}
-
-fn state(
-    names: &mut Names,
-    tenant: Tenant,
-    event: &LiveEvent,
-    signal: &Signal,
-) -> (Subject, Arc<Occurrence>) {
-    let mut row = occurrence(signal, event.cite);
-    // A monitoring system takes an alert back explicitly; until then it stands.
-    row.standing = signal.kind.spec().class == Class::Alert && row.ended.is_none();
-    (Subject { tenant, on: names.of(tenant, &signal.entity), kind: signal.kind }, Arc::new(row))
-}
-
-fn claim(names: &mut Names, tenant: Tenant, event: &LiveEvent, edge: &Relation) -> (EdgeKey, EdgeClaim) {
-    let claim = EdgeClaim { valid_from: edge.valid_from, cite: event.cite, valid_to: edge.valid_to };
-    (edge_key(names, tenant, (&edge.from, edge.kind, &edge.to)), claim)
-}
-
-fn point(names: &mut Names, tenant: Tenant, event: &LiveEvent, sample: &Sample) -> (Series, Point) {
-    let on = names.of(tenant, &sample.entity);
-    let point = Point { at: sample.at, cite: event.cite, value_micro: sample.value_micro };
-    (Series { tenant, on, metric: sample.metric.clone() }, point)
-}
-
-fn line(names: &mut Names, tenant: Tenant, event: &LiveEvent, line: &LogLine) -> ((Logger, String), Line) {
-    let logger = Logger { tenant, on: names.of(tenant, &line.entity) };
-    let failed = Severity::Error <= line.severity;
-    let template = if failed { line.template.clone() } else { String::new() };
-    let detail = if failed { line.detail.clone() } else { String::new() };
-    ((logger, template), Line { at: line.at, cite: event.cite, detail })
 }
 
 /// Occurrences that objects come to.

@@ -37,20 +37,20 @@ pub(crate) struct Logger {
 pub(crate) struct Line {
     pub(crate) at: EventTime,
     pub(crate) cite: Cite,
-    pub(crate) detail: String,
+    pub(crate) detail: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Summary {
     first: Line,
-    template: String,
+    template: Arc<str>,
     last: EventTime,
     count: u64,
 }
 
 /// Finds templates that are new.
 pub(crate) fn templates<'scope>(
-    lines: Updates<'scope, ((Logger, String), Line)>,
+    lines: Updates<'scope, ((Logger, Arc<str>), Line)>,
 ) -> (Updates<'scope, (Subject, Arc<Occurrence>)>, Updates<'scope, (Tenant, Named)>) {
     let slotted = lines.map(|(key, line)| ((key, line.at.0.div_euclid(SLOT_MS)), line));
     let summaries = summarize(slotted, "TemplateSlots", |((logger, template), _), lines| {
@@ -60,10 +60,10 @@ pub(crate) fn templates<'scope>(
     (maintain(summaries, "Templates", novelties), heard)
 }
 
-fn summary(template: &str, lines: &Values<Line>) -> Option<Summary> {
+fn summary(template: &Arc<str>, lines: &Values<Line>) -> Option<Summary> {
     let (first, last) = (lines.first()?, lines.last()?);
     let count = lines.iter().map(|(_, copies)| copies.unsigned_abs()).sum();
-    Some(Summary { first: first.clone(), template: template.to_owned(), last: last.at, count })
+    Some(Summary { first: first.clone(), template: Arc::clone(template), last: last.at, count })
 }
 
 fn novelties(logger: &Logger, summaries: &Values<Summary>) -> Vec<(Subject, Arc<Occurrence>)> {
@@ -71,7 +71,7 @@ fn novelties(logger: &Logger, summaries: &Values<Summary>) -> Vec<(Subject, Arc<
     let Some(earliest) = summaries.first() else { return Vec::new() };
     let mut by_template: BTreeMap<&str, Summary> = BTreeMap::new();
     for summary in summaries.distinct().filter(|summary| !summary.template.is_empty()) {
-        match by_template.get_mut(summary.template.as_str()) {
+        match by_template.get_mut(&*summary.template) {
             Some(known) => {
                 known.last = known.last.max(summary.last);
                 known.count = known.count.saturating_add(summary.count);
@@ -98,7 +98,7 @@ fn occurrence(logger: &Logger, summary: Summary) -> (Subject, Arc<Occurrence>) {
         standing: false,
         count: summary.count.min(u64::from(u32::MAX)),
         severity: Severity::Error,
-        detail: summary.first.detail,
+        detail: summary.first.detail.as_ref().to_owned(),
         magnitude: 0,
     };
     (subject, Arc::new(occurrence))

@@ -32,11 +32,11 @@ fn index(folder: &Folder) -> Index {
 fn event(tenant: &str, number: u64, at: i64, summary: &str, live: bool) -> Change {
     let row = Row::from(EventRow {
         event_id: EventId(u128::from(number)),
-        source: "test".to_owned(),
-        event_type: "log".to_owned(),
+        source: "test".into(),
+        event_type: "log".into(),
         at: EventTime(at),
         severity: schemas::envelope::Severity::Error,
-        summary: summary.to_owned(),
+        summary: summary.into(),
         correlation_ids: schemas::envelope::CorrelationIds::default(),
         position: schemas::position::SourcePosition::default(),
     });

@@ -30,17 +30,17 @@ fn entity(name: &str) -> Entity {
 }
 
 fn position(number: i64) -> SourcePosition {
-    SourcePosition { topic: "argo-logs-a".to_owned(), partition: 2, offset: number, item: 1 }
+    SourcePosition { topic: "argo-logs-a".into(), partition: 2, offset: number, item: 1 }
 }
 
 pub(super) fn event(number: u128, at: EventTime) -> EventRow {
     EventRow {
         event_id: EventId(number),
-        source: "argo".to_owned(),
-        event_type: "Sync \"failed\"".to_owned(),
+        source: "argo".into(),
+        event_type: "Sync \"failed\"".into(),
         at,
         severity: Severity::ALL[1],
-        summary: format!("ünable, {number}"),
+        summary: format!("ünable, {number}").into(),
         correlation_ids: CorrelationIds { commit: Some("abc".to_owned()), ..CorrelationIds::default() },
         position: position(5),
     }

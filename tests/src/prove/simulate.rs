@@ -107,7 +107,8 @@ impl Producer {
 
     fn put(&mut self, world: &Shared, tenant: &TenantId, family: &str, value: Vec<u8>) {
         let mut world = world.lock();
-        let partition = Partition { topic: topic(family, tenant), number: self.random.below(2) as i32 };
+        let partition =
+            Partition { topic: topic(family, tenant).into(), number: self.random.below(2) as i32 };
         let appended = Some(world.now);
         let records = world.records.entry(partition.clone()).or_default();
         let offset = records.len() as i64;

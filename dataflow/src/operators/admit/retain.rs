@@ -8,7 +8,7 @@ use schemas::time::Diff;
 use super::{Accounts, Admitted, Keeper, Remembered};
 use crate::retained::Retained;
 
-/// Events of a snapshot: a million entries, of which both trees are built in one go.
+/// Events of a snapshot: a million entries, for which there is to be room at once.
 #[derive(Default)]
 pub(super) struct Restored(Vec<((Tenant, EventId), Remembered)>);
 
@@ -26,8 +26,7 @@ impl Keeper {
                 restored.0.push(((tenant, id), Remembered { delivery, seq, live: false, objects_live }));
             }
             Retained::Withdrawal { tenant, id, until } => {
-                self.withdrawals.insert((tenant, id), until);
-                self.calendar.insert((until, (tenant, id)));
+                self.withdraw((tenant, id), until);
             }
             Retained::Reject { tenant, until, reject } => {
                 emit(Admitted::Reject(tenant, reject.clone()), 1);
@@ -43,12 +42,10 @@ impl Keeper {
 
     /// Takes back the events of a snapshot.
     pub(super) fn take_back(&mut self, Restored(events): Restored) {
-        if events.is_empty() {
-            return;
+        for (name, event) in &events {
+            self.calendar.insert(event.delivery.expiry, *name);
         }
-        let expiry = |(name, event): &((Tenant, EventId), Remembered)| (event.delivery.expiry, *name);
-        self.calendar.append(&mut events.iter().map(expiry).collect());
-        self.events.append(&mut events.into_iter().collect());
+        self.events.extend(events);
     }
 
     /// Gives out everything that a snapshot must hold of this operator.

@@ -105,8 +105,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("histories", 300),
         edits: &[Edit {
             file: "operators/admit.rs",
-            old: "refusal(config, now, delivery.body.row.at, delivery.expiry)",
-            new: "refusal(config, now.max(delivery.body.row.at), delivery.body.row.at, delivery.expiry)",
+            old: "refusal(config, now, delivery.row.at, delivery.expiry)",
+            new: "refusal(config, now.max(delivery.row.at), delivery.row.at, delivery.expiry)",
         }],
     },
     Mutant {

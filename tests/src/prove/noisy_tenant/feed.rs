@@ -106,7 +106,7 @@ impl Feed {
             let taken = taken.map_err(|(error, _)| format!("not taken: {error}"))?;
             let topic = topic(FAMILY, &self.tenants[tenant]);
             let (partition, offset) = (taken.partition, taken.offset);
-            let position = SourcePosition { topic, partition, offset, item: 0 };
+            let position = SourcePosition { topic: topic.into(), partition, offset, item: 0 };
             sent.push(Sent { tenant, at, position: json!(position).to_string() });
         }
         Ok(sent)

@@ -195,7 +195,7 @@ impl Verdict {
             let of = records.get(&place.partition()).into_iter().flatten();
             let record = of.into_iter().find(|record| record.position.offset == place.offset);
             let whole = record.is_some_and(|record| record.key == letter.key && record.value == letter.value);
-            if !whole || letter.partition.topic != format!("{}.dlq", place.topic) {
+            if !whole || *letter.partition.topic != *format!("{}.dlq", place.topic) {
                 self.lost += 1;
                 self.tell(format!("the letter about {place} is not its record"));
             }

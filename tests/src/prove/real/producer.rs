@@ -121,6 +121,6 @@ async fn send(producer: &FutureProducer, outgoing: Outgoing) -> Result<Sent, Str
             Err((error, _)) => return Err(format!("{topic}: {error}")),
         }
     };
-    let partition = Partition { topic, number: delivery.partition };
+    let partition = Partition { topic: topic.into(), number: delivery.partition };
     Ok(Sent { partition, offset: delivery.offset, key, value })
 }

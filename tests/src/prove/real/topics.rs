@@ -51,7 +51,7 @@ fn stored(message: &impl Message) -> Stored {
     let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
     let headers = message.headers().into_iter().flat_map(Headers::iter);
     Stored {
-        partition: Partition { topic: message.topic().to_owned(), number: message.partition() },
+        partition: Partition { topic: message.topic().into(), number: message.partition() },
         offset: message.offset(),
         stamp,
         key: message.key().unwrap_or_default().to_vec(),
@@ -110,7 +110,7 @@ pub(crate) fn records(stored: &[Stored]) -> Result<BTreeMap<Partition, Vec<LogRe
 pub(crate) fn original(letter: &Stored) -> Option<SourcePosition> {
     let mut values = POSITION_HEADERS.iter().map(|name| letter.headers.get(*name));
     let mut next = || values.next().flatten();
-    let topic = next()?.clone();
+    let topic = next()?.as_str().into();
     let (partition, offset) = (next()?.parse().ok()?, next()?.parse().ok()?);
     Some(SourcePosition { topic, partition, offset, item: next()?.parse().ok()? })
 }
