@@ -3,7 +3,7 @@
 //! Input   changes of views; what processes that follow are told of each epoch.
 //! Output  one [`Progress`] per epoch and worker, in order, whether or not anything changed in it; in a cluster from the first
 //!         worker of each process, to which all changes are sent: every process has all views, so that any can answer.
-//!         Its rows come by view and key, consolidated, with what they add to the digest: work that the one view thread is
+//!         Its rows come by place and key, consolidated, with what they add to the digest: work that the one view thread is
 //!         spared.
 //! Ties    none. State  changes of epochs that are not complete.
 
@@ -40,18 +40,17 @@ pub(crate) struct Progress {
 /// What one worker changed in one epoch.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// Rows, by place and key, consolidated.
-    pub(crate) rows: Vec<RowChange>,
+    /// Rows of each place by key, consolidated; of each key what goes comes first.
+    pub(crate) rows: BTreeMap<Place, Vec<RowChange>>,
     /// Counts of sources, and how far each has come, consolidated.
     pub(crate) accounts: Vec<(Published, Diff)>,
     /// What all of it adds to the digest of all views: a sum, so that neither order nor the number of workers tells.
     pub(crate) digest: u128,
 }
 
-/// A change of a row, under the key that it is known by.
+/// A change of a row of some place, under the key that it is known by.
 #[derive(Debug)]
 pub(crate) struct RowChange {
-    pub(crate) place: Place,
     pub(crate) key: RowKey,
     pub(crate) row: Row,
     pub(crate) diff: Diff,
@@ -59,60 +58,81 @@ pub(crate) struct RowChange {
 
 impl RowChange {
     /// Makes the key.
-    pub(crate) fn of(place: Place, row: Row, diff: Diff) -> Self {
-        RowChange { place, key: RowKey::of(&row), row, diff }
-    }
-
-    /// What rows are ordered by.
-    pub(crate) fn name(&self) -> (Place, &RowKey) {
-        (self.place, &self.key)
+    pub(crate) fn of(row: Row, diff: Diff) -> Self {
+        RowChange { key: RowKey::of(&row), row, diff }
     }
 }
 
 impl Changes {
-    fn of(published: Vec<(Published, Diff)>) -> Changes {
-        let mut changes = Changes { rows: Vec::with_capacity(published.len()), ..Changes::default() };
-        for (published, diff) in published {
-            match published {
-                Published::Row(tenant, view, row) => {
-                    changes.rows.push(RowChange::of((tenant, view), row, diff));
-                }
-                account => changes.accounts.push((account, diff)),
+    /// Takes a change, in any order.
+    fn take(&mut self, published: Published, diff: Diff) {
+        match published {
+            Published::Row(tenant, view, row) => {
+                self.rows.entry((tenant, view)).or_default().push(RowChange::of(row, diff));
             }
+            account => self.accounts.push((account, diff)),
         }
-        changes
-            .rows
-            .sort_by(|left, right| left.name().cmp(&right.name()).then_with(|| left.row.cmp(&right.row)));
-        changes.rows.dedup_by(|next, kept| {
-            let same = next.name() == kept.name() && next.row == kept.row;
-            if same {
-                kept.diff += next.diff;
-            }
-            same
-        });
-        changes.rows.retain(|change| change.diff != 0);
-        consolidate(&mut changes.accounts);
-        // Two's complement: a retraction takes away what the insertion added.
-        let of_rows = changes.rows.iter().map(|change| {
-            let RowChange { place: (tenant, view), row, diff, .. } = change;
-            (Published::Row(*tenant, *view, row.clone()), *diff)
-        });
+    }
+
+    /// Puts in order what was taken, and makes the digest of it.
+    fn settled(mut self) -> Changes {
+        self.rows.values_mut().for_each(consolidate_rows);
+        self.rows.retain(|_, rows| !rows.is_empty());
+        consolidate(&mut self.accounts);
         let mut hashing = Hashing::default();
-        let mut digest: u128 = 0;
-        for (published, diff) in of_rows.chain(changes.accounts.iter().cloned()) {
-            let weighed = hashing.of(&published).wrapping_mul(i128::from(diff).cast_unsigned());
-            digest = digest.wrapping_add(weighed);
+        // Two's complement: a retraction takes away what the insertion added.
+        let mut weigh = |hash: u128, diff: Diff| {
+            self.digest = self.digest.wrapping_add(hash.wrapping_mul(i128::from(diff).cast_unsigned()));
+        };
+        for (place, rows) in &self.rows {
+            rows.iter().for_each(|change| weigh(row_hash(&mut hashing, *place, &change.row), change.diff));
         }
-        changes.digest = digest;
-        changes
+        self.accounts.iter().for_each(|(account, diff)| weigh(hashing.of(account), *diff));
+        self
     }
 
     /// Adds what another worker changed in the same epoch.
     pub(crate) fn add(&mut self, mut other: Changes) {
-        self.rows.append(&mut other.rows);
+        for (place, mut rows) in other.rows {
+            let kept = self.rows.entry(place).or_default();
+            let merges = !kept.is_empty();
+            kept.append(&mut rows);
+            if merges {
+                sort_by_key(kept);
+            }
+        }
         self.accounts.append(&mut other.accounts);
         self.digest = self.digest.wrapping_add(other.digest);
     }
+}
+
+/// Sorts rows that are in order for the most part, of which the stable sort makes use.
+pub(crate) fn sort_by_key(rows: &mut [RowChange]) {
+    rows.sort_by(|left, right| left.key.cmp(&right.key));
+}
+
+/// Rows by key, each once; of each key what goes comes first, so that a cell holds one row at a time.
+fn consolidate_rows(rows: &mut Vec<RowChange>) {
+    // Whole rows are only compared where a key has changed more than once.
+    rows.sort_unstable_by(|left, right| left.key.cmp(&right.key).then_with(|| left.row.cmp(&right.row)));
+    rows.dedup_by(|next, kept| {
+        let same = next.key == kept.key && next.row == kept.row;
+        if same {
+            kept.diff += next.diff;
+        }
+        same
+    });
+    rows.retain(|change| change.diff != 0);
+    for same in rows.chunk_by_mut(|left, right| left.key == right.key) {
+        same.sort_by_key(|change| 0 < change.diff);
+    }
+}
+
+/// The hash of [`Published::Row`], for which the row is not copied.
+fn row_hash(hashing: &mut Hashing, (tenant, view): Place, row: &Row) -> u128 {
+    // The first of the alternatives.
+    const ROW: isize = 0;
+    hashing.of(&(ROW, tenant, view, row))
 }
 
 /// A change on its way to the worker with a number.
@@ -157,7 +177,7 @@ fn complete<'scope, D: ExchangeData>(
     let mut input = builder.new_input(rows.inner, Pipeline);
     let mut notes = builder.new_input(told, Pipeline);
     builder.build(move |_capabilities| {
-        let mut stash: BTreeMap<Epoch, Vec<(Published, Diff)>> = BTreeMap::new();
+        let mut stash: BTreeMap<Epoch, Changes> = BTreeMap::new();
         let mut upper_told: Epoch = 0;
         move |frontiers: &[MutableAntichain<Epoch>]| {
             notes.for_each(|_capability, told: &mut Vec<Told>| {
@@ -168,7 +188,7 @@ fn complete<'scope, D: ExchangeData>(
             });
             input.for_each(|_capability, rows: &mut Vec<(D, Epoch, Diff)>| {
                 for (row, epoch, diff) in rows.drain(..) {
-                    stash.entry(epoch).or_default().push((open(row), diff));
+                    stash.entry(epoch).or_default().take(open(row), diff);
                 }
             });
             let uppers = frontiers.iter().map(|frontier| frontier.frontier().first().copied());
@@ -176,9 +196,82 @@ fn complete<'scope, D: ExchangeData>(
             let Some(worker) = publisher.filter(|_| upper_told < upper) else { return };
             let later = stash.split_off(&upper);
             let complete = std::mem::replace(&mut stash, later);
-            let changes = complete.into_iter().map(|(epoch, rows)| (epoch, Changes::of(rows))).collect();
+            let changes = complete.into_iter().map(|(epoch, changes)| (epoch, changes.settled())).collect();
             upper_told = upper;
             send(Note::Progress(Progress { worker, upper, changes }));
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::time::EventTime;
+    use schemas::view::{CoverageRow, ViewName};
+
+    use super::*;
+
+    const PLACE: Place = (schemas::ids::Tenant(7), ViewName::Coverage);
+
+    fn row(source: &str, accepted: u64) -> Row {
+        let source = source.to_owned();
+        CoverageRow { source, accepted, duplicate: 0, rejected: vec![], reached: None }.into()
+    }
+
+    fn settled(rows: Vec<(Row, Diff)>) -> Changes {
+        let mut changes = Changes::default();
+        rows.into_iter().for_each(|(row, diff)| changes.take(Published::Row(PLACE.0, PLACE.1, row), diff));
+        changes.settled()
+    }
+
+    fn of_place(changes: &Changes) -> Vec<(Row, Diff)> {
+        changes.rows[&PLACE].iter().map(|change| (change.row.clone(), change.diff)).collect()
+    }
+
+    #[test]
+    fn a_row_hashes_as_what_is_published() {
+        let row = row("a", 1);
+        let published = Published::Row(PLACE.0, PLACE.1, row.clone());
+        let mut hashing = Hashing::default();
+        assert_eq!(row_hash(&mut hashing, PLACE, &row), hashing.of(&published));
+    }
+
+    #[test]
+    fn rows_come_by_key_each_once_and_what_goes_comes_first() {
+        let rows = vec![
+            (row("b", 2), 1),
+            (row("a", 5), 1),
+            (row("c", 1), 1),
+            (row("a", 9), -1),
+            (row("b", 2), 1),
+            (row("c", 1), -1),
+        ];
+        let wanted = [(row("a", 9), -1), (row("a", 5), 1), (row("b", 2), 2)];
+        assert_eq!(of_place(&settled(rows)), wanted);
+        assert!(settled(vec![(row("a", 1), 1), (row("a", 1), -1)]).rows.is_empty());
+    }
+
+    #[test]
+    fn changes_of_two_workers_come_by_key_and_to_the_digest_of_one() {
+        let first = vec![(row("a", 1), 1), (row("c", 1), -1)];
+        let second = vec![(row("b", 1), 1), (row("c", 2), 1)];
+        let mut both = settled(first.clone());
+        both.add(settled(second.clone()));
+        let one = settled([first, second].concat());
+        assert_eq!((of_place(&both), both.digest), (of_place(&one), one.digest));
+    }
+
+    #[test]
+    fn what_is_taken_back_takes_its_part_of_the_digest_with_it() {
+        let account = Published::Reached(PLACE.0, "a".to_owned(), EventTime(5));
+        let all = |diff: Diff| {
+            let mut changes = Changes::default();
+            changes.take(account.clone(), diff);
+            changes.take(Published::Row(PLACE.0, PLACE.1, row("a", 1)), diff);
+            changes.settled()
+        };
+        let mut sum = all(1);
+        assert_ne!(sum.digest, 0);
+        sum.add(all(-1));
+        assert_eq!(sum.digest, 0);
+    }
 }

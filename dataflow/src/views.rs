@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::config::{Clock, EngineConfig};
 use crate::engine::Completed;
 use crate::feed::Fed;
-use crate::publish::{Changes, Progress, RowChange, publishers};
+use crate::publish::{Changes, Progress, publishers};
 use crate::types::Told;
 use crate::views::store::{Applying, Changed, Store};
 use crate::views::subscriptions::Subscriptions;
@@ -176,7 +176,7 @@ impl ViewThread {
         let next = self.sealed.range(self.latest + 1..).map(|(epoch, _)| *epoch).next();
         let Some(epoch) = next.filter(|epoch| *epoch < upper) else { return false };
         let changes = self.pending.remove(&epoch).unwrap_or_default();
-        let rejects = rejects(&changes.rows);
+        let rejects = rejects(&changes);
         self.digest = self.digest.wrapping_add(changes.digest);
         self.applying = Some((epoch, self.store.begin(epoch, changes), rejects));
         true
@@ -270,8 +270,10 @@ impl ViewThread {
 }
 
 /// Rejects that an epoch added, by position.
-fn rejects(changes: &[RowChange]) -> Vec<Reject> {
-    let added = changes.iter().filter(|change| 0 < change.diff).filter_map(|change| match &change.row {
+fn rejects(changes: &Changes) -> Vec<Reject> {
+    let of_view = changes.rows.iter().filter(|((_, view), _)| *view == ViewName::Rejects);
+    let added = of_view.flat_map(|(_, rows)| rows).filter(|change| 0 < change.diff);
+    let added = added.filter_map(|change| match &change.row {
         Row::Reject(row) => Some(Reject::clone(row)),
         _ => None,
     });

@@ -2,11 +2,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
 use std::ops::{Bound, RangeBounds};
 
-use schemas::time::{Diff, Epoch};
+use schemas::time::Epoch;
 use schemas::view::{IndexKey, Row, RowKey, ViewName};
 
+use crate::publish::RowChange;
 use crate::views::cell::Cell;
 
 /// The cells of a view.
@@ -77,66 +79,70 @@ impl View {
         keys.filter_map(|key| self.cells.get(key))
     }
 
-    /// Changes cells, by key in order; tells of each that shows another row.
+    /// Applies changes, which come by key, to so many cells at most; tells of each that shows another row. Gives how many
+    /// cells it has looked at.
     pub(super) fn change(
         &mut self,
         epoch: Epoch,
-        by_key: impl Iterator<Item = (RowKey, Vec<(Row, Diff)>)>,
+        rows: &mut Peekable<impl Iterator<Item = RowChange>>,
+        at_most: usize,
         mut told: impl FnMut(Shown),
-    ) {
+    ) -> usize {
         // A view that begins, as all do at a recovery, is built in one go.
         let mut fresh = self.cells.is_empty().then(Vec::new);
-        for (key, updates) in by_key {
-            if let Some(cells) = &mut fresh {
-                let (cell, after) = Cell::begun(epoch, updates);
-                if let Some(row) = &after {
-                    index(&mut self.indexed, self.name, row, &key);
-                    cells.push((key.clone(), cell));
-                    told(Shown { key, history: false, before: None, after });
+        let mut looked_at = 0;
+        while looked_at < at_most
+            && let Some(RowChange { key, row, diff }) = rows.next()
+        {
+            looked_at += 1;
+            let same = std::iter::from_fn(|| rows.next_if(|next| next.key == key));
+            let updates = std::iter::once((row, diff)).chain(same.map(|next| (next.row, next.diff)));
+            let (history, change) = match &mut fresh {
+                Some(cells) => {
+                    let cell = Cell::begun(epoch, updates);
+                    let change = cell.as_ref().map(|cell| (None, cell.row().cloned()));
+                    cells.extend(cell.map(|cell| (key.clone(), cell)));
+                    (false, change)
                 }
-                continue;
-            }
-            let (history, (before, after)) = match self.cells.entry(key.clone()) {
-                Entry::Occupied(mut cell) => (true, cell.get_mut().change(epoch, updates)),
-                Entry::Vacant(place) => {
-                    let (cell, after) = Cell::begun(epoch, updates);
-                    if after.is_some() {
-                        place.insert(cell);
+                None => match self.cells.entry(key.clone()) {
+                    Entry::Occupied(mut cell) => (true, cell.get_mut().change(epoch, updates)),
+                    Entry::Vacant(place) => {
+                        let cell = Cell::begun(epoch, updates).map(|cell| &*place.insert(cell));
+                        (false, cell.map(|cell| (None, cell.row().cloned())))
                     }
-                    (false, (None, after))
-                }
+                },
             };
-            if before != after {
-                if let Some(row) =
-                    after.as_ref().filter(|_| before.is_none() || IndexKey::may_change(self.name))
-                {
-                    index(&mut self.indexed, self.name, row, &key);
-                }
-                told(Shown { key, history, before, after });
+            let Some((before, after)) = change else { continue };
+            if let Some(row) = &after
+                && (before.is_none() || IndexKey::may_change(self.name))
+            {
+                index(&mut self.indexed, self.name, row, &key);
             }
+            told(Shown { key, history, before, after });
         }
         if let Some(cells) = fresh {
             self.cells = cells.into_iter().collect();
         }
+        looked_at
     }
 
     /// Forgets what a key showed before an epoch.
     pub(super) fn compact(&mut self, key: RowKey, since: Epoch) {
-        let Some(cell) = self.cells.get_mut(&key) else { return };
-        let forgotten = cell.compact(since);
-        let gone = cell.is_empty();
+        let Entry::Occupied(mut cell) = self.cells.entry(key.clone()) else { return };
+        let forgotten = cell.get_mut().compact(since);
+        let gone = cell.get().is_empty();
         if !gone && !IndexKey::may_change(self.name) {
             return;
         }
-        let kept: BTreeSet<IndexKey> =
-            cell.readable().flat_map(|row| IndexKey::all(self.name, row)).collect();
+        let readable = cell.get().readable();
+        let kept: BTreeSet<IndexKey> = readable.flat_map(|row| IndexKey::all(self.name, row)).collect();
+        if gone {
+            cell.remove();
+        }
         for index_key in forgotten.iter().flat_map(|row| IndexKey::all(self.name, row)) {
             if !kept.contains(&index_key) {
                 self.indexed.remove(&(index_key, key.clone()));
             }
-        }
-        if gone {
-            self.cells.remove(&key);
         }
     }
 }
@@ -159,6 +165,7 @@ fn index(indexed: &mut BTreeSet<(IndexKey, RowKey)>, view: ViewName, row: &Row, 
 #[cfg(test)]
 mod tests {
     use schemas::entity::{Entity, EntityKind};
+    use schemas::time::Diff;
     use serde_json::json;
 
     use super::*;
@@ -189,6 +196,11 @@ mod tests {
         (RowKey::of(&row), row)
     }
 
+    fn change(view: &mut View, epoch: Epoch, rows: Vec<(Row, Diff)>) {
+        let rows: Vec<RowChange> = rows.into_iter().map(|(row, diff)| RowChange::of(row, diff)).collect();
+        view.change(epoch, &mut rows.into_iter().peekable(), usize::MAX, |_| {});
+    }
+
     /// Keys of the cells that name one of some services.
     fn by_names(view: &View, names: &[&str], range: (Bound<RowKey>, Bound<RowKey>)) -> Vec<RowKey> {
         let index_keys = names.iter().map(|name| IndexKey::entity(&entity(name)));
@@ -202,7 +214,7 @@ mod tests {
         let rows = chains.map(|(rank, names)| chain(rank, &names));
         let keys: Vec<RowKey> = rows.iter().map(|(key, _)| key.clone()).collect();
         let mut view = View::of(ViewName::Chains);
-        view.change(1, rows.into_iter().map(|(key, row)| (key, vec![(row, 1)])), |_| {});
+        change(&mut view, 1, rows.into_iter().map(|(_, row)| (row, 1)).collect());
         assert_eq!(by_names(&view, &["a", "b", "c"], ALL), keys[..3]);
         assert_eq!(by_names(&view, &["a", "e", "f"], ALL), [&keys[0], &keys[2], &keys[3]].map(RowKey::clone));
         let middle = (Bound::Excluded(keys[0].clone()), Bound::Excluded(keys[2].clone()));
@@ -213,9 +225,6 @@ mod tests {
     fn a_row_is_found_by_what_it_bears_in_any_epoch_that_can_be_read_and_no_longer() {
         let mut view = View::of(ViewName::Chains);
         let ((key, first), (_, second)) = (chain(1, &["a", "b", "c"]), chain(1, &["a", "d", "c"]));
-        let change = |view: &mut View, epoch, updates: Vec<(Row, Diff)>| {
-            view.change(epoch, [(key.clone(), updates)].into_iter(), |_| {});
-        };
         let found = |view: &View| ["a", "b", "d"].map(|name| by_names(view, &[name], ALL).len());
         change(&mut view, 1, vec![(first.clone(), 1)]);
         assert_eq!(found(&view), [1, 1, 0]);

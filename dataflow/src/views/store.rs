@@ -10,7 +10,7 @@ use schemas::view::{CoverageRow, IndexKey, Row, RowKey, ViewName};
 
 use crate::graph::Published;
 use crate::operators::admit::Outcome;
-use crate::publish::{Changes, RowChange};
+use crate::publish::{Changes, RowChange, sort_by_key};
 use crate::views::Place;
 use crate::views::cell::Cell;
 use crate::views::indexed::{Shown, View};
@@ -19,14 +19,17 @@ use crate::views::range::range;
 /// Net changes of one epoch, by place: what subscribers are told.
 pub(super) type Changed = BTreeMap<Place, Vec<(Row, Diff)>>;
 
+/// Keys of cells with something to forget, by place.
+type Touched = BTreeMap<Place, Vec<RowKey>>;
+
 /// Changes of an epoch on their way into the views.
 #[derive(Debug)]
 pub(super) struct Applying {
     epoch: Epoch,
-    /// By place and key.
-    rows: Peekable<std::vec::IntoIter<RowChange>>,
+    /// Of each place by key; no place is without.
+    rows: BTreeMap<Place, Peekable<std::vec::IntoIter<RowChange>>>,
     changed: Changed,
-    touched: Vec<(Place, RowKey)>,
+    touched: Touched,
     /// Rows more, or fewer, of each view.
     more: BTreeMap<ViewName, i64>,
 }
@@ -43,7 +46,7 @@ struct TenantViews {
 pub(super) struct Store {
     tenants: BTreeMap<Tenant, TenantViews>,
     /// Cells with something to forget once an epoch is not readable any more, so that compaction looks at no others.
-    touched: VecDeque<(Epoch, Vec<(Place, RowKey)>)>,
+    touched: VecDeque<(Epoch, Touched)>,
     /// Rows shown, over all tenants.
     shown: BTreeMap<ViewName, i64>,
 }
@@ -60,58 +63,57 @@ impl Store {
     /// Begins to apply the changes of an epoch. Until all are applied, the epoch before can be read as it was.
     pub(super) fn begin(&mut self, epoch: Epoch, changes: Changes) -> Applying {
         let mut rows = changes.rows;
-        rows.extend(self.accounted(changes.accounts));
-        // Each worker's are in order already, and the stable sort makes use of that.
-        rows.sort_by(|left, right| left.name().cmp(&right.name()));
-        let rows = rows.into_iter().peekable();
-        Applying { epoch, rows, changed: Changed::new(), touched: Vec::new(), more: BTreeMap::new() }
+        for (tenant, accounted) in self.accounted(changes.accounts) {
+            let covered = rows.entry((tenant, ViewName::Coverage)).or_default();
+            covered.extend(accounted);
+            sort_by_key(covered);
+        }
+        let rows = rows.into_iter().map(|(place, rows)| (place, rows.into_iter().peekable())).collect();
+        Applying { epoch, rows, changed: Changed::new(), touched: Touched::new(), more: BTreeMap::new() }
     }
 
     /// Applies some more changes, those of one key at once; true when there are no more.
     pub(super) fn advance(&mut self, applying: &mut Applying, at_most: usize) -> bool {
         let Applying { epoch, rows, changed, touched, more } = applying;
         let mut left = at_most;
-        while let Some(place) = rows.peek().map(|next| next.place).filter(|_| 0 < left) {
+        while let Some(mut next) = rows.first_entry().filter(|_| 0 < left) {
+            let place = *next.key();
             let Some(tenant) = self.tenants.get_mut(&place.0) else {
                 panic!("a row was published for a tenant that was never sealed")
             };
             let view = tenant.views.entry(place.1).or_insert_with(|| View::of(place.1));
             let more = more.entry(place.1).or_default();
-            let by_key = std::iter::from_fn(|| {
-                left = left.checked_sub(1)?;
-                let RowChange { key, row, diff, .. } = rows.next_if(|next| next.place == place)?;
-                let mut updates = vec![(row, diff)];
-                while let Some(next) = rows.next_if(|next| next.place == place && next.key == key) {
-                    updates.push((next.row, next.diff));
-                }
-                Some((key, updates))
-            });
-            let mut net = Vec::new();
-            view.change(*epoch, by_key, |Shown { key, history, before, after }| {
+            let (net, touched) = (changed.entry(place).or_default(), touched.entry(place).or_default());
+            left -= view.change(*epoch, next.get_mut(), left, |Shown { key, history, before, after }| {
                 *more += i64::from(after.is_some()) - i64::from(before.is_some());
                 net.extend(before.map(|row| (row, -1)));
                 net.extend(after.map(|row| (row, 1)));
-                touched.extend(history.then_some((place, key)));
+                touched.extend(history.then_some(key));
             });
-            if !net.is_empty() {
-                changed.entry(place).or_default().extend(net);
+            if next.get_mut().peek().is_none() {
+                drop(next.remove());
             }
         }
-        rows.peek().is_none()
+        rows.is_empty()
     }
 
     /// Ends an epoch all of whose changes are applied; gives what they came to.
     pub(super) fn end(&mut self, applying: Applying) -> Changed {
-        self.touched.push_back((applying.epoch, applying.touched));
-        for (view, more) in applying.more {
+        let Applying { epoch, mut changed, mut touched, more, .. } = applying;
+        changed.retain(|_, net| !net.is_empty());
+        touched.retain(|_, keys| !keys.is_empty());
+        // They wait for as many epochs as can be read.
+        touched.values_mut().for_each(Vec::shrink_to_fit);
+        self.touched.push_back((epoch, touched));
+        for (view, more) in more {
             *self.shown.entry(view).or_default() += more;
         }
-        applying.changed
+        changed
     }
 
-    /// What was delivered by each source, as changes of its row.
-    fn accounted(&mut self, accounts: Vec<(Published, Diff)>) -> Vec<RowChange> {
-        let mut rows = Vec::new();
+    /// What was delivered by each source, as changes of its row, by tenant.
+    fn accounted(&mut self, accounts: Vec<(Published, Diff)>) -> BTreeMap<Tenant, Vec<RowChange>> {
+        let mut rows: BTreeMap<Tenant, Vec<RowChange>> = BTreeMap::new();
         for (account, diff) in accounts {
             let (tenant, changes) = match account {
                 Published::Count(tenant, source, outcome) => {
@@ -125,8 +127,8 @@ impl Store {
                 }
                 Published::Reached(..) | Published::Row(..) => continue,
             };
-            let place = (tenant, ViewName::Coverage);
-            rows.extend(changes.into_iter().map(|(row, diff)| RowChange::of(place, row, diff)));
+            let changes = changes.into_iter().map(|(row, diff)| RowChange::of(row, diff));
+            rows.entry(tenant).or_default().extend(changes);
         }
         rows
     }
@@ -159,14 +161,21 @@ impl Store {
     /// Forgets what some keys showed before an epoch; false when there is nothing to forget.
     pub(super) fn compact(&mut self, since: Epoch, at_most: usize) -> bool {
         let old = |(epoch, _): &&mut (Epoch, _)| *epoch <= since;
-        let Some((_, cells)) = self.touched.front_mut().filter(old) else { return false };
-        for ((tenant, view), key) in cells.split_off(cells.len().saturating_sub(at_most)) {
-            let views = self.tenants.get_mut(&tenant).and_then(|tenant| tenant.views.get_mut(&view));
-            if let Some(view) = views {
-                view.compact(key, since);
+        let Some((_, touched)) = self.touched.front_mut().filter(old) else { return false };
+        if let Some(mut last) = touched.last_entry() {
+            let (tenant, view) = *last.key();
+            let mut view = self.tenants.get_mut(&tenant).and_then(|tenant| tenant.views.get_mut(&view));
+            let keys = last.get_mut();
+            for key in keys.drain(keys.len().saturating_sub(at_most)..) {
+                if let Some(view) = &mut view {
+                    view.compact(key, since);
+                }
+            }
+            if keys.is_empty() {
+                last.remove();
             }
         }
-        if cells.is_empty() {
+        if touched.is_empty() {
             self.touched.pop_front();
         }
         true
@@ -276,9 +285,8 @@ mod tests {
     }
 
     fn changes(tenant: &TenantId, rows: Vec<(Row, Diff)>) -> Changes {
-        let place = (tenant.key(), PLACE_VIEW);
-        let rows = rows.into_iter().map(|(row, diff)| RowChange::of(place, row, diff)).collect();
-        Changes { rows, ..Changes::default() }
+        let rows = rows.into_iter().map(|(row, diff)| RowChange::of(row, diff)).collect();
+        Changes { rows: BTreeMap::from([((tenant.key(), PLACE_VIEW), rows)]), ..Changes::default() }
     }
 
     fn shown(store: &Store, tenant: &TenantId, epoch: Epoch) -> Vec<Row> {
