@@ -122,18 +122,18 @@ pub struct EntityRow {
     /// Its id.
     pub entity_id: EntityId,
     /// The entity.
-    pub entity: Entity,
+    pub entity: Arc<Entity>,
 }
 
 /// A relation with valid time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RelationRow {
     /// Subject.
-    pub from: Entity,
+    pub from: Arc<Entity>,
     /// Verb.
     pub relation: RelationKind,
     /// Object.
-    pub to: Entity,
+    pub to: Arc<Entity>,
     /// First instant.
     pub valid_from: EventTime,
     /// First instant at which it no longer holds; `None` while it holds.
@@ -148,7 +148,7 @@ pub struct EpisodeRow {
     /// Its id.
     pub episode_id: EpisodeId,
     /// What it happened to.
-    pub entity: Entity,
+    pub entity: Arc<Entity>,
     /// What happened.
     pub kind: Kind,
     /// The kind's class.
@@ -356,10 +356,10 @@ impl Row {
             Row::Episode(row) => vec![&row.entity],
             Row::Link(row) => vec![&row.cause.entity, &row.effect.entity],
             Row::Chain(row) => {
-                let ends = row.links.iter().flat_map(|link| [&link.cause.entity, &link.effect.entity]);
-                ends.chain([&row.root.entity, &row.symptom.entity]).collect()
+                let ends = row.links.iter().flat_map(|link| [&link.cause, &link.effect]);
+                ends.chain([&row.root, &row.symptom]).map(|end| &*end.entity).collect()
             }
-            Row::Incident(row) => row.hypotheses.iter().map(|hypothesis| &hypothesis.root.entity).collect(),
+            Row::Incident(row) => row.hypotheses.iter().map(|hypothesis| &*hypothesis.root.entity).collect(),
             Row::Event(_) | Row::Alert(_) | Row::Reject(_) | Row::Coverage(_) => Vec::new(),
         }
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use schemas::catalogue::Kind;
-use schemas::entity::Entity;
+use schemas::envelope::Severity;
 use schemas::ids::{EpisodeId, EventId, Tenant, hash64};
 use schemas::object::ObjectState;
 use schemas::object::health::well_since;
@@ -38,6 +38,15 @@ const EVIDENCE_MAX: usize = 8;
 /// Occurrences folded, in order.
 #[derive(Clone, Debug)]
 struct Run {
+    span: Span,
+    evidence: Vec<EventId>,
+    /// Of the first.
+    detail: String,
+}
+
+/// What occurrences come to, whatever their order.
+#[derive(Clone, Copy, Debug)]
+struct Span {
     onset: EventTime,
     /// Greatest `last` or `ended`: what the gap is measured from.
     reach: EventTime,
@@ -47,10 +56,8 @@ struct Run {
     ended: Option<EventTime>,
     standing: bool,
     count: u64,
-    severity: schemas::envelope::Severity,
+    severity: Severity,
     anchor: Cite,
-    evidence: Vec<EventId>,
-    detail: String,
     magnitude: u32,
 }
 
@@ -175,15 +182,15 @@ impl Known {
 impl Slot {
     /// None without occurrences.
     fn of(occurrences: Values<Arc<Occurrence>>) -> Option<Slot> {
-        let mut runs = occurrences.iter().map(|(occurrence, copies)| run(occurrence, copies));
-        let run = runs.next().map(|first| runs.fold(first, |open, next| join(open, &next)))?;
+        let mut all = occurrences.iter();
+        let mut run = all.next().map(|(first, copies)| Run::of(first, copies))?;
+        all.for_each(|(later, copies)| run.take(later, copies));
         Some(Slot { occurrences, run })
     }
 
     /// With occurrences that lie after all others.
     fn with_later(mut self, later: Vec<(Arc<Occurrence>, Diff)>) -> Slot {
-        let runs = later.iter().map(|(occurrence, copies)| run(occurrence, *copies));
-        self.run = runs.fold(self.run, |open, next| join(open, &next));
+        later.iter().for_each(|(occurrence, copies)| self.run.take(occurrence, *copies));
         self.occurrences.extend(later);
         self
     }
@@ -219,15 +226,14 @@ impl Folded {
     fn fold(&self, gap_ms: i64, episode: impl Fn(Run, u32) -> Arc<Episode>) -> Vec<Arc<Episode>> {
         let mut runs: Vec<Run> = Vec::new();
         for Slot { run: next, .. } in self.slots.values() {
-            match runs.pop() {
-                Some(open) if next.onset <= open.reach.plus_ms(gap_ms) => runs.push(join(open, next)),
-                Some(closed) => runs.extend([closed, next.clone()]),
-                None => runs.push(next.clone()),
+            match runs.last_mut() {
+                Some(open) if next.span.onset <= open.span.reach.plus_ms(gap_ms) => open.join(next),
+                _ => runs.push(next.clone()),
             }
         }
         let mut anchored: BTreeMap<EventId, u32> = BTreeMap::new();
         let number = |run: Run| {
-            let earlier = anchored.entry(run.anchor.event).or_default();
+            let earlier = anchored.entry(run.span.anchor.event).or_default();
             *earlier += 1;
             episode(run, *earlier - 1)
         };
@@ -235,70 +241,89 @@ impl Folded {
     }
 }
 
-fn run(occurrence: &Occurrence, copies: Diff) -> Run {
-    Run {
-        onset: occurrence.onset,
-        reach: occurrence.ended.map_or(occurrence.last, |ended| ended.max(occurrence.last)),
-        earliest: occurrence.earliest,
-        last: occurrence.last,
-        ended: occurrence.ended,
-        standing: occurrence.standing,
-        count: occurrence.count.saturating_mul(copies.unsigned_abs()),
-        severity: occurrence.severity,
-        anchor: occurrence.cite,
-        evidence: vec![occurrence.cite.event],
-        detail: occurrence.detail.clone(),
-        magnitude: occurrence.magnitude,
-    }
-}
-
-fn join(mut open: Run, next: &Run) -> Run {
-    open.onset = open.onset.min(next.onset);
-    open.reach = open.reach.max(next.reach);
-    open.earliest = open.earliest.min(next.earliest);
-    open.last = open.last.max(next.last);
-    open.ended = open.ended.zip(next.ended).map(|(left, right)| left.max(right));
-    open.standing |= next.standing;
-    open.count = open.count.saturating_add(next.count);
-    open.severity = open.severity.max(next.severity);
-    open.anchor = open.anchor.min(next.anchor);
-    open.magnitude = open.magnitude.max(next.magnitude);
-    for event in &next.evidence {
-        if open.evidence.len() < EVIDENCE_MAX && !open.evidence.contains(event) {
-            open.evidence.push(*event);
+impl Span {
+    fn of(occurrence: &Occurrence, copies: Diff) -> Span {
+        Span {
+            onset: occurrence.onset,
+            reach: occurrence.ended.map_or(occurrence.last, |ended| ended.max(occurrence.last)),
+            earliest: occurrence.earliest,
+            last: occurrence.last,
+            ended: occurrence.ended,
+            standing: occurrence.standing,
+            count: occurrence.count.saturating_mul(copies.unsigned_abs()),
+            severity: occurrence.severity,
+            anchor: occurrence.cite,
+            magnitude: occurrence.magnitude,
         }
     }
-    open
+
+    fn join(&mut self, next: &Span) {
+        self.onset = self.onset.min(next.onset);
+        self.reach = self.reach.max(next.reach);
+        self.earliest = self.earliest.min(next.earliest);
+        self.last = self.last.max(next.last);
+        self.ended = self.ended.zip(next.ended).map(|(left, right)| left.max(right));
+        self.standing |= next.standing;
+        self.count = self.count.saturating_add(next.count);
+        self.severity = self.severity.max(next.severity);
+        self.anchor = self.anchor.min(next.anchor);
+        self.magnitude = self.magnitude.max(next.magnitude);
+    }
 }
 
-fn episode(subject: &Subject, run: Run, earlier: u32) -> Episode {
+impl Run {
+    fn of(occurrence: &Occurrence, copies: Diff) -> Run {
+        let (span, evidence) = (Span::of(occurrence, copies), vec![occurrence.cite.event]);
+        Run { span, evidence, detail: occurrence.detail.clone() }
+    }
+
+    /// Goes on with an occurrence. A hot subject has thousands in a minute, and a run of its own is not made for each.
+    fn take(&mut self, next: &Occurrence, copies: Diff) {
+        self.span.join(&Span::of(next, copies));
+        self.cite(next.cite.event);
+    }
+
+    /// Goes on with another run.
+    fn join(&mut self, next: &Run) {
+        self.span.join(&next.span);
+        next.evidence.iter().for_each(|event| self.cite(*event));
+    }
+
+    fn cite(&mut self, event: EventId) {
+        if self.evidence.len() < EVIDENCE_MAX && !self.evidence.contains(&event) {
+            self.evidence.push(event);
+        }
+    }
+}
+
+fn episode(subject: &Subject, Run { span, evidence, detail }: Run, earlier: u32) -> Episode {
     let id = EpisodeId(hash64(&[
         &subject.tenant.0.to_le_bytes(),
         &subject.on.id.0.to_le_bytes(),
         subject.kind.id().as_bytes(),
-        &run.anchor.event.0.to_le_bytes(),
+        &span.anchor.event.0.to_le_bytes(),
         &earlier.to_le_bytes(),
     ]));
     let row = EpisodeRow {
         episode_id: id,
-        entity: Entity::clone(&subject.on.entity),
+        entity: Arc::clone(&subject.on.entity),
         kind: subject.kind,
         class: subject.kind.spec().class,
-        onset: run.onset,
-        earliest: run.earliest,
-        last: run.last,
-        ended: run.ended,
-        count: run.count,
-        severity: run.severity,
-        event_ids: run.evidence,
-        detail: run.detail,
-        magnitude: run.magnitude,
+        onset: span.onset,
+        earliest: span.earliest,
+        last: span.last,
+        ended: span.ended,
+        count: span.count,
+        severity: span.severity,
+        event_ids: evidence,
+        detail,
+        magnitude: span.magnitude,
     };
     Episode {
         tenant: subject.tenant,
         on: subject.on.clone(),
-        standing: run.standing,
-        anchor: run.anchor,
+        standing: span.standing,
+        anchor: span.anchor,
         row: Arc::new(row),
     }
 }
