@@ -30,8 +30,12 @@ use crate::rows::{Edge, Episode, Link};
 use crate::types::Updates;
 
 mod choice;
+mod entities;
 mod index;
+mod ordered;
+mod slots;
 mod strength;
+mod subjects;
 mod walks;
 pub(crate) mod ways;
 

@@ -1,84 +1,155 @@
 //! Where the walks from a subject lead. Pure; docs/semantics.md, section 8.
 //!
-//! One walk serves all effects of a subject: each place that it comes to has the stretches of time in which all edges on the way
+//! One walk serves all effects of a subject: each spot that it comes to has the stretches of time in which all edges on the way
 //! held together, and an effect only has to be met by one of them. A stretch within another one adds nothing and is left
 //! out: else the walks through a dense topology would be as many as its paths.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::{Ordering, Reverse};
 
-use schemas::ids::EntityId;
+use schemas::catalogue::Kind;
 use schemas::time::EventTime;
 
+use crate::operators::links::entities::{Entities, EntityNumber, PlaceNumber};
 use crate::operators::links::ways::{START, Ways};
-use crate::operators::links::{Effect, Place, Subject, Valid};
-use crate::values::Values;
+use crate::operators::links::{Effect, Valid};
 
-/// Edges by either end.
-pub(super) type Edges = BTreeMap<Place, Values<(EntityId, Valid)>>;
+/// The way that led to an entity, and the entity.
+pub(super) type Spot = (u16, EntityNumber);
 
-/// An entity, and the way that led there.
-pub(super) type Reached = (EntityId, u16);
+/// A spot, and when the edges on the way held all together. In order, those of one spot are side by side; none lies within
+/// another, so that they are in the order of their beginnings and of their ends alike.
+pub(super) type Stretch = (Spot, Valid);
 
-/// Stretches of time in which the edges of some way held all together. None lies within another, so that they are in the
-/// order of their beginnings and of their ends alike.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Stretches(Vec<Valid>);
+/// So many stretches are gathered before those within others are left out.
+const GATHERED_MIN: usize = 4_096;
 
-/// The walks from one subject, whichever of its effects they are for.
+/// The walks from one subject, whichever of its effects they are for. Lists in order: they are made anew, never changed.
 #[derive(Debug, Default)]
 pub(super) struct Walks {
     /// Where some rule looks for causes.
-    pub(super) reached: BTreeMap<Reached, Stretches>,
+    reached: Vec<Stretch>,
     /// Whose edges were followed, or would have been.
-    pub(super) places: BTreeSet<Place>,
+    places: Vec<PlaceNumber>,
 }
 
-/// Walks from a subject over the edges.
-pub(super) fn walk(ways: &Ways, edges: &Edges, (tenant, entity, kind): Subject) -> Walks {
+/// Walks from an entity over the edges, for effects of a kind.
+pub(super) fn walk(ways: &Ways, entities: &Entities, (entity, kind): (EntityNumber, Kind)) -> Walks {
     let mut walks = Walks::default();
     let always = Valid { from: EventTime(i64::MIN), to: EventTime(i64::MAX) };
-    let mut present = BTreeMap::from([((entity, START), Stretches(vec![always]))]);
+    let mut present: Vec<Stretch> = vec![((START, entity), always)];
     while !present.is_empty() {
-        let mut next: BTreeMap<Reached, Stretches> = BTreeMap::new();
-        for ((entity, way), stretches) in present {
-            for ((relation, direction), onward) in ways.steps(way, kind) {
-                let place = (tenant, entity, relation, direction);
-                walks.places.insert(place);
-                for (there, edge) in edges.get(&place).into_iter().flat_map(Values::distinct) {
-                    let there = next.entry((*there, onward)).or_default();
-                    for stretch in &stretches.0 {
-                        let (from, to) = (stretch.from.max(edge.from), stretch.to.min(edge.to));
-                        there.add(Valid { from, to });
+        let (mut next, mut gathered_max) = (Vec::new(), GATHERED_MIN);
+        for of_way in present.chunk_by(|((left, _), _), ((right, _), _)| left == right) {
+            let ((way, _), _) = of_way[0];
+            for (label, onward) in ways.steps(way, kind) {
+                for stretches in spots(of_way) {
+                    let ((_, here), _) = stretches[0];
+                    walks.places.push((here, label));
+                    for (there, edge) in entities[here].edges(label) {
+                        next.extend(stretches.iter().map(|(_, held)| ((onward, there), both(*held, edge))));
+                    }
+                    if gathered_max < next.len() {
+                        leave_out_those_within_others(&mut next);
+                        gathered_max = GATHERED_MIN.max(2 * next.len());
                     }
                 }
             }
             if ways.looks(way, kind) {
-                walks.reached.insert((entity, way), stretches);
+                walks.reached.extend_from_slice(of_way);
             }
         }
+        leave_out_those_within_others(&mut next);
         present = next;
     }
-    walks
+    walks.settled()
 }
 
-impl Stretches {
-    /// Adds one, unless it lies within another; those that lie within it go.
-    fn add(&mut self, new: Valid) {
-        let Stretches(known) = self;
-        let not_after = known.partition_point(|known| known.from <= new.from);
-        if known[..not_after].last().is_some_and(|known| new.to <= known.to) {
-            return;
-        }
-        let first = known.partition_point(|known| known.from < new.from);
-        let within = known[first..].partition_point(|known| known.to <= new.to);
-        known.splice(first..first + within, [new]);
+/// While both held.
+fn both(one: Valid, other: Valid) -> Valid {
+    Valid { from: one.from.max(other.from), to: one.to.min(other.to) }
+}
+
+/// Leaves the stretches in order.
+fn leave_out_those_within_others(stretches: &mut Vec<Stretch>) {
+    stretches.sort_unstable_by_key(|(spot, held)| (*spot, held.from, Reverse(held.to)));
+    // Of those that began no later, the last one that was kept held longest.
+    stretches.dedup_by(|(spot, held), (kept_spot, kept)| spot == kept_spot && held.to <= kept.to);
+}
+
+/// Stretches, which are in order, by their spots.
+fn spots(stretches: &[Stretch]) -> impl Iterator<Item = &[Stretch]> {
+    stretches.chunk_by(|(left, _), (right, _)| left == right)
+}
+
+/// Whether an effect can have come to a spot with such stretches: of those that began in time, the last one held longest.
+pub(super) fn meet(stretches: &[Stretch], effect: &Effect) -> bool {
+    let begun = stretches.partition_point(|(_, held)| held.has_begun(effect));
+    stretches[..begun].last().is_some_and(|(_, held)| held.still_held(effect))
+}
+
+impl Walks {
+    /// In order, and in as much memory as it takes: many are kept, for long.
+    fn settled(mut self) -> Self {
+        self.reached.sort_unstable();
+        self.places.sort_unstable();
+        self.places.dedup();
+        self.reached.shrink_to_fit();
+        self.places.shrink_to_fit();
+        self
     }
 
-    /// Whether an effect can have come over the way: of those that began in time, the last one held longest.
-    pub(super) fn meet(&self, effect: &Effect) -> bool {
-        let begun = self.0.partition_point(|stretch| stretch.has_begun(effect));
-        self.0[..begun].last().is_some_and(|stretch| stretch.still_held(effect))
+    /// Where causes are looked for: the stretches of each spot.
+    pub(super) fn spots(&self) -> impl Iterator<Item = &[Stretch]> {
+        spots(&self.reached)
     }
+
+    /// Stretches of the spots that have others in later walks: before and after, none where it was not come to.
+    pub(super) fn changed_stretches<'a>(&'a self, new: &'a Walks) -> Vec<(&'a [Stretch], &'a [Stretch])> {
+        let by_spot = side_by_side(self.spots(), new.spots(), |stretches| stretches[0].0);
+        let filled = by_spot.map(|(old, new)| (old.unwrap_or_default(), new.unwrap_or_default()));
+        filled.filter(|(old, new)| old != new).collect()
+    }
+
+    /// Spots that only these walks come to, with false, and those that only later ones come to, with true.
+    pub(super) fn changed_spots(&self, new: &Walks) -> impl Iterator<Item = (Spot, bool)> {
+        let spot = |stretches: &[Stretch]| stretches[0].0;
+        one_sided(self.spots().map(spot), new.spots().map(spot))
+    }
+
+    /// Places that only these walks pass, with false, and those that only later ones pass, with true.
+    pub(super) fn changed_places(&self, new: &Walks) -> impl Iterator<Item = (PlaceNumber, bool)> {
+        one_sided(self.places.iter().copied(), new.places.iter().copied())
+    }
+}
+
+/// What only the first of two sequences in order has, with false, and what only the second one has, with true.
+fn one_sided<T: Copy + Ord>(
+    old: impl Iterator<Item = T>,
+    new: impl Iterator<Item = T>,
+) -> impl Iterator<Item = (T, bool)> {
+    side_by_side(old, new, |item| *item).filter_map(|change| match change {
+        (Some(gone), None) => Some((gone, false)),
+        (None, Some(come)) => Some((come, true)),
+        _ => None,
+    })
+}
+
+/// Two sequences in order, those with the same key together.
+fn side_by_side<T, K: Ord>(
+    left: impl Iterator<Item = T>,
+    right: impl Iterator<Item = T>,
+    key: impl Fn(&T) -> K,
+) -> impl Iterator<Item = (Option<T>, Option<T>)> {
+    let (mut left, mut right) = (left.peekable(), right.peekable());
+    std::iter::from_fn(move || {
+        let order = match (left.peek(), right.peek()) {
+            (None, None) => return None,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(left), Some(right)) => key(left).cmp(&key(right)),
+        };
+        Some((left.next_if(|_| order.is_le()), right.next_if(|_| order.is_ge())))
+    })
 }
 
 #[cfg(test)]
@@ -87,28 +158,28 @@ mod tests {
 
     use super::*;
 
-    fn stretch(from: i64, to: i64) -> Valid {
-        Valid { from: EventTime(from), to: EventTime(to) }
-    }
-
     #[test]
     fn only_stretches_within_no_other_stay() {
         for seed in 0..500u64 {
-            let drawn: Vec<Valid> = (0..8u64)
+            let drawn: Vec<Stretch> = (0..8u64)
                 .map(|number| {
                     let draw = (seed, number).hashed();
-                    stretch((draw % 6) as i64, (draw / 6 % 6) as i64)
+                    let held =
+                        Valid { from: EventTime((draw % 6) as i64), to: EventTime((draw / 6 % 6) as i64) };
+                    ((START, (draw / 36 % 2) as EntityNumber), held)
                 })
                 .collect();
-            let mut kept = Stretches::default();
-            drawn.iter().for_each(|new| kept.add(*new));
-            let within = |one: &Valid, other: &Valid| other.from <= one.from && one.to <= other.to;
-            let mut expected: Vec<Valid> = drawn.clone();
+            let mut kept = drawn.clone();
+            leave_out_those_within_others(&mut kept);
+            let within = |(spot, one): &Stretch, (other_spot, other): &Stretch| {
+                spot == other_spot && other.from <= one.from && one.to <= other.to
+            };
+            let mut expected = drawn.clone();
             expected.sort();
             expected.dedup();
             let all = expected.clone();
             expected.retain(|one| !all.iter().any(|other| other != one && within(one, other)));
-            assert_eq!(kept.0, expected, "seed {seed}: {drawn:?}");
+            assert_eq!(kept, expected, "seed {seed}: {drawn:?}");
         }
     }
 }

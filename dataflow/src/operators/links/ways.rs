@@ -6,16 +6,19 @@ use schemas::catalogue::{Direction, Kind, Path, RuleIndex, RuleSpec, Rules, Step
 use schemas::entity::RelationKind;
 use schemas::ids::Tenant;
 
+/// A relation, and which way it is followed.
+pub(crate) type Label = (RelationKind, Direction);
+
 /// A node of the trie: the steps walked so far.
 #[derive(Debug, Default)]
 struct Node {
     hops: usize,
     text: String,
-    children: BTreeMap<(RelationKind, Direction), u16>,
-    /// Rules that look for their causes here, by kind of effect and kind of cause.
-    rules: BTreeMap<(Kind, Kind), BTreeSet<RuleIndex>>,
+    children: BTreeMap<Label, u16>,
+    /// Rules that look for their causes here, by kind of effect, then by kind of cause.
+    rules: BTreeMap<Kind, BTreeMap<Kind, BTreeSet<RuleIndex>>>,
     /// Steps to nodes where a rule looks for causes, or further on, by kind of effect.
-    steps: BTreeMap<Kind, BTreeSet<((RelationKind, Direction), u16)>>,
+    steps: BTreeMap<Kind, BTreeSet<(Label, u16)>>,
 }
 
 /// The rules of the engine, and the trie of all their paths.
@@ -23,10 +26,8 @@ struct Node {
 pub(crate) struct Ways {
     specs: Rules,
     nodes: Vec<Node>,
-    /// Windows of the rules for a kind of effect and a kind of cause, in milliseconds.
-    windows: BTreeMap<(Kind, Kind), BTreeSet<i64>>,
     causes: BTreeSet<Kind>,
-    labels: BTreeSet<(RelationKind, Direction)>,
+    labels: BTreeSet<Label>,
 }
 
 /// The node of the empty path: the effect's own entity.
@@ -39,7 +40,6 @@ impl Ways {
         let mut ways = Ways {
             specs: rules.clone(),
             nodes: vec![root],
-            windows: BTreeMap::new(),
             causes: BTreeSet::new(),
             labels: BTreeSet::new(),
         };
@@ -50,9 +50,6 @@ impl Ways {
                 }
             }
             ways.causes.extend(&rule.causes);
-            for pair in pairs(rule) {
-                ways.windows.entry(pair).or_default().insert(rule.window_ms);
-            }
         }
         ways
     }
@@ -68,11 +65,7 @@ impl Ways {
     }
 
     /// Steps that are worth walking from a node for an effect of a kind.
-    pub(crate) fn steps(
-        &self,
-        node: u16,
-        effect: Kind,
-    ) -> impl Iterator<Item = ((RelationKind, Direction), u16)> + '_ {
+    pub(crate) fn steps(&self, node: u16, effect: Kind) -> impl Iterator<Item = (Label, u16)> + '_ {
         self.nodes[usize::from(node)].steps.get(&effect).into_iter().flatten().copied()
     }
 
@@ -88,19 +81,17 @@ impl Ways {
         tenant: Tenant,
         (effect, cause): (Kind, Kind),
     ) -> impl Iterator<Item = (RuleIndex, &RuleSpec)> {
-        let rules = self.nodes[usize::from(node)].rules.get(&(effect, cause)).into_iter().flatten();
-        rules.map(|index| (*index, self.rule(*index))).filter(move |(_, rule)| rule.scope.includes(tenant))
-    }
-
-    /// Windows of all rules for a kind of effect and a kind of cause, whoever they apply to, in milliseconds.
-    pub(crate) fn windows(&self, effect: Kind, cause: Kind) -> impl Iterator<Item = i64> + '_ {
-        self.windows.get(&(effect, cause)).into_iter().flatten().copied()
+        let rules = self.nodes[usize::from(node)].rules.get(&effect).and_then(|rules| rules.get(&cause));
+        rules
+            .into_iter()
+            .flatten()
+            .map(|index| (*index, self.rule(*index)))
+            .filter(move |(_, rule)| rule.scope.includes(tenant))
     }
 
     /// Whether any rule looks for causes of effects of a kind at a node.
     pub(crate) fn looks(&self, node: u16, effect: Kind) -> bool {
-        let rules = &self.nodes[usize::from(node)].rules;
-        rules.range((effect, Kind(0))..=(effect, Kind(u16::MAX))).next().is_some()
+        self.nodes[usize::from(node)].rules.contains_key(&effect)
     }
 
     /// Whether any rule explains effects of a kind.
@@ -114,7 +105,7 @@ impl Ways {
     }
 
     /// Whether any path has such a step.
-    pub(crate) fn walks(&self, label: (RelationKind, Direction)) -> bool {
+    pub(crate) fn walks(&self, label: Label) -> bool {
         self.labels.contains(&label)
     }
 
@@ -130,8 +121,11 @@ impl Ways {
             self.labels.insert(label);
             node = next;
         }
-        for pair in pairs(rule) {
-            self.nodes[usize::from(node)].rules.entry(pair).or_default().insert(index);
+        let rules = &mut self.nodes[usize::from(node)].rules;
+        for effect in &rule.effects {
+            for cause in &rule.causes {
+                rules.entry(*effect).or_default().entry(*cause).or_default().insert(index);
+            }
         }
     }
 
@@ -147,9 +141,4 @@ impl Ways {
         self.nodes[usize::from(parent)].children.insert((step.relation, step.direction), index);
         index
     }
-}
-
-/// Kinds of effects with kinds of causes.
-fn pairs(rule: &RuleSpec) -> impl Iterator<Item = (Kind, Kind)> + '_ {
-    rule.effects.iter().flat_map(|effect| rule.causes.iter().map(|cause| (*effect, *cause)))
 }
