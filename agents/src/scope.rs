@@ -112,7 +112,7 @@ pub(crate) fn of_ids(
     let mut meant = correlated(&named.correlated, events);
     meant.extend(&named.events);
     let proven = episodes.iter().filter(|episode| episode.event_ids.iter().any(|id| meant.contains(id)));
-    proven.map(|episode| episode.entity.clone()).collect()
+    proven.map(|episode| Entity::clone(&episode.entity)).collect()
 }
 
 /// Resolves a question that names something, and may be about some incidents.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use schemas::catalogue::Class;
+use schemas::entity::Entity;
 use schemas::ids::{EventKey, Tenant};
 use schemas::time::EventTime;
 use schemas::view::{EntityRow, RelationRow, Row, ViewName};
@@ -169,15 +170,15 @@ fn ends(edge: Edge) -> [(Tenant, Named); 2] {
 }
 
 fn entity((tenant, Named { id, entity }): (Tenant, Named)) -> Published {
-    let entity = EntityRow { entity_id: id, entity };
+    let entity = EntityRow { entity_id: id, entity: Entity::clone(&entity) };
     row(tenant, ViewName::Entities, entity.into())
 }
 
 fn relation(edge: Edge) -> Published {
     let relation = RelationRow {
-        from: edge.key.from.entity,
+        from: Entity::clone(&edge.key.from.entity),
         relation: edge.key.relation,
-        to: edge.key.to.entity,
+        to: Entity::clone(&edge.key.to.entity),
         valid_from: edge.valid_from,
         valid_to: edge.valid_to,
         event_id: edge.event,

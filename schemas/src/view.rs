@@ -122,18 +122,18 @@ pub struct EntityRow {
     /// Its id.
     pub entity_id: EntityId,
     /// The entity.
-    pub entity: Arc<Entity>,
+    pub entity: Entity,
 }
 
 /// A relation with valid time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RelationRow {
     /// Subject.
-    pub from: Arc<Entity>,
+    pub from: Entity,
     /// Verb.
     pub relation: RelationKind,
     /// Object.
-    pub to: Arc<Entity>,
+    pub to: Entity,
     /// First instant.
     pub valid_from: EventTime,
     /// First instant at which it no longer holds; `None` while it holds.

@@ -73,7 +73,7 @@ fn change(random: &mut Random, number: u64) -> Change {
     } else {
         let row = EpisodeRow {
             episode_id: EpisodeId(number),
-            entity: Entity::namespaced(EntityKind::Pod, "shop", pick(random, &["cart", "search"])),
+            entity: Entity::namespaced(EntityKind::Pod, "shop", pick(random, &["cart", "search"])).into(),
             kind: Kind(0),
             class: Class::Symptom,
             onset: at,

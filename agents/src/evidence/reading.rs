@@ -120,8 +120,9 @@ impl<'r> Reading<'r> {
         }
         let ends = chains.values().flatten().flat_map(|chain| &chain.links);
         let affected: BTreeSet<&Entity> = ends
-            .flat_map(|link| [&link.cause.entity, &link.effect.entity])
-            .chain(shown.iter().flat_map(|incident| &incident.hypotheses).map(|found| &found.root.entity))
+            .flat_map(|link| [&link.cause, &link.effect])
+            .chain(shown.iter().flat_map(|incident| &incident.hypotheses).map(|found| &found.root))
+            .map(|end| &*end.entity)
             .chain(&resolved.entities)
             .collect();
         let of_scope: BTreeSet<IndexKey> = affected.into_iter().map(IndexKey::entity).collect();

@@ -68,7 +68,7 @@ impl Slots {
         let incident = resolved.incidents.first();
         let around = focus(resolved, known, incident);
         // What trouble spreads from comes before what was named; without a cause, what was named.
-        let root = incident.and_then(|incident| incident.hypotheses.first()).map(|first| &first.root.entity);
+        let root = incident.and_then(|incident| incident.hypotheses.first()).map(|first| &*first.root.entity);
         if let Some(entity) = root.or(around.first().copied()) {
             slots.values.insert("entity", entity.to_string());
         }
@@ -192,11 +192,11 @@ fn focus<'a>(resolved: &'a Resolved, known: &'a Known, incident: Option<&'a Inci
     found.extend(&resolved.entities);
     let Some(incident) = incident else { return found };
     let root: Option<&EpisodeRow> = incident.hypotheses.first().map(|first| first.root.as_ref());
-    found.extend(root.map(|root| &root.entity));
+    found.extend(root.map(|root| &*root.entity));
     let chains = known.chains.get(&incident.incident_id).into_iter().flatten();
     let first: Vec<_> = chains.filter(|chain| chain.rank == 1).collect();
-    found.extend(first.iter().map(|chain| &chain.symptom.entity));
-    found.extend(first.iter().flat_map(|chain| chain.links.iter().rev()).map(|link| &link.effect.entity));
+    found.extend(first.iter().map(|chain| &*chain.symptom.entity));
+    found.extend(first.iter().flat_map(|chain| chain.links.iter().rev()).map(|link| &*link.effect.entity));
     let near = |entity: &Entity| found.contains(&entity);
     let sources = known.relations.iter().filter(|relation| {
         matches!(relation.to.kind, EntityKind::Repository | EntityKind::Commit | EntityKind::Service)

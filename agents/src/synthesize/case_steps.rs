@@ -81,7 +81,7 @@ mod tests {
         let at = EventTime(1_000);
         Arc::new(EpisodeRow {
             episode_id: EpisodeId(number),
-            entity: Entity::namespaced(EntityKind::Pod, "shop", name),
+            entity: Entity::namespaced(EntityKind::Pod, "shop", name).into(),
             class: kind.spec().class,
             kind,
             onset: at,

@@ -37,10 +37,10 @@ pub(crate) fn speaker(root: &EpisodeRow, known: &Known) -> Option<Entity> {
         .map(|(user, _)| user.clone())
         .collect();
     let own = selected_by(&root.entity);
-    if databases.iter().any(|database| own.contains(database) || *database == root.entity) {
+    if databases.iter().any(|database| own.contains(database) || *database == *root.entity) {
         return None;
     }
-    let called = ends(RelationKind::Calls).filter(|(from, _)| **from == root.entity);
+    let called = ends(RelationKind::Calls).filter(|(from, _)| **from == *root.entity);
     let called: BTreeSet<Entity> =
         called.flat_map(|(_, to)| selected_by(to)).filter(|callee| databases.contains(callee)).collect();
     let mut meant = if called.is_empty() { databases } else { called }.into_iter();

@@ -33,7 +33,7 @@ pub(crate) fn rule_out(incident: &IncidentRow, known: &Known) -> Vec<RuledOut> {
     let mut order = Vec::new();
     for (episode, reason) in &dismissed {
         // Several edits of one object by one rollout are one candidate.
-        let key = (&episode.entity, reason.as_str());
+        let key = (&*episode.entity, reason.as_str());
         if !seen.contains_key(&key) {
             order.push(key);
         }
@@ -67,7 +67,8 @@ fn affected(incident: &IncidentRow, known: &Known) -> BTreeSet<Entity> {
     let chains = known.chains.get(&incident.incident_id).into_iter().flatten();
     chains
         .flat_map(|chain| &chain.links)
-        .flat_map(|link| [link.cause.entity.clone(), link.effect.entity.clone()])
+        .flat_map(|link| [&link.cause, &link.effect])
+        .map(|end| Entity::clone(&end.entity))
         .collect()
 }
 
@@ -102,8 +103,8 @@ fn reason(
         );
     }
     let shares = known.relations.iter().any(|relation| {
-        (relation.from == episode.entity && affected.contains(&relation.to))
-            || (relation.to == episode.entity && affected.contains(&relation.from))
+        (relation.from == *episode.entity && affected.contains(&relation.to))
+            || (relation.to == *episode.entity && affected.contains(&relation.from))
     });
     let effects = known.links.iter().filter(|link| link.cause.episode_id == episode.episode_id).count();
     match (shares, effects) {

@@ -73,13 +73,13 @@ fn workload<'a>(root: &EpisodeRow, chains: impl Iterator<Item = &'a ChainRow>) -
         matches!(entity.kind, K::Deployment | K::StatefulSet | K::DaemonSet | K::Rollout)
     };
     if is(&root.entity) {
-        return Some(root.entity.clone());
+        return Some(Entity::clone(&root.entity));
     }
     let mine = chains.filter(|chain| chain.root.episode_id == root.episode_id);
     let steps = mine.flat_map(|chain| (0usize..).zip(&chain.links));
     let passed =
         steps.flat_map(|(step, link)| [(2 * step, &link.cause.entity), (2 * step + 1, &link.effect.entity)]);
-    passed.filter(|(_, entity)| is(entity)).min().map(|(_, entity)| entity.clone())
+    passed.filter(|(_, entity)| is(entity)).min().map(|(_, entity)| Entity::clone(entity))
 }
 
 /// A command with names; none when a name is no plain word.

@@ -57,7 +57,7 @@ fn episode(number: u64) -> EpisodeRow {
     let pod = format!("checkout-{:05x}", number % PODS);
     EpisodeRow {
         episode_id: EpisodeId(spread(number)),
-        entity: Entity::namespaced(EntityKind::Pod, "shop", &pod).in_cluster("eu-1"),
+        entity: Entity::namespaced(EntityKind::Pod, "shop", &pod).in_cluster("eu-1").into(),
         kind,
         class: kind.spec().class,
         onset: AT.plus_ms(number as i64),

@@ -233,7 +233,7 @@ pub(super) fn episode(id: u64, at: EventTime, detail: &str) -> EpisodeRow {
     let kind = Kind::named("github.push");
     EpisodeRow {
         episode_id: EpisodeId(id),
-        entity: checkout(),
+        entity: checkout().into(),
         kind,
         class: kind.spec().class,
         onset: at,

@@ -116,7 +116,7 @@ mod tests {
     use crate::view::EntityRow;
 
     fn index_keys(kind: EntityKind, name: &str) -> BTreeSet<IndexKey> {
-        let entity = Arc::new(Entity::namespaced(kind, "shop", name));
+        let entity = Entity::namespaced(kind, "shop", name);
         let row = Row::Entity(Arc::new(EntityRow { entity_id: EntityId(1), entity }));
         IndexKey::all(ViewName::Entities, &row)
     }

@@ -49,7 +49,7 @@ pub(super) fn event(number: u128, at: EventTime) -> EventRow {
 fn episode(number: u64) -> EpisodeRow {
     EpisodeRow {
         episode_id: EpisodeId(number),
-        entity: entity("checkout"),
+        entity: entity("checkout").into(),
         kind: Kind::named("k8s.pod.OOMKilled"),
         class: Kind::named("k8s.pod.OOMKilled").spec().class,
         onset: NOON,

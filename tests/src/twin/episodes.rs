@@ -72,7 +72,7 @@ fn episode(
     ]);
     let row = EpisodeRow {
         episode_id: EpisodeId(id),
-        entity: entity.clone(),
+        entity: entity.clone().into(),
         kind,
         class: kind.spec().class,
         onset: group.iter().map(|one| one.onset).min().unwrap_or_default(),
@@ -98,7 +98,7 @@ pub(super) fn recover(episodes: &mut [Episode], latest: &[Version]) {
             let open = trouble && !episode.standing && episode.row.ended.is_none();
             let entity = &episode.row.entity;
             if open
-                && *entity == version.state.entity
+                && **entity == version.state.entity
                 && shows.contains(&entity.kind.as_str())
                 && episode.row.last <= since
             {
@@ -151,7 +151,7 @@ pub(super) fn rows(
 ) {
     let mut entities: BTreeSet<Entity> = latest.iter().map(|version| version.state.entity.clone()).collect();
     for episode in episodes {
-        entities.insert(episode.row.entity.clone());
+        entities.insert(Entity::clone(&episode.row.entity));
         add(rows, ViewName::Episodes, Row::from(episode.row.clone()));
         match episode.row.class {
             Class::Change => add(rows, ViewName::Changes, Row::from(episode.row.clone())),

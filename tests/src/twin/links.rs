@@ -97,7 +97,7 @@ fn text(path: &[Step]) -> String {
 }
 
 fn walk(effect: &Episode, path: &[Step], edges: &[Edge]) -> Vec<Entity> {
-    let mut places = vec![effect.row.entity.clone()];
+    let mut places = vec![Entity::clone(&effect.row.entity)];
     for step in path {
         let mut next = Vec::new();
         for place in &places {
@@ -144,7 +144,7 @@ fn causes(
         let near = onset.ms_since(row.onset) <= rule.window_ms.max(horizon_ms);
         *index != effect
             && row.class != Class::Context
-            && row.entity == *entity
+            && *row.entity == *entity
             && rule.causes.contains(&row.kind)
             && order
             && reach

@@ -53,7 +53,7 @@ impl Counted {
     }
 
     pub(super) fn of_clues(clues: &[Clue<'_>]) -> Self {
-        Counted::of(clues.iter().map(|clue| &clue.row.entity))
+        Counted::of(clues.iter().map(|clue| &*clue.row.entity))
     }
 
     /// Those of an entity at one end: 0 for those that it makes, 1 for those that it answers.

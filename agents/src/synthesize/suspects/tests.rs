@@ -17,7 +17,7 @@ fn row(entity: Entity, kind: &'static str, onset: i64, magnitude: u32) -> Episod
     let onset = EventTime(onset);
     EpisodeRow {
         episode_id: EpisodeId(u64::from(magnitude)),
-        entity,
+        entity: entity.into(),
         kind,
         class: kind.spec().class,
         onset,
@@ -44,8 +44,8 @@ fn scene<'a>(call: &'a EpisodeRow, resource: &'a EpisodeRow, from: i64) -> Scene
         wires: Vec::new(),
         stops: Vec::new(),
         calls: BTreeMap::from([(service("web"), BTreeSet::from([service("pay")]))]),
-        measured: Counted::of([&call.entity].into_iter()),
-        slow: Counted::of([&call.entity].into_iter()),
+        measured: Counted::of([&*call.entity].into_iter()),
+        slow: Counted::of([&*call.entity].into_iter()),
         losing: Counted::default(),
         from: EventTime(from),
     }
@@ -70,13 +70,13 @@ fn own_time_explains_the_calls_that_are_answered_and_not_those_that_are_made() {
 #[test]
 fn time_lost_on_the_way_accuses_the_end_most_of_whose_calls_lose_it() {
     let (call, resource) = (slow_call(), row(service("pay"), "metric.cpu_high", 600_000, 100));
-    let wire = row(call.entity.clone(), WIRE, 600_000, 900);
+    let wire = row(Entity::clone(&call.entity), WIRE, 600_000, 900);
     let others =
         ["web->cart", "web->ads", "pay->bank"].map(|name| Entity::namespaced(EntityKind::Call, "shop", name));
     let mut scene = scene(&call, &resource, 0);
     scene.wires = vec![Clue { row: &wire, ends: vec![service("web"), service("pay")] }];
-    scene.losing = Counted::of([&call.entity].into_iter());
-    scene.measured = Counted::of(others.iter().chain([&call.entity]));
+    scene.losing = Counted::of([&*call.entity].into_iter());
+    scene.measured = Counted::of(others.iter().chain([&*call.entity]));
     let scores: BTreeMap<String, u64> =
         scene.wires().into_iter().map(|scored| (scored.entity.name, scored.score)).collect();
     assert_eq!(scores["web"], scores["pay"] / 3);
