@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::arrival::{Arrival, EventArrival};
 use crate::config::{Clock, EngineConfig};
+use crate::named_fact::Naming;
 use crate::operators::admit::{Delivery, EventDelivery, Sealed};
 use crate::retained::Retained;
 use crate::rows::Cite;
-use crate::statement::{Said, Stater};
 
 /// Where sealing stands after an epoch: with what is retained, all that is needed to go on from there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ pub(crate) struct Sealer {
     now: EventTime,
     event_time: EventTime,
     tenants: Arc<BTreeSet<TenantId>>,
-    stater: Stater,
+    naming: Naming,
 }
 
 /// Lifetime of each kind, by catalogue index, in milliseconds.
@@ -103,7 +103,7 @@ impl Sealer {
             now: EventTime(0),
             event_time: EventTime(0),
             tenants: Arc::default(),
-            stater: Stater::default(),
+            naming: Naming::default(),
         }
     }
 
@@ -135,11 +135,11 @@ impl Sealer {
         if let Retained::Event { tenant, delivery, .. } = &mut kept
             && let Some(delivery) = Arc::get_mut(delivery)
         {
-            delivery.statements.iter_mut().for_each(|statement| self.stater.share(*tenant, statement));
+            delivery.facts.iter_mut().for_each(|fact| self.naming.share(*tenant, fact));
             if let Some(row) = Arc::get_mut(&mut delivery.row) {
-                row.source = self.stater.texts.of(&row.source);
-                row.event_type = self.stater.texts.of(&row.event_type);
-                row.position.topic = self.stater.texts.of(&row.position.topic);
+                row.source = self.naming.texts.of(&row.source);
+                row.event_type = self.naming.texts.of(&row.event_type);
+                row.position.topic = self.naming.texts.of(&row.position.topic);
             }
         }
         kept
@@ -198,11 +198,11 @@ impl Sealer {
         let content = content(&envelope);
         let lifetime_ms = self.lifetime_ms(tenant, &normalized.facts);
         let cite = Cite { seq: self.seq, event: envelope.ingest_id };
-        let Said { statements, objects } = self.stater.state(tenant, cite, normalized.facts);
+        let (facts, objects) = self.naming.of(tenant, cite, normalized.facts);
         let row = EventRow {
             event_id: envelope.ingest_id,
-            source: self.stater.texts.of(&envelope.source),
-            event_type: self.stater.texts.of(&envelope.event_type),
+            source: self.naming.texts.of(&envelope.source),
+            event_type: self.naming.texts.of(&envelope.event_type),
             at: envelope.ts,
             severity: envelope.severity,
             summary: normalized.summary.into(),
@@ -216,7 +216,7 @@ impl Sealer {
             expiry: envelope.ts.plus_ms(lifetime_ms),
             row: Arc::new(row),
             // As many places as rows: they are kept for the horizon, and most events have one.
-            statements: statements.into(),
+            facts: facts.into(),
             objects: objects.into(),
         }
     }

@@ -1,7 +1,8 @@
 //! The view thread: the one owner of the views.
 //!
 //! Workers tell it what changed in each epoch, readers ask it. An epoch becomes visible when every worker has
-//! completed it, all views at once. Rows stay readable for a number of epochs behind the latest. An epoch is applied slice by
+//! completed it, all views at once. Rows stay readable for a number of epochs behind the latest, or fewer if those changed more
+//! than there is. An epoch is applied slice by
 //! slice, and readers are answered in between, from the epoch before.
 
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ mod subscriptions;
 
 /// Keys changed, or compacted, before readers are answered.
 const SLICE_KEYS: usize = 100;
+/// Keys whose past is kept, if so many rows or fewer are shown; else as many as rows are shown.
+const REMEMBERED_KEYS: usize = 500_000;
 /// Readers answered between two slices.
 const SLICE_READERS: usize = 16;
 
@@ -72,6 +75,8 @@ pub(crate) struct ViewThread {
     latest: Epoch,
     /// Epoch with which the views began: 0, or that of the snapshot that brought them back.
     first: Epoch,
+    /// The first epoch that was not forgotten because there was too much to remember.
+    readable_from: Epoch,
     /// Digest of all views: the sum of what every change so far comes to.
     digest: u128,
     store: Store,
@@ -99,6 +104,7 @@ impl ViewThread {
             applying: None,
             latest: 0,
             first: 0,
+            readable_from: 0,
             digest: 0,
             store: Store::default(),
             subscriptions: Subscriptions::default(),
@@ -189,6 +195,7 @@ impl ViewThread {
             self.first = epoch;
         }
         self.latest = epoch;
+        self.readable_from = self.readable_from.max(self.store.readable_from(REMEMBERED_KEYS));
         let since = self.since();
         self.sealed = self.sealed.split_off(&since);
         self.subscriptions.send(epoch, &changed);
@@ -217,7 +224,7 @@ impl ViewThread {
     }
 
     fn since(&self) -> Epoch {
-        self.latest.saturating_sub(self.readable).max(self.first)
+        self.latest.saturating_sub(self.readable).max(self.first).max(self.readable_from)
     }
 
     fn as_of(&self, epoch: Epoch) -> AsOf {

@@ -17,28 +17,29 @@ use differential_dataflow::{AsCollection, Hashable};
 use schemas::error::{DecodeError, Reject, RejectCode};
 use schemas::ids::{EventId, EventKey, Tenant, TenantId};
 use schemas::object::ObjectState;
-use schemas::position::SourcePosition;
 use schemas::time::{Diff, Epoch, EventTime};
 use schemas::view::EventRow;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::config::{Clock, EngineConfig};
+use crate::config::EngineConfig;
+use crate::named_fact::NamedFact;
 use crate::operators::maintain::{Calendar as _, pop_complete, sealed_tick, stash_rows, stash_ticks};
 use crate::retained::Retained;
 use crate::rows::Cite;
-use crate::statement::Statement;
 use crate::types::{Ticks, Updates};
 
 mod accounts;
 mod calendar;
 mod events;
+mod refusal;
 mod retain;
 
 use accounts::Accounts;
 use calendar::Calendar;
 use events::{Entry, Events};
+use refusal::{conflict, refusal};
 use retain::Restored;
 
 /// An arrival as it was sealed, routed to the keeper of `id`.
@@ -73,7 +74,7 @@ pub(crate) struct EventDelivery {
     pub(crate) content: u128,
     pub(crate) expiry: EventTime,
     pub(crate) row: Arc<EventRow>,
-    pub(crate) statements: Box<[Statement]>,
+    pub(crate) facts: Box<[NamedFact]>,
     pub(crate) objects: Box<[Arc<ObjectState>]>,
 }
 
@@ -344,31 +345,6 @@ impl Keeper {
             emit(Admitted::Reject(tenant, Box::new(reject)), -1);
         }
     }
-}
-
-/// Rules 2 and 3: too far in the future, or too late.
-fn refusal(config: &EngineConfig, now: EventTime, at: EventTime, expiry: EventTime) -> Option<DecodeError> {
-    if config.clock == Clock::Wall && now.plus_ms(config.future_ms) < at {
-        let detail = format!(
-            "dated {at}, more than {} s after {now}; check the producer's clock",
-            config.future_ms / 1_000
-        );
-        return Some(DecodeError::new(RejectCode::InFuture, detail));
-    }
-    let late = config.clock == Clock::Wall && at.plus_ms(config.lateness_ms) <= now;
-    if late || expiry <= now {
-        let detail = format!(
-            "dated {at}, later than allowed as of {now}; see engine.lateness, or replay it by itself"
-        );
-        return Some(DecodeError::new(RejectCode::TooLate, detail));
-    }
-    None
-}
-
-fn conflict(first: &SourcePosition, id: EventId) -> DecodeError {
-    let detail =
-        format!("{id} came before with other content, at {first}; use a new ingest_id for a new event");
-    DecodeError::new(RejectCode::IdempotencyConflict, detail)
 }
 
 fn live_row(tenant: Tenant, id: EventId, entry: &Remembered) -> Admitted {

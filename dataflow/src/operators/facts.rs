@@ -17,13 +17,13 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::operate::FrontierInterest;
 
 use crate::graph::Published;
+use crate::named_fact::NamedFact;
 use crate::names::Names;
 use crate::operators::admit::LiveEvent;
 use crate::operators::baselines::{Point, Series};
 use crate::operators::objects::ObjectRow;
 use crate::operators::templates::{Line, Logger};
 use crate::rows::{EdgeClaim, EdgeKey, Occurrence, Subject};
-use crate::statement::Statement;
 use crate::types::Updates;
 
 /// What current events state.
@@ -75,16 +75,16 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
                     let LiveEvent { cite, delivery, .. } = event;
                     let row = Row::Event(Arc::clone(&delivery.row));
                     shown.give((Published::Row(tenant, ViewName::Events, row), epoch, diff));
-                    for statement in &delivery.statements {
-                        match statement.clone() {
-                            Statement::Occurrence { on, kind, row } => {
+                    for fact in &delivery.facts {
+                        match fact.clone() {
+                            NamedFact::Occurrence { on, kind, row } => {
                                 stated.give(((Subject { tenant, on, kind }, row), epoch, diff))
                             }
-                            Statement::Edge { from, relation, to, valid_from, valid_to } => {
+                            NamedFact::Edge { from, relation, to, valid_from, valid_to } => {
                                 let claim = EdgeClaim { valid_from, cite, valid_to };
                                 claimed.give(((EdgeKey { tenant, from, relation, to }, claim), epoch, diff))
                             }
-                            Statement::Sample { on, metric, at, value_micro } => {
+                            NamedFact::Sample { on, metric, at, value_micro } => {
                                 let of_pod = on.entity.kind == EntityKind::Pod;
                                 let point = Point { at, cite, value_micro };
                                 let row = ((Series { tenant, on, metric }, point), epoch, diff);
@@ -93,11 +93,11 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
                                 }
                                 points.give(row);
                             }
-                            Statement::Line { on, template, detail, at } => {
+                            NamedFact::Line { on, template, detail, at } => {
                                 let line = Line { at, cite, detail };
                                 lines.give((((Logger { tenant, on }, template), line), epoch, diff))
                             }
-                            Statement::Feedback(feedback) => said.give(((tenant, *feedback), epoch, diff)),
+                            NamedFact::Feedback(feedback) => said.give(((tenant, *feedback), epoch, diff)),
                         }
                     }
                 }

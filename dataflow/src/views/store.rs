@@ -47,6 +47,8 @@ pub(super) struct Store {
     tenants: BTreeMap<Tenant, TenantViews>,
     /// Cells with something to forget once an epoch is not readable any more, so that compaction looks at no others.
     touched: VecDeque<(Epoch, Touched)>,
+    /// How many those are.
+    remembered: usize,
     /// Rows shown, over all tenants.
     shown: BTreeMap<ViewName, i64>,
 }
@@ -104,6 +106,7 @@ impl Store {
         touched.retain(|_, keys| !keys.is_empty());
         // They wait for as many epochs as can be read.
         touched.values_mut().for_each(Vec::shrink_to_fit);
+        self.remembered += touched.values().map(Vec::len).sum::<usize>();
         self.touched.push_back((epoch, touched));
         for (view, more) in more {
             *self.shown.entry(view).or_default() += more;
@@ -158,6 +161,20 @@ impl Store {
         before.into_iter().chain([(after.into(), 1)]).collect()
     }
 
+    /// The first epoch that can stay readable if what rows were before is to be no more than what is shown now, or
+    /// `at_least`. Epochs are large when much comes at once, and so many of them would be a multiple of it.
+    pub(super) fn readable_from(&self, at_least: usize) -> Epoch {
+        let shown: i64 = self.shown.values().sum();
+        let room = usize::try_from(shown).unwrap_or(0).max(at_least);
+        let mut more = self.remembered.saturating_sub(room);
+        let forget = self.touched.iter().take_while(|(_, touched)| {
+            let needed = 0 < more;
+            more = more.saturating_sub(touched.values().map(Vec::len).sum());
+            needed
+        });
+        forget.last().map_or(0, |(epoch, _)| *epoch)
+    }
+
     /// Forgets what some keys showed before an epoch; false when there is nothing to forget.
     pub(super) fn compact(&mut self, since: Epoch, at_most: usize) -> bool {
         let old = |(epoch, _): &&mut (Epoch, _)| *epoch <= since;
@@ -166,7 +183,9 @@ impl Store {
             let (tenant, view) = *last.key();
             let mut view = self.tenants.get_mut(&tenant).and_then(|tenant| tenant.views.get_mut(&view));
             let keys = last.get_mut();
-            for key in keys.drain(keys.len().saturating_sub(at_most)..) {
+            let forgotten = keys.drain(keys.len().saturating_sub(at_most)..);
+            self.remembered -= forgotten.len();
+            for key in forgotten {
                 if let Some(view) = &mut view {
                     view.compact(key, since);
                 }
@@ -349,7 +368,27 @@ mod tests {
             slices += 1;
         }
         // Epoch 1 has nothing to forget, epoch 2 two keys.
+        assert_eq!(store.remembered, 0);
         assert_eq!(slices, 3);
         assert!(shown(&store, &tenant, 2).is_empty() && store.touched.is_empty());
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_there_is_room_for() {
+        let tenant: TenantId = "shop".parse().unwrap();
+        let mut store = Store::default();
+        store.introduce(vec![tenant.clone()]);
+        for epoch in 1..=9u64 {
+            let changed = |source| [(row(source, epoch - 1), -1), (row(source, epoch), 1)];
+            let rows = ["a", "b"].into_iter().flat_map(changed).filter(|(_, diff)| 1 < epoch || 0 < *diff);
+            let rows = rows.collect();
+            let mut applying = store.begin(epoch, changes(&tenant, rows));
+            assert!(store.advance(&mut applying, usize::MAX));
+            store.end(applying);
+        }
+        // Two rows are shown. Epochs 2 to 9 have two keys to forget each.
+        assert_eq!([16, 15, 4, 3, 0].map(|room| store.readable_from(room)), [0, 2, 7, 8, 8]);
+        while store.compact(8, usize::MAX) {}
+        assert_eq!((store.remembered, store.readable_from(0)), (2, 0));
     }
 }

@@ -94,7 +94,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         bug: "lateness: an event that is exactly as late as is allowed is refused or not, the other way round",
         check: ("histories", 300),
         edits: &[Edit {
-            file: "operators/admit.rs",
+            file: "operators/admit/refusal.rs",
             old: "at.plus_ms(config.lateness_ms) <= now",
             new: "at.plus_ms(config.lateness_ms) < now",
         }],

@@ -20,7 +20,7 @@ use crate::rows::{Cite, Named, Occurrence};
 
 /// One thing that an event states.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) enum Statement {
+pub(crate) enum NamedFact {
     /// Something happened to an entity, or is the case.
     Occurrence { on: Named, kind: Kind, row: Arc<Occurrence> },
     /// An edge holds.
@@ -39,88 +39,86 @@ pub(crate) enum Statement {
     Feedback(Box<Feedback>),
 }
 
-/// What an event says: statements, and states of objects, which outlive it.
+/// Names facts, with the entities and texts that came lately.
 #[derive(Debug, Default)]
-pub(crate) struct Said {
-    pub(crate) statements: Vec<Statement>,
-    pub(crate) objects: Vec<Arc<ObjectState>>,
-}
-
-/// Who makes statements, with the names and texts that came lately.
-#[derive(Debug, Default)]
-pub(crate) struct Stater {
+pub(crate) struct Naming {
     names: Names,
     pub(crate) texts: Texts,
 }
 
-impl Stater {
-    /// What the facts of one event come to.
-    pub(crate) fn state(&mut self, tenant: Tenant, cite: Cite, facts: Vec<Fact>) -> Said {
-        let mut said = Said { statements: Vec::with_capacity(facts.len()), objects: Vec::new() };
+impl Naming {
+    /// What the facts of one event come to; states of objects apart, because they outlive it.
+    pub(crate) fn of(
+        &mut self,
+        tenant: Tenant,
+        cite: Cite,
+        facts: Vec<Fact>,
+    ) -> (Vec<NamedFact>, Vec<Arc<ObjectState>>) {
+        let (mut named, mut objects) = (Vec::with_capacity(facts.len()), Vec::new());
         for fact in facts {
-            let statement = match fact {
+            let fact = match fact {
                 Fact::Object(state) => {
-                    said.objects.push(Arc::from(state));
+                    objects.push(Arc::from(state));
                     continue;
                 }
                 Fact::Signal(signal) => self.signal(tenant, cite, &signal),
-                Fact::Relation(edge) => Statement::Edge {
+                Fact::Relation(edge) => NamedFact::Edge {
                     from: self.names.of(tenant, &edge.from),
                     relation: edge.kind,
                     to: self.names.of(tenant, &edge.to),
                     valid_from: edge.valid_from,
                     valid_to: edge.valid_to,
                 },
-                Fact::Sample(sample) => Statement::Sample {
+                Fact::Sample(sample) => NamedFact::Sample {
                     on: self.names.of(tenant, &sample.entity),
                     metric: self.texts.of(&sample.metric),
                     at: sample.at,
                     value_micro: sample.value_micro,
                 },
                 Fact::LogLine(line) => self.line(tenant, &line),
-                Fact::Feedback(feedback) => Statement::Feedback(Box::new(feedback)),
+                Fact::Feedback(feedback) => NamedFact::Feedback(Box::new(feedback)),
             };
-            said.statements.push(statement);
+            named.push(fact);
         }
-        said
+        (named, objects)
     }
 
     /// Shares again what a snapshot has written out each time.
-    pub(crate) fn share(&mut self, tenant: Tenant, statement: &mut Statement) {
-        match statement {
-            Statement::Occurrence { on, .. } => *on = self.names.of(tenant, &on.entity),
-            Statement::Edge { from, to, .. } => {
+    pub(crate) fn share(&mut self, tenant: Tenant, fact: &mut NamedFact) {
+        match fact {
+            NamedFact::Occurrence { on, .. } => *on = self.names.of(tenant, &on.entity),
+            NamedFact::Edge { from, to, .. } => {
                 *from = self.names.of(tenant, &from.entity);
                 *to = self.names.of(tenant, &to.entity);
             }
-            Statement::Sample { on, metric, .. } => {
+            NamedFact::Sample { on, metric, .. } => {
                 *on = self.names.of(tenant, &on.entity);
                 *metric = self.texts.of(metric);
             }
-            Statement::Line { on, template, detail, .. } => {
+            NamedFact::Line { on, template, detail, .. } => {
                 *on = self.names.of(tenant, &on.entity);
                 *template = self.texts.of(template);
                 *detail = self.texts.of(detail);
             }
-            Statement::Feedback(_) => {}
+            NamedFact::Feedback(_) => {}
         }
     }
 
-    fn signal(&mut self, tenant: Tenant, cite: Cite, signal: &Signal) -> Statement {
+    fn signal(&mut self, tenant: Tenant, cite: Cite, signal: &Signal) -> NamedFact {
         let mut row = occurrence(signal, cite);
         // A monitoring system takes an alert back explicitly; until then it stands.
         row.standing = signal.kind.spec().class == Class::Alert && row.ended.is_none();
-        Statement::Occurrence {
+        NamedFact::Occurrence {
             on: self.names.of(tenant, &signal.entity),
             kind: signal.kind,
             row: Arc::new(row),
         }
     }
 
-    fn line(&mut self, tenant: Tenant, line: &LogLine) -> Statement {
+    fn line(&mut self, tenant: Tenant, line: &LogLine) -> NamedFact {
         let failed = Severity::Error <= line.severity;
         let (template, detail) = if failed { (&*line.template, &*line.detail) } else { ("", "") };
-        Statement::Line {
+        NamedFact::Line {
             on: self.names.of(tenant, &line.entity),
             template: self.texts.of(template),
             detail: self.texts.of(detail),
