@@ -46,7 +46,7 @@ pub struct EngineConfig {
     pub rules: Rules,
     /// Epochs that may be in flight before sealing waits: the engine's backpressure.
     pub epochs_in_flight_max: usize,
-    /// Complete epochs that stay readable behind the latest.
+    /// Complete epochs that stay readable behind the latest, at most: ten seconds of them where they changed more than there is.
     pub epochs_readable: u64,
 }
 

@@ -1,7 +1,10 @@
 //! What an event states, as the engine keeps it: its facts with their entities named, and whatever text comes again shared.
 //!
 //! Made once, when the event is sealed. Events are kept for the horizon and taken back at its end, and both times the operators
-//! are given the same rows.
+//! are given the same rows. In a cluster, what another process sealed shares nothing: it came over the wire.
+//!
+//! A snapshot holds them. Who changes what a fact comes to gives snapshots another format, or restored events would keep what
+//! they came to before.
 
 use std::sync::Arc;
 
@@ -95,10 +98,9 @@ impl Naming {
                 *on = self.names.of(tenant, &on.entity);
                 *metric = self.texts.of(metric);
             }
-            NamedFact::Line { on, template, detail, .. } => {
+            NamedFact::Line { on, template, .. } => {
                 *on = self.names.of(tenant, &on.entity);
                 *template = self.texts.of(template);
-                *detail = self.texts.of(detail);
             }
             NamedFact::Feedback(_) => {}
         }
@@ -121,7 +123,8 @@ impl Naming {
         NamedFact::Line {
             on: self.names.of(tenant, &line.entity),
             template: self.texts.of(template),
-            detail: self.texts.of(detail),
+            // Hardly ever the same twice.
+            detail: detail.into(),
             at: line.at,
         }
     }

@@ -40,7 +40,7 @@ pub(crate) struct Progress {
 /// What one worker changed in one epoch.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// Rows of each place by key, consolidated; of each key what goes comes first.
+    /// Rows of each place by key; those of each worker consolidated, and of each key what goes before what comes.
     pub(crate) rows: BTreeMap<Place, Vec<RowChange>>,
     /// Counts of sources, and how far each has come, consolidated.
     pub(crate) accounts: Vec<(Published, Diff)>,

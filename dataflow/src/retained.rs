@@ -1,7 +1,8 @@
 //! What the engine keeps of the past: the rows of a snapshot.
 //!
-//! These are inputs, not what operators made of them: every view is computed again from them. Read and written by
-//! name (a self-describing form), so that a later version of the program reads what an earlier one kept.
+//! These are inputs, with entities named (`named_fact.rs`), not what operators made of them: every view is computed again from
+//! them. Read and written by name (a self-describing form), so that a later version of the program reads what an earlier one
+//! of the same format kept.
 
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
 //! The view thread: the one owner of the views.
 //!
 //! Workers tell it what changed in each epoch, readers ask it. An epoch becomes visible when every worker has
-//! completed it, all views at once. Rows stay readable for a number of epochs behind the latest, or fewer if those changed more
-//! than there is. An epoch is applied slice by
+//! completed it, all views at once. Rows stay readable for a number of epochs behind the latest, or
+//! fewer if those changed more than there is, but for ten seconds. An epoch is applied slice by
 //! slice, and readers are answered in between, from the epoch before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schemas::error::Reject;
 use schemas::ids::{Digest, Tenant};
@@ -34,6 +34,8 @@ mod subscriptions;
 const SLICE_KEYS: usize = 100;
 /// Keys whose past is kept, if so many rows or fewer are shown; else as many as rows are shown.
 const REMEMBERED_KEYS: usize = 500_000;
+/// What was visible is not forgotten so soon, however much there is to remember: whoever reads page by page reads one epoch.
+const READABLE_MIN: Duration = Duration::from_secs(10);
 /// Readers answered between two slices.
 const SLICE_READERS: usize = 16;
 
@@ -195,7 +197,7 @@ impl ViewThread {
             self.first = epoch;
         }
         self.latest = epoch;
-        self.readable_from = self.readable_from.max(self.store.readable_from(REMEMBERED_KEYS));
+        self.forget_where_there_is_much(epoch);
         let since = self.since();
         self.sealed = self.sealed.split_off(&since);
         self.subscriptions.send(epoch, &changed);
@@ -208,6 +210,16 @@ impl ViewThread {
         // Dropped when nobody consumes completions.
         let _consumed = self.completions.send(Completed { epoch, rejects, views: Digest(self.digest) });
         self.room.add_permits(1);
+    }
+
+    /// Where there is more to remember than there is, less is readable; but ten seconds stay.
+    fn forget_where_there_is_much(&mut self, latest: Epoch) {
+        let wanted = self.store.readable_from(REMEMBERED_KEYS);
+        if self.readable_from < wanted {
+            let recent = self.sealed.iter().find(|(_, sealed)| sealed.sealed_at.elapsed() < READABLE_MIN);
+            let recent = recent.map_or(latest, |(epoch, _)| *epoch);
+            self.readable_from = self.readable_from.max(wanted.min(recent).min(latest));
+        }
     }
 
     fn feed(&mut self, epoch: Epoch, whole: bool, changed: Changed) {

@@ -7,8 +7,8 @@
 //!         what it keeps, once, for a snapshot.
 //! Ties    arrivals are taken in the order of sealing; the first content of an idempotency key wins.
 //! State   one entry per idempotency key until the event expires; one per withdrawal until it expires; one calendar
-//!         entry each; one number per source and outcome. What a snapshot retained comes back as a delivery of its
-//!         own, before any other. See docs/semantics.md, section 1.
+//!         entry for each time at which they may expire; one number per source and outcome. What a snapshot retained
+//!         comes back as a delivery of its own, before any other. See docs/semantics.md, section 1.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,6 +41,9 @@ use calendar::Calendar;
 use events::{Entry, Events};
 use refusal::{conflict, refusal};
 use retain::Restored;
+
+/// A table with room for so many events is not made smaller.
+const EVENTS_ROOM_MIN: usize = 65_536;
 
 /// An arrival as it was sealed, routed to the keeper of `id`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -223,6 +226,10 @@ impl Keeper {
         touched.dedup();
         for name in touched {
             self.settle(now, name, &mut emit);
+        }
+        if EVENTS_ROOM_MIN < self.events.capacity() && 4 * self.events.len() < self.events.capacity() {
+            // A burst has expired: a table gives nothing back by itself.
+            self.events.shrink_to(2 * self.events.len());
         }
         while let Some((_, (tenant, row))) = self.rejects.pop_first_if_due(now) {
             emit(Admitted::Reject(tenant, Box::new(row)), -1);

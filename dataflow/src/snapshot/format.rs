@@ -14,7 +14,7 @@ use crate::retained::Retained;
 use crate::seal::Mark;
 
 /// First bytes of a shard file.
-const MAGIC: [u8; 8] = *b"kgshard1";
+const MAGIC: [u8; 8] = *b"kgshard2";
 /// Format of a manifest.
 const FORMAT: &str = "kgroot-snapshot-3";
 /// Files of a snapshot: rows spread over them by hash, so that any number of workers can load them.

@@ -47,10 +47,10 @@ pub(super) fn walk(ways: &Ways, entities: &Entities, (entity, kind): (EntityNumb
                     walks.places.push((here, label));
                     for (there, edge) in entities[here].edges(label) {
                         next.extend(stretches.iter().map(|(_, held)| ((onward, there), both(*held, edge))));
-                    }
-                    if gathered_max < next.len() {
-                        leave_out_those_within_others(&mut next);
-                        gathered_max = GATHERED_MIN.max(2 * next.len());
+                        if gathered_max < next.len() {
+                            leave_out_those_within_others(&mut next);
+                            gathered_max = GATHERED_MIN.max(2 * next.len());
+                        }
                     }
                 }
             }
