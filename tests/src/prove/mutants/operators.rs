@@ -75,8 +75,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("histories", 300),
         edits: &[Edit {
             file: "operators/links/index.rs",
-            old: "self.opened_or_closed(subject, &old, dirty);",
-            new: "",
+            old: "self.subjects[number].touch_met_otherwise(number, &old, dirty);",
+            new: "drop(old);",
         }],
     },
     Mutant {
