@@ -25,7 +25,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::config::EngineConfig;
 use crate::named_fact::NamedFact;
-use crate::operators::maintain::{Calendar as _, pop_complete, sealed_tick, stash_rows, stash_ticks};
+use crate::operators::maintain::{Due, pop_complete, sealed_tick, stash_rows, stash_ticks};
 use crate::retained::Retained;
 use crate::rows::Cite;
 use crate::types::{Ticks, Updates};

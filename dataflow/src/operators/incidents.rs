@@ -20,7 +20,7 @@ use timely::dataflow::operators::generic::operator::Operator;
 use crate::operators::feedback::Factor;
 use crate::operators::incidents::group::{Judgment, Name, Neighborhood, judge};
 use crate::operators::links::ways::Ways;
-use crate::operators::maintain::{Calendar, pop_complete, replace, sealed_tick, stash_rows, stash_ticks};
+use crate::operators::maintain::{Due, pop_complete, replace, sealed_tick, stash_rows, stash_ticks};
 use crate::rows::{Episode, Link};
 use crate::types::{Ticks, Updates};
 

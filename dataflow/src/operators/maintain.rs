@@ -243,12 +243,12 @@ where
 }
 
 /// A calendar queue gives up what is due, in order.
-pub(crate) trait Calendar<K> {
+pub(crate) trait Due<K> {
     /// The first entry whose time has come.
     fn pop_first_if_due(&mut self, now: EventTime) -> Option<(EventTime, K)>;
 }
 
-impl<K: Ord> Calendar<K> for BTreeSet<(EventTime, K)> {
+impl<K: Ord> Due<K> for BTreeSet<(EventTime, K)> {
     fn pop_first_if_due(&mut self, now: EventTime) -> Option<(EventTime, K)> {
         if self.first().is_some_and(|(due, _)| *due <= now) { self.pop_first() } else { None }
     }

@@ -11,8 +11,8 @@ use schemas::catalogue::Kind;
 use schemas::ids::{EntityId, EpisodeId, Tenant};
 use schemas::time::{Diff, EventTime};
 
+use crate::operators::links::numbered::Numbered;
 use crate::operators::links::ordered::{Ordered, OrderedSet};
-use crate::operators::links::slots::Slots;
 use crate::operators::links::strength::until;
 use crate::operators::links::walks::Walks;
 use crate::operators::links::ways::Label;
@@ -54,7 +54,7 @@ pub(super) struct Entity {
 #[derive(Debug, Default)]
 pub(super) struct Entities {
     numbers: BTreeMap<(Tenant, EntityId), EntityNumber>,
-    entities: Slots<Entity>,
+    entities: Numbered<Entity>,
     /// Those that may have become of no use in this epoch: they are new, or have lost something.
     doubtful: Vec<EntityNumber>,
 }

@@ -14,7 +14,7 @@ use schemas::time::{Diff, EventTime};
 
 use crate::operators::links::choice::{choose, judge};
 use crate::operators::links::entities::{Entities, SubjectNumber};
-use crate::operators::links::slots::Slots;
+use crate::operators::links::numbered::Numbered;
 use crate::operators::links::strength::span;
 use crate::operators::links::subjects::{Dirty, EdgeChange, EffectKey, Explained};
 use crate::operators::links::walks::{Walks, meet, walk};
@@ -33,12 +33,12 @@ pub(super) struct Index {
     ways: Arc<Ways>,
     horizon_ms: i64,
     entities: Entities,
-    subjects: Slots<Explained>,
+    subjects: Numbered<Explained>,
 }
 
 impl Index {
     pub(super) fn new(ways: Arc<Ways>, horizon_ms: i64) -> Self {
-        Index { ways, horizon_ms, entities: Entities::default(), subjects: Slots::default() }
+        Index { ways, horizon_ms, entities: Entities::default(), subjects: Numbered::default() }
     }
 
     /// Applies the changes of an epoch; tells what changed of the links.

@@ -8,61 +8,61 @@ use std::ops::{Index, IndexMut};
 
 /// See the head of this file.
 #[derive(Debug)]
-pub(super) struct Slots<T> {
-    slots: Vec<Option<T>>,
+pub(super) struct Numbered<T> {
+    places: Vec<Option<T>>,
     /// Those without anything, all before the last one that has something.
     free: BTreeSet<u32>,
 }
 
-impl<T> Default for Slots<T> {
+impl<T> Default for Numbered<T> {
     fn default() -> Self {
-        Slots { slots: Vec::new(), free: BTreeSet::new() }
+        Numbered { places: Vec::new(), free: BTreeSet::new() }
     }
 }
 
-impl<T> Slots<T> {
+impl<T> Numbered<T> {
     /// Gives something a number.
     pub(super) fn insert(&mut self, new: T) -> u32 {
         if let Some(number) = self.free.pop_first() {
-            self.slots[number as usize] = Some(new);
+            self.places[number as usize] = Some(new);
             return number;
         }
-        let Ok(number) = u32::try_from(self.slots.len()) else {
+        let Ok(number) = u32::try_from(self.places.len()) else {
             panic!("a worker holds more than four billion entities or subjects")
         };
-        self.slots.push(Some(new));
+        self.places.push(Some(new));
         number
     }
 
     /// Takes a number back.
     pub(super) fn remove(&mut self, number: u32) -> T {
-        let Some(old) = self.slots[number as usize].take() else { panic!("a number was taken back twice") };
+        let Some(old) = self.places[number as usize].take() else { panic!("a number was taken back twice") };
         self.free.insert(number);
-        while let Some(None) = self.slots.last() {
-            self.slots.pop();
-            self.free.remove(&(self.slots.len() as u32));
+        while let Some(None) = self.places.last() {
+            self.places.pop();
+            self.free.remove(&(self.places.len() as u32));
         }
-        if 4 * self.slots.len() < self.slots.capacity() {
-            self.slots.shrink_to(2 * self.slots.len());
+        if 4 * self.places.len() < self.places.capacity() {
+            self.places.shrink_to(2 * self.places.len());
         }
         old
     }
 }
 
-impl<T> Index<u32> for Slots<T> {
+impl<T> Index<u32> for Numbered<T> {
     type Output = T;
 
     fn index(&self, number: u32) -> &T {
-        match &self.slots[number as usize] {
+        match &self.places[number as usize] {
             Some(there) => there,
             None => panic!("a number is used after what it stood for was removed"),
         }
     }
 }
 
-impl<T> IndexMut<u32> for Slots<T> {
+impl<T> IndexMut<u32> for Numbered<T> {
     fn index_mut(&mut self, number: u32) -> &mut T {
-        match &mut self.slots[number as usize] {
+        match &mut self.places[number as usize] {
             Some(there) => there,
             None => panic!("a number is used after what it stood for was removed"),
         }
@@ -70,10 +70,10 @@ impl<T> IndexMut<u32> for Slots<T> {
 }
 
 #[cfg(test)]
-impl<T> Slots<T> {
+impl<T> Numbered<T> {
     /// Whether nothing is kept.
     pub(super) fn is_empty(&self) -> bool {
-        self.slots.is_empty() && self.free.is_empty()
+        self.places.is_empty() && self.free.is_empty()
     }
 }
 
@@ -83,13 +83,17 @@ mod tests {
 
     #[test]
     fn numbers_are_used_again_and_room_is_given_back() {
-        let mut slots = Slots::default();
-        assert_eq!(["a", "b", "c", "d"].map(|new| slots.insert(new)), [0, 1, 2, 3]);
-        assert_eq!((slots.remove(2), slots.remove(1)), ("c", "b"));
-        assert_eq!((slots.insert("e"), slots[1], slots[3]), (1, "e", "d"), "the lowest free one first");
-        assert_eq!((slots.remove(3), slots.slots.len()), ("d", 2), "what is free at the end is gone");
-        assert_eq!(slots.insert("f"), 2);
-        assert_eq!([0, 1, 2].map(|number| slots.remove(number)), ["a", "e", "f"]);
-        assert!(slots.is_empty());
+        let mut numbered = Numbered::default();
+        assert_eq!(["a", "b", "c", "d"].map(|new| numbered.insert(new)), [0, 1, 2, 3]);
+        assert_eq!((numbered.remove(2), numbered.remove(1)), ("c", "b"));
+        assert_eq!(
+            (numbered.insert("e"), numbered[1], numbered[3]),
+            (1, "e", "d"),
+            "the lowest free one first"
+        );
+        assert_eq!((numbered.remove(3), numbered.places.len()), ("d", 2), "what is free at the end is gone");
+        assert_eq!(numbered.insert("f"), 2);
+        assert_eq!([0, 1, 2].map(|number| numbered.remove(number)), ["a", "e", "f"]);
+        assert!(numbered.is_empty());
     }
 }
