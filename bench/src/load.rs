@@ -1,9 +1,11 @@
 //! Load: a stream of valid records that keeps the whole path busy: decode, normalize, seal, compute, publish.
 
-use schemas::codec::Format;
-use schemas::ids::TenantId;
+use schemas::codec::{Format, avro};
+use schemas::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
+use schemas::error::DecodeError;
+use schemas::ids::{EventId, TenantId};
 use schemas::time::EventTime;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scenario::random::Random;
 
@@ -44,10 +46,27 @@ impl Load {
         vec![(Format::Kubernetes, json!({"kind": "List", "items": items}).to_string().into_bytes())]
     }
 
-    /// The next record, dated `at`.
+    /// The next record, dated `at`: a Kubernetes Event or a line of a log, as JSON.
     pub fn record(&mut self, at: EventTime) -> (Format, Vec<u8>) {
         self.number += 1;
-        if self.random.below(10) < 6 { self.event(at) } else { self.envelope(at) }
+        if self.random.below(10) < 6 {
+            (Format::Kubernetes, self.event(at).1.to_string().into_bytes())
+        } else {
+            (Format::JsonEnvelope, self.json_line(at).to_string().into_bytes())
+        }
+    }
+
+    /// The same record as an envelope in Avro, framed with id 1.
+    ///
+    /// # Errors
+    /// Those of the codec; none for records of this stream.
+    pub fn avro(&mut self, at: EventTime) -> Result<Vec<u8>, DecodeError> {
+        self.number += 1;
+        let envelope =
+            if self.random.below(10) < 6 { self.enveloped_event(at) } else { self.enveloped_line(at) };
+        let mut framed = vec![0, 0, 0, 0, 1];
+        framed.extend(avro::encode(&envelope)?);
+        Ok(framed)
     }
 
     /// A node is lost with `count` pods of its own, and an alert fires for each.
@@ -80,7 +99,8 @@ impl Load {
         std::iter::once(node).chain((0..count).map(burst_pod)).map(deleted).collect()
     }
 
-    fn event(&mut self, at: EventTime) -> (Format, Vec<u8>) {
+    /// An Event, and the pod that it is about.
+    fn event(&mut self, at: EventTime) -> (String, Value) {
         let mut draw = self.random.below(100);
         let mut chosen = REASONS[0];
         for reason in REASONS {
@@ -90,22 +110,70 @@ impl Load {
             }
             draw -= reason.2;
         }
-        let (number, pod) = (self.number, self.random.below(PODS));
+        let (number, pod) = (self.number, format!("pod-{}", self.random.below(PODS)));
         let document = json!({"kind": "Event", "metadata": {"name": format!("e{number}"), "namespace": "load", "uid": format!("e{number}")},
-            "involvedObject": {"kind": "Pod", "namespace": "load", "name": format!("pod-{pod}")}, "reason": chosen.0, "message": chosen.1,
+            "involvedObject": {"kind": "Pod", "namespace": "load", "name": pod}, "reason": chosen.0, "message": chosen.1,
             "type": "Warning", "count": 1, "firstTimestamp": at.to_string(), "lastTimestamp": at.to_string(), "reportingComponent": "kubelet"});
-        (Format::Kubernetes, document.to_string().into_bytes())
+        (pod, document)
     }
 
-    fn envelope(&mut self, at: EventTime) -> (Format, Vec<u8>) {
-        let severity = if self.random.below(20) == 0 { "error" } else { "info" };
+    /// A line of a service's log.
+    fn line(&mut self) -> Line {
+        let severity = if self.random.below(20) == 0 { Severity::Error } else { Severity::Info };
         let service = format!("service-{}", self.random.below(SERVICES));
-        let id = format!("{:08x}-0000-4000-8000-{:012x}", self.random.bits() >> 32, self.number);
-        let document = json!({"tenant_id": self.tenant, "source": "log", "event_type": "line", "ts": at.0, "severity": severity,
-            "entity": {"namespace": "load", "service": service}, "payload": {"message": format!("request {} took {} ms", self.number, self.random.below(900))},
-            "ingest_id": id});
-        (Format::JsonEnvelope, document.to_string().into_bytes())
+        let id = u128::from(self.random.bits() >> 32) << 96 | 0x4000_8000 << 48 | u128::from(self.number);
+        let message = format!("request {} took {} ms", self.number, self.random.below(900));
+        Line { severity, service, message, id: EventId(id) }
     }
+
+    fn json_line(&mut self, at: EventTime) -> Value {
+        let line = self.line();
+        json!({"tenant_id": self.tenant, "source": "log", "event_type": "line", "ts": at.0, "severity": line.severity.as_str(),
+            "entity": {"namespace": "load", "service": line.service}, "payload": {"message": line.message},
+            "ingest_id": uuid::Uuid::from_u128(line.id.0)})
+    }
+
+    fn enveloped_line(&mut self, at: EventTime) -> Envelope {
+        let line = self.line();
+        let on = EnvelopeEntity { service: Some(line.service), ..EnvelopeEntity::default() };
+        let envelope = self.envelope(("log", "line"), on, &json!({"message": line.message}), at);
+        Envelope { severity: line.severity, ingest_id: line.id, ..envelope }
+    }
+
+    fn enveloped_event(&mut self, at: EventTime) -> Envelope {
+        let (pod, document) = self.event(at);
+        let on = EnvelopeEntity { pod: Some(pod), ..EnvelopeEntity::default() };
+        self.envelope(("kubernetes", "event"), on, &document, at)
+    }
+
+    fn envelope(
+        &self,
+        (source, event_type): (&str, &str),
+        on: EnvelopeEntity,
+        payload: &Value,
+        ts: EventTime,
+    ) -> Envelope {
+        Envelope {
+            tenant_id: self.tenant.clone(),
+            source: source.to_owned(),
+            event_type: event_type.to_owned(),
+            ts,
+            correlation_ids: CorrelationIds::default(),
+            entity: EnvelopeEntity { namespace: Some("load".to_owned()), ..on },
+            severity: Severity::Warning,
+            payload: payload.to_string(),
+            ingest_id: EventId(u128::from(self.number)),
+            schema_version: 1,
+        }
+    }
+}
+
+/// What a line of a log says.
+struct Line {
+    severity: Severity,
+    service: String,
+    message: String,
+    id: EventId,
 }
 
 fn burst_pod(number: u64) -> serde_json::Value {

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128};
 
 /// Longest accepted tenant id, in bytes. It becomes part of topic names, which Kafka limits to 249 bytes.
 pub const TENANT_BYTES_MAX: usize = 64;
@@ -192,17 +192,17 @@ hash_id!(
 
 /// 64-bit content hash of parts; parts are length-prefixed, so no two different lists hash alike by concatenation.
 pub fn hash64(parts: &[&[u8]]) -> u64 {
-    framed(parts, xxh3_64)
+    framed(parts, xxh3_64, |hasher| hasher.digest())
 }
 
 /// 128-bit content hash of parts, framed as in [`hash64`].
 pub fn hash128(parts: &[&[u8]]) -> u128 {
-    framed(parts, xxh3_128)
+    framed(parts, xxh3_128, |hasher| hasher.digest128())
 }
 
 /// 128-bit hash of a value's own fields: the same on every worker and in every run of one binary.
 pub fn hash_of(value: &impl Hash) -> u128 {
-    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    let mut hasher = Xxh3::new();
     value.hash(&mut hasher);
     hasher.digest128()
 }
@@ -238,17 +238,18 @@ impl Hasher for Gathered {
 /// Parts of ids mostly fit in so many bytes, frames included.
 const FRAMED_MOST: usize = 256;
 
-/// Hashes the parts, each after its length.
-fn framed<H>(parts: &[&[u8]], hash: impl FnOnce(&[u8]) -> H) -> H {
-    let mut few = [0; FRAMED_MOST];
-    let mut many = Vec::new();
+/// Hashes the parts, each after its length: few bytes put together, many as they stand.
+fn framed<H>(parts: &[&[u8]], few: impl FnOnce(&[u8]) -> H, many: impl FnOnce(&Xxh3) -> H) -> H {
     let len = parts.iter().map(|part| part.len() + 8).sum();
-    let bytes = if len <= FRAMED_MOST {
-        &mut few[..len]
-    } else {
-        many.resize(len, 0);
-        &mut many[..]
-    };
+    if FRAMED_MOST < len {
+        let mut hasher = Xxh3::new();
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        return many(&hasher);
+    }
+    let mut bytes = [0; FRAMED_MOST];
     let mut rest = &mut bytes[..];
     for part in parts {
         let (frame, after) = rest.split_at_mut(8);
@@ -257,7 +258,7 @@ fn framed<H>(parts: &[&[u8]], hash: impl FnOnce(&[u8]) -> H) -> H {
         place.copy_from_slice(part);
         rest = after;
     }
-    hash(bytes)
+    few(&bytes[..len])
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! One suite over both event logs: the contract of `dataflow::ingest::log`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use bench::scenario::random::Random;
 use dataflow::ingest::embedded::EmbeddedLog;
 use dataflow::ingest::kafka::KafkaLog;
 use dataflow::ingest::log::{EventLog, LogError, LogRecord};
@@ -139,6 +140,21 @@ impl Folder {
         }
         Folder(path)
     }
+
+    /// Bytes of all files; one that goes meanwhile has none.
+    fn bytes(&self) -> u64 {
+        fn of(path: &Path) -> u64 {
+            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+            entries
+                .map(|entry| match entry.metadata() {
+                    Ok(found) if found.is_dir() => of(&entry.path()),
+                    Ok(found) => found.len(),
+                    Err(_) => 0,
+                })
+                .sum()
+        }
+        of(&self.0)
+    }
 }
 
 impl Drop for Folder {
@@ -200,6 +216,24 @@ fn a_fast_topic_does_not_outgrow_the_retention() {
     reader.discover();
     let partition = Partition { topic: "otel-t".into(), number: 0 };
     assert_eq!(reader.log.bounds(&partition).unwrap().oldest, 29_999, "all but the last that was read");
+}
+
+#[test]
+fn what_was_removed_leaves_the_disk() {
+    let folder = Folder::new("disk");
+    let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
+    let mut reader = Reader::of(Box::new(log.reader(|| NOW)));
+    // A mebibyte that does not compress: forty times sixteen of them are more than the store's buffers hold.
+    let mut random = Random::new(7);
+    let noise: Vec<u8> = (0..1 << 17).flat_map(|_| random.bits().to_le_bytes()).collect();
+    let (values, mut greatest) = (vec![noise; 16], 0);
+    for _ in 0..40 {
+        log.append("otel-t", EventTime(NOW.0 - 2_000), &values).unwrap();
+        assert_eq!(reader.read(16).len(), 16);
+        reader.discover();
+        greatest = greatest.max(folder.bytes());
+    }
+    assert!(greatest < 320 << 20, "{} MiB, of 640 that were appended", greatest >> 20);
 }
 
 #[test]

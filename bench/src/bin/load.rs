@@ -1,10 +1,10 @@
-//! `load [EVENTS] [WORKERS] [BROKERS] [--seconds N] [--reads] [--late] [--storm]`: events per second of the whole path, and how
+//! `load [EVENTS] [WORKERS] [BROKERS] [--seconds N] [--avro] [--reads] [--late] [--storm]`: events per second of the whole path, and how
 //! fresh the views are at a half and at four fifths of that; `load soak SECONDS [RATE] [WORKERS]`; `load idle [TENANTS] [WORKERS]`.
 //!
 //! The whole path: append to the event log (embedded in a temporary folder, or Kafka when brokers are named), read, decode,
 //! seal, compute, publish. First as fast as it goes (closed loop), then at shares of that rate (open loop), N seconds each (20).
 //! Freshness is from when a record was due to be appended, which is before any broker has it, to when a subscriber in this
-//! process has a count with it. At four fifths come also `--reads` through the HTTP server on loopback and `--storm`, ten
+//! process has a count with it. Records are JSON, or with `--avro` envelopes in Avro. At four fifths come also `--reads` through the HTTP server on loopback and `--storm`, ten
 //! thousand alerts at once; `--late` is at a half: a hundred late events, each until the chain that it corrects is visible.
 //!
 //! `soak` feeds RATE (5,000) events a second with a short horizon and tells each minute on stderr what memory, rows and handles come to.
@@ -40,7 +40,7 @@ const ALERTS: u64 = 10_000;
 /// As many threads as `kgroot` has beside those of the engine.
 const THREADS: usize = 2;
 
-const USAGE: &str = "usage: load [EVENTS] [WORKERS] [BROKERS] [--seconds N] [--reads] [--late] [--storm] | load soak SECONDS [RATE] [WORKERS] | load idle [TENANTS] [WORKERS]";
+const USAGE: &str = "usage: load [EVENTS] [WORKERS] [BROKERS] [--seconds N] [--avro] [--reads] [--late] [--storm] | load soak SECONDS [RATE] [WORKERS] | load idle [TENANTS] [WORKERS]";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -68,6 +68,7 @@ struct Asked {
     workers: usize,
     brokers: Option<String>,
     lasting: Duration,
+    avro: bool,
     reads: bool,
     late: bool,
     storm: bool,
@@ -80,6 +81,7 @@ impl Asked {
             workers: 1,
             brokers: None,
             lasting: Duration::from_secs(20),
+            avro: false,
             reads: false,
             late: false,
             storm: false,
@@ -87,6 +89,7 @@ impl Asked {
         let (mut arguments, mut place) = (arguments.iter(), 0);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
+                "--avro" => asked.avro = true,
                 "--reads" => asked.reads = true,
                 "--late" => asked.late = true,
                 "--storm" => asked.storm = true,
@@ -125,7 +128,7 @@ async fn loaded(asked: &Asked, folder: &Path, tenant: &TenantId) -> Result<Value
 }
 
 async fn measure(asked: &Asked, live: &Live, tenant: &TenantId) -> Result<Value> {
-    let mut feeder = Feeder::new(live, tenant);
+    let mut feeder = Feeder::new(live, tenant).in_avro(asked.avro);
     feeder.objects().await?;
     let observer = Observer::start(&live.reader(), tenant).await?;
     observer.counted(feeder.sent()).await?;
@@ -137,7 +140,7 @@ async fn measure(asked: &Asked, live: &Live, tenant: &TenantId) -> Result<Value>
     let per_s = (feeder.sent() - objects) as f64 / begun.elapsed().as_secs_f64();
     let processor_s = processor_s()? - cpu;
     let mut found = json!({"path": if asked.brokers.is_some() { "kafka" } else { "embedded" },
-        "workers": asked.workers, "events": feeder.sent() - objects, "events_per_s": per_s.round(), "append_s": tenths(append_s), "processor_s": tenths(processor_s)});
+        "records": if asked.avro { "avro" } else { "json" }, "workers": asked.workers, "events": feeder.sent() - objects, "events_per_s": per_s.round(), "append_s": tenths(append_s), "processor_s": tenths(processor_s)});
 
     for (share, name) in [(HALF, "freshness_at_50_ms"), (FOUR_FIFTHS, "freshness_at_80_ms")] {
         let dues = feeder.open(Instant::now(), per_s * share, asked.lasting).await?;

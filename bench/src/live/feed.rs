@@ -25,13 +25,19 @@ pub struct Feeder<'a> {
     live: &'a Live,
     tenant: TenantId,
     load: Load,
+    avro: bool,
     sent: u64,
 }
 
 impl<'a> Feeder<'a> {
     /// Nothing is sent yet.
     pub fn new(live: &'a Live, tenant: &TenantId) -> Self {
-        Feeder { live, tenant: tenant.clone(), load: Load::new(1, tenant), sent: 0 }
+        Feeder { live, tenant: tenant.clone(), load: Load::new(1, tenant), avro: false, sent: 0 }
+    }
+
+    /// The same, with envelopes in Avro where there would be JSON.
+    pub fn in_avro(self, avro: bool) -> Self {
+        Feeder { avro, ..self }
     }
 
     /// Events appended so far.
@@ -96,10 +102,14 @@ impl<'a> Feeder<'a> {
     }
 
     async fn next(&mut self, count: usize) -> Result<()> {
-        let records = (0..count).map(|_| self.load.record(now()).1).collect();
+        let records = (0..count).map(|_| self.record()).collect::<Result<_>>()?;
         self.live.append(&self.tenant, records).await?;
         self.sent += count as u64;
         Ok(())
+    }
+
+    fn record(&mut self) -> Result<Vec<u8>> {
+        if self.avro { Ok(self.load.avro(now())?) } else { Ok(self.load.record(now()).1) }
     }
 
     /// How many events a record comes to.

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use apache_avro::Schema;
-use schemas::codec::avro;
+use schemas::codec::avro::{self, Writer};
 use schemas::codec::{Decoded, Format, Raw, decode_recognized, recognize};
 use schemas::error::{DecodeError, RejectCode};
 use schemas::time::EventTime;
@@ -16,7 +15,7 @@ pub(crate) struct Decoder {
     /// Without a registry, framed Avro is taken for envelope v1.
     registered: bool,
     texts: BTreeMap<u32, String>,
-    parsed: BTreeMap<u32, Result<Schema, DecodeError>>,
+    parsed: BTreeMap<u32, Result<Writer, DecodeError>>,
 }
 
 /// What became of a record.
@@ -35,9 +34,9 @@ impl Decoder {
 
     /// Learns a schema.
     pub(crate) fn learn(&mut self, id: u32, text: &str) {
-        let refused =
-            |error: apache_avro::Error| DecodeError::new(RejectCode::Schema, format!("schema {id}: {error}"));
-        self.parsed.insert(id, Schema::parse_str(text).map_err(refused));
+        let named =
+            |error: DecodeError| DecodeError::new(error.code, format!("schema {id}: {}", error.detail));
+        self.parsed.insert(id, Writer::parse(text).map_err(named));
         self.texts.insert(id, text.to_owned());
     }
 

@@ -2,9 +2,10 @@
 //!
 //! Records live under `topic 0x00 offset(8, big endian)`, so that a scan of a topic is its order. An append is
 //! acknowledged when it is synchronized to the disk. Dead letters live beside them under the position of the refused
-//! record: reading the log again writes the same letters again, never more. Records older than the retention are
-//! removed when topics are listed, except the last of each, which remembers the offset, and what the one who lists has not
-//! read. The control log lives in a keyspace of its own.
+//! record: reading the log again writes the same letters again, never more. What is older than the retention goes
+//! (`retention`). The control log lives in a keyspace of its own.
+
+mod retention;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,11 +18,10 @@ use schemas::position::{Partition, SourcePosition};
 use schemas::time::EventTime;
 use schemas::topic::tenant_of;
 
+use self::retention::Discarding;
 use super::log::{Bounds, EventLog, LogError, LogRecord};
 use crate::control::log::ControlLog;
 
-/// Records removed at a time, so that appends do not wait long.
-const REMOVED_MAX: usize = 10_000;
 /// What was not yet moved from journals into tables is read again at a start: the least that can be
 /// set.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
@@ -60,6 +60,7 @@ pub struct EmbeddedReader {
     clock: fn() -> EventTime,
     /// Next offset to read of each topic.
     places: BTreeMap<String, i64>,
+    discarding: Discarding,
 }
 
 /// The control log beside the records.
@@ -115,7 +116,12 @@ impl EmbeddedLog {
 
     /// A reader. `clock` tells what is older than the retention.
     pub fn reader(&self, clock: fn() -> EventTime) -> EmbeddedReader {
-        EmbeddedReader { log: self.clone(), clock, places: BTreeMap::new() }
+        EmbeddedReader {
+            log: self.clone(),
+            clock,
+            places: BTreeMap::new(),
+            discarding: Discarding::default(),
+        }
     }
 
     /// The control log of the one shard.
@@ -150,40 +156,18 @@ impl EmbeddedLog {
         }
         Ok(found)
     }
-
-    /// Removes what is older than the retention and stands before an offset, at most [`REMOVED_MAX`] records; tells how many.
-    fn forget(&self, topic: &str, before: i64, now: EventTime) -> Result<usize, LogError> {
-        let end = now.plus_ms(-self.store.retention_ms);
-        let Some(Ends { oldest, .. }) = self.ends().get(topic).copied() else { return Ok(0) };
-        let old = |record: &LogRecord| {
-            record.position.offset < before && record.appended.is_some_and(|at| at < end)
-        };
-        // Mostly nothing is old: one record tells.
-        if !self.read(topic, oldest, 1)?.first().is_some_and(old) {
-            return Ok(0);
-        }
-        let mut batch = self.store.database.batch();
-        let (mut kept, mut removed) = (oldest, 0);
-        for record in self.read(topic, oldest, REMOVED_MAX)?.into_iter().take_while(old) {
-            batch.remove(&self.store.records, key(topic, record.position.offset));
-            (kept, removed) = (record.position.offset + 1, removed + 1);
-        }
-        batch.commit()?;
-        if let Some(ends) = self.ends().get_mut(topic) {
-            ends.oldest = ends.oldest.max(kept);
-        }
-        Ok(removed)
-    }
 }
 
 impl EventLog for EmbeddedReader {
     fn partitions(&mut self) -> Result<Vec<Partition>, LogError> {
         let topics = self.log.ends().clone();
+        let mut removed = Vec::new();
         for (topic, ends) in &topics {
             // However old it is, what was not read stays.
             let read = self.places.get(topic).copied().unwrap_or(0);
-            while self.log.forget(topic, read.min(ends.next - 1), (self.clock)())? == REMOVED_MAX {}
+            removed.extend(self.log.forget(topic, read.min(ends.next - 1), (self.clock)())?);
         }
+        self.discarding.begin(&self.log, removed);
         let read = topics.into_keys().filter(|topic| tenant_of(topic).is_some());
         Ok(read.map(|topic| Partition { topic: topic.into(), number: 0 }).collect())
     }

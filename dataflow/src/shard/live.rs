@@ -166,14 +166,16 @@ impl Shard {
 
 /// What was taken of each partition, from records in the order of their positions.
 fn takes(records: &[LogRecord]) -> Vec<Take> {
-    let mut takes: Vec<Take> = Vec::new();
-    for record in records {
-        let (partition, offset) = (record.position.partition(), record.position.offset);
-        let (until, last) = (offset + 1, record_digest(record));
-        match takes.last_mut() {
-            Some(take) if take.partition == partition => (take.until, take.last) = (until, last),
-            _ => takes.push(Take { partition, from: offset, until, last }),
+    let of_one = |left: &LogRecord, right: &LogRecord| {
+        (&left.position.topic, left.position.partition) == (&right.position.topic, right.position.partition)
+    };
+    let take = |of_one: &[LogRecord]| match of_one {
+        [first, ..] => {
+            let last = &of_one[of_one.len() - 1];
+            let (partition, from) = (first.position.partition(), first.position.offset);
+            Take { partition, from, until: last.position.offset + 1, last: record_digest(last) }
         }
-    }
-    takes
+        [] => panic!("a chunk has a first record"),
+    };
+    records.chunk_by(of_one).map(take).collect()
 }

@@ -33,8 +33,6 @@ fn envelope(raw: &Raw<'_>, alert: &Value) -> Result<crate::envelope::Envelope, D
         _ => Severity::Error,
     };
     let label = |key: &str| optional(text(labels, &[key]));
-    let content = alert.to_string();
-    let identity = [text(alert, &["fingerprint"]), content.as_str()];
     let ts = if resolved { time(alert, &["endsAt"]).unwrap_or(raw.arrived) } else { starts };
     Ok(VendorEvent {
         source: "alertmanager",
@@ -49,7 +47,7 @@ fn envelope(raw: &Raw<'_>, alert: &Value) -> Result<crate::envelope::Envelope, D
         },
         correlation_ids: CorrelationIds::default(),
         payload: alert,
-        identity: &identity,
+        identity: &[text(alert, &["fingerprint"])],
     }
-    .envelope(raw))
+    .envelope_by_content(raw))
 }

@@ -80,7 +80,6 @@ fn log(raw: &Raw<'_>, line: &Value) -> Result<crate::envelope::Envelope, DecodeE
     let at = at.or_else(|| EventTime::parse(text(line, &["timestamp"])).ok());
     let mut place = entity(&tags(&line["ddtags"]));
     place.service = optional(text(line, &["service"])).or(place.service);
-    let content = line.to_string();
     Ok(VendorEvent {
         source: "datadog",
         event_type: "log",
@@ -89,9 +88,9 @@ fn log(raw: &Raw<'_>, line: &Value) -> Result<crate::envelope::Envelope, DecodeE
         entity: place,
         correlation_ids: CorrelationIds::default(),
         payload: line,
-        identity: &[content.as_str()],
+        identity: &[],
     }
-    .envelope(raw))
+    .envelope_by_content(raw))
 }
 
 fn scalar(value: &Value) -> String {
@@ -111,7 +110,6 @@ fn points(raw: &Raw<'_>, series: &Value) -> Result<crate::envelope::Envelope, De
         return Err(DecodeError::field("Datadog series without metric or points[].timestamp in seconds"));
     };
     let payload = json!({"metric": metric, "points": series["points"], "tags": tags(&series["tags"])});
-    let content = payload.to_string();
     Ok(VendorEvent {
         source: "datadog",
         event_type: "series",
@@ -120,9 +118,9 @@ fn points(raw: &Raw<'_>, series: &Value) -> Result<crate::envelope::Envelope, De
         entity: entity(&tags(&series["tags"])),
         correlation_ids: CorrelationIds::default(),
         payload: &payload,
-        identity: &[content.as_str()],
+        identity: &[],
     }
-    .envelope(raw))
+    .envelope_by_content(raw))
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ pub(crate) fn decode(raw: &Raw<'_>, document: &Value) -> Decoded {
         if text(involved, &["name"]).is_empty() {
             return Err(DecodeError::field("Flux event without involvedObject.name"));
         }
-        let content = event.to_string();
         let severity = if text(event, &["severity"]) == "error" { Severity::Error } else { Severity::Info };
         let revision = optional(text(event, &["metadata", "revision"]));
         let vendor = VendorEvent {
@@ -28,8 +27,8 @@ pub(crate) fn decode(raw: &Raw<'_>, document: &Value) -> Decoded {
             },
             correlation_ids: CorrelationIds { trace_id: None, commit: revision, workflow: None },
             payload: event,
-            identity: &[content.as_str()],
+            identity: &[],
         };
-        Ok(Some(vendor.envelope(raw)))
+        Ok(Some(vendor.envelope_by_content(raw)))
     })
 }

@@ -4,12 +4,12 @@
 
 use serde_json::Value;
 
-use super::vendor::each;
+use super::vendor::{each, text_of};
 use super::{Decoded, Event, Raw};
 use crate::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
 use crate::error::{DecodeError, RejectCode};
 use crate::ids::{EventId, TenantId};
-use crate::time::EventTime;
+use crate::time::{EventTime, TimeError};
 
 pub(crate) fn decode(raw: &Raw<'_>, document: Value) -> Decoded {
     match document {
@@ -35,9 +35,7 @@ fn envelope(raw: &Raw<'_>, item: &Value) -> Result<Envelope, DecodeError> {
         return Err(DecodeError::malformed("an envelope is a JSON object"));
     }
     let tenant_id = tenant(raw, required(item, "tenant_id")?)?;
-    let severity = required(item, "severity")?;
-    let severity: Severity =
-        severity.parse().map_err(|error: String| DecodeError::field(format!("severity: {error}")))?;
+    let severity = severity(required(item, "severity")?)?;
     let version = item["schema_version"].as_u64().unwrap_or(1);
     Ok(Envelope {
         tenant_id,
@@ -79,9 +77,20 @@ pub(super) fn ingest_id(text: &str) -> Result<EventId, DecodeError> {
     parsed.map_err(|_| DecodeError::field("ingest_id is not a UUID"))
 }
 
+pub(super) fn severity(text: &str) -> Result<Severity, DecodeError> {
+    text.parse().map_err(|error: String| DecodeError::field(format!("severity: {error}")))
+}
+
 fn required<'v>(item: &'v Value, field: &str) -> Result<&'v str, DecodeError> {
-    let text = item[field].as_str().filter(|text| !text.is_empty());
-    text.ok_or_else(|| DecodeError::field(format!("{field} is missing, empty or not text")))
+    present(item[field].as_str().unwrap_or_default(), field)
+}
+
+/// A text that has to be there.
+pub(super) fn present<'t>(text: &'t str, field: &str) -> Result<&'t str, DecodeError> {
+    match text {
+        "" => Err(DecodeError::field(format!("{field} is missing, empty or not text"))),
+        text => Ok(text),
+    }
 }
 
 fn optional(item: &Value, part: &str, field: &str) -> Result<Option<String>, DecodeError> {
@@ -97,11 +106,19 @@ fn optional(item: &Value, part: &str, field: &str) -> Result<Option<String>, Dec
 
 /// RFC 3339, or milliseconds since 1970.
 fn time(value: &Value) -> Result<EventTime, DecodeError> {
-    let parsed = match value {
-        Value::String(text) => EventTime::parse(text),
-        Value::Number(number) => EventTime::from_ms(number.as_i64().unwrap_or(0)),
-        _ => return Err(DecodeError::field("ts is missing; give RFC 3339 or milliseconds")),
-    };
+    match value {
+        Value::String(text) => believable(EventTime::parse(text)),
+        Value::Number(number) => time_of_ms(number.as_i64().unwrap_or(0)),
+        _ => Err(DecodeError::field("ts is missing; give RFC 3339 or milliseconds")),
+    }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn time_of_ms(ms: i64) -> Result<EventTime, DecodeError> {
+    believable(EventTime::from_ms(ms))
+}
+
+fn believable(parsed: Result<EventTime, TimeError>) -> Result<EventTime, DecodeError> {
     parsed.map_err(|error| DecodeError::field(format!("ts: {error}")))
 }
 
@@ -110,7 +127,7 @@ fn payload_of(value: Value) -> Result<(String, Option<Value>), DecodeError> {
     match value {
         Value::Null => Ok((String::new(), None)),
         Value::String(text) => Ok((text, None)),
-        Value::Object(_) | Value::Array(_) => Ok((value.to_string(), Some(value))),
+        Value::Object(_) | Value::Array(_) => Ok((text_of(&value), Some(value))),
         _ => Err(DecodeError::field("payload is neither JSON text nor an object")),
     }
 }

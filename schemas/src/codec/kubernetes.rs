@@ -69,14 +69,12 @@ fn envelope(raw: &Raw<'_>, item: Value, deleted: bool) -> Result<Option<Event>, 
     } else {
         raw.arrived
     };
-    let content = payload.to_string();
     let identity = [
         kind,
         namespace,
         name,
         text(item, &["metadata", "uid"]),
         text(item, &["metadata", "resourceVersion"]),
-        content.as_str(),
     ];
     let pod = optional(name).filter(|_| kind == "Pod");
     let service = optional(name).filter(|_| kind == "Service");
@@ -90,7 +88,7 @@ fn envelope(raw: &Raw<'_>, item: Value, deleted: bool) -> Result<Option<Event>, 
         payload: &payload,
         identity: &identity,
     };
-    let envelope = vendor.with_text(raw, &content);
+    let envelope = vendor.envelope_by_content(raw);
     Ok(Some(Event::parsed(envelope, payload)))
 }
 
@@ -100,7 +98,6 @@ fn event(raw: &Raw<'_>, item: Value) -> Event {
     let item = &payload;
     let involved =
         if item["involvedObject"].is_object() { &item["involvedObject"] } else { &item["regarding"] };
-    let content = payload.to_string();
     let namespace = text(involved, &["namespace"]);
     let pod = optional(text(involved, &["name"])).filter(|_| text(involved, &["kind"]) == "Pod");
     let identity = [
@@ -108,7 +105,6 @@ fn event(raw: &Raw<'_>, item: Value) -> Event {
         text(item, &["metadata", "name"]),
         text(item, &["metadata", "uid"]),
         text(item, &["metadata", "resourceVersion"]),
-        content.as_str(),
     ];
     let severity = if text(item, &["type"]) == "Warning" { Severity::Warning } else { Severity::Info };
     let vendor = VendorEvent {
@@ -121,7 +117,7 @@ fn event(raw: &Raw<'_>, item: Value) -> Event {
         payload: &payload,
         identity: &identity,
     };
-    let envelope = vendor.with_text(raw, &content);
+    let envelope = vendor.envelope_by_content(raw);
     Event::parsed(envelope, payload)
 }
 

@@ -81,7 +81,6 @@ fn envelope(raw: &Raw<'_>, resource: &Value, event_type: &'static str) -> Envelo
     let attributes = attributes(&resource["resource"]["attributes"]);
     let attribute = |key: &str| optional(text(&attributes, &[key]));
     let trace_id = spans(resource).next().map(|span| text(span, &["traceId"])).and_then(optional);
-    let content = resource.to_string();
     VendorEvent {
         source: "otel",
         event_type,
@@ -95,9 +94,9 @@ fn envelope(raw: &Raw<'_>, resource: &Value, event_type: &'static str) -> Envelo
         },
         correlation_ids: CorrelationIds { trace_id, ..CorrelationIds::default() },
         payload: resource,
-        identity: &[content.as_str()],
+        identity: &[],
     }
-    .envelope(raw)
+    .envelope_by_content(raw)
 }
 
 /// OTLP attributes (`[{"key", "value": {"stringValue"}}]`) as a plain object.

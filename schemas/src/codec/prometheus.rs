@@ -109,7 +109,6 @@ fn envelope(raw: &Raw<'_>, labels: &Value, samples: Vec<(i64, f64)>) -> Result<E
         samples.iter().filter_map(|(ms, value)| Some(json!([ms, micro(*value)?]))).collect();
     let payload = json!({"labels": labels, "samples_micro": pairs});
     let label = |keys: &[&str]| keys.iter().find_map(|key| optional(text(labels, &[key])));
-    let content = payload.to_string();
     Ok(VendorEvent {
         source: "prometheus",
         event_type: "samples",
@@ -123,9 +122,9 @@ fn envelope(raw: &Raw<'_>, labels: &Value, samples: Vec<(i64, f64)>) -> Result<E
         },
         correlation_ids: CorrelationIds::default(),
         payload: &payload,
-        identity: &[content.as_str()],
+        identity: &[],
     }
-    .envelope(raw))
+    .envelope_by_content(raw))
 }
 
 #[cfg(test)]

@@ -32,15 +32,26 @@ pub(super) struct VendorEvent<'a> {
 impl VendorEvent<'_> {
     /// The envelope. Its id is a hash of tenant, source and the vendor's idempotency key.
     pub(super) fn envelope(self, raw: &Raw<'_>) -> Envelope {
-        let text = self.payload.to_string();
-        self.with_text(raw, &text)
+        let id = self.id(raw, None);
+        let text = text_of(self.payload);
+        self.with_text(raw, text, id)
     }
 
-    /// The same, of a payload whose text is there already.
-    pub(super) fn with_text(self, raw: &Raw<'_>, text: &str) -> Envelope {
+    /// The same, where the payload's text is the last part of the key.
+    pub(super) fn envelope_by_content(self, raw: &Raw<'_>) -> Envelope {
+        let text = text_of(self.payload);
+        let id = self.id(raw, Some(&text));
+        self.with_text(raw, text, id)
+    }
+
+    fn id(&self, raw: &Raw<'_>, content: Option<&str>) -> EventId {
         let mut parts: Vec<&[u8]> =
             vec![raw.tenant.as_str().as_bytes(), self.source.as_bytes(), self.event_type.as_bytes()];
-        parts.extend(self.identity.iter().map(|part| part.as_bytes()));
+        parts.extend(self.identity.iter().copied().chain(content).map(str::as_bytes));
+        EventId(hash128(&parts))
+    }
+
+    fn with_text(self, raw: &Raw<'_>, payload: String, ingest_id: EventId) -> Envelope {
         Envelope {
             tenant_id: raw.tenant.clone(),
             source: self.source.to_owned(),
@@ -49,11 +60,17 @@ impl VendorEvent<'_> {
             correlation_ids: self.correlation_ids,
             entity: self.entity,
             severity: self.severity,
-            payload: text.to_owned(),
-            ingest_id: EventId(hash128(&parts)),
+            payload,
+            ingest_id,
             schema_version: 1,
         }
     }
+}
+
+/// A document as text. Not by `to_string`, which goes through the machinery of `fmt` piece by piece.
+pub(super) fn text_of(document: &Value) -> String {
+    // It fails for maps whose keys are no texts and for writers that fail: a document has neither.
+    serde_json::to_string(document).unwrap_or_default()
 }
 
 /// Decodes each item alone: a bad one does not cost the others.

@@ -87,7 +87,7 @@ fn decode(record: &LogRecord, now: EventTime, schemas: &BTreeMap<u32, String>) -
     let schema = framed.and_then(|(id, body)| Some((schemas.get(&id)?, body)));
     match schema {
         Some((text, body)) => {
-            let writer = apache_avro::Schema::parse_str(text).expect("a registered schema parses");
+            let writer = avro::Writer::parse(text).expect("a registered schema parses");
             let decoded = avro::decode(&raw, &writer, body);
             dataflow::arrival::from_decoded(&record.tenant, &record.position, decoded)
         }
