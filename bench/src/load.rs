@@ -2,7 +2,6 @@
 
 use schemas::codec::{Format, avro};
 use schemas::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
-use schemas::error::DecodeError;
 use schemas::ids::{EventId, TenantId};
 use schemas::time::EventTime;
 use serde_json::{Value, json};
@@ -57,16 +56,11 @@ impl Load {
     }
 
     /// The same record as an envelope in Avro, framed with id 1.
-    ///
-    /// # Errors
-    /// Those of the codec; none for records of this stream.
-    pub fn avro(&mut self, at: EventTime) -> Result<Vec<u8>, DecodeError> {
+    pub fn avro(&mut self, at: EventTime) -> Vec<u8> {
         self.number += 1;
         let envelope =
             if self.random.below(10) < 6 { self.enveloped_event(at) } else { self.enveloped_line(at) };
-        let mut framed = vec![0, 0, 0, 0, 1];
-        framed.extend(avro::encode(&envelope)?);
-        Ok(framed)
+        [&[0, 0, 0, 0, 1], avro::encode(&envelope).as_slice()].concat()
     }
 
     /// A node is lost with `count` pods of its own, and an alert fires for each.

@@ -65,10 +65,19 @@ impl<'a> Feeder<'a> {
         Ok(())
     }
 
-    /// Appends so many records of one event each, as fast as it goes.
-    pub async fn closed(&mut self, records: usize) -> Result<()> {
-        for _ in 0..records.div_ceil(BATCH) {
-            self.next(BATCH).await?;
+    /// Makes so many records of one event each, for [`Feeder::closed`].
+    pub fn made(&mut self, records: usize) -> Vec<Vec<u8>> {
+        (0..records).map(|_| self.record()).collect()
+    }
+
+    /// Appends records of one event each, as fast as it goes.
+    pub async fn closed(&mut self, records: Vec<Vec<u8>>) -> Result<()> {
+        let mut records = records.into_iter().peekable();
+        while records.peek().is_some() {
+            let part: Vec<Vec<u8>> = records.by_ref().take(BATCH).collect();
+            let count = part.len() as u64;
+            self.live.append(&self.tenant, part).await?;
+            self.sent += count;
         }
         Ok(())
     }
@@ -102,14 +111,14 @@ impl<'a> Feeder<'a> {
     }
 
     async fn next(&mut self, count: usize) -> Result<()> {
-        let records = (0..count).map(|_| self.record()).collect::<Result<_>>()?;
+        let records = (0..count).map(|_| self.record()).collect();
         self.live.append(&self.tenant, records).await?;
         self.sent += count as u64;
         Ok(())
     }
 
-    fn record(&mut self) -> Result<Vec<u8>> {
-        if self.avro { Ok(self.load.avro(now())?) } else { Ok(self.load.record(now()).1) }
+    fn record(&mut self) -> Vec<u8> {
+        if self.avro { self.load.avro(now()) } else { self.load.record(now()).1 }
     }
 
     /// How many events a record comes to.

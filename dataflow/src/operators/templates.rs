@@ -60,10 +60,14 @@ pub(crate) fn templates<'scope>(
     (maintain(summaries, "Templates", novelties), heard)
 }
 
+/// Of lines below error only the first counts: what else there is of a chatty entity would make a summary of each line.
 fn summary(template: &Arc<str>, lines: &Values<Line>) -> Option<Summary> {
-    let (first, last) = (lines.first()?, lines.last()?);
-    let count = lines.iter().map(|(_, copies)| copies.unsigned_abs()).sum();
-    Some(Summary { first: first.clone(), template: Arc::clone(template), last: last.at, count })
+    let first = lines.first()?;
+    let (last, count) = match template.is_empty() {
+        true => (first.at, 0),
+        false => (lines.last()?.at, lines.iter().map(|(_, copies)| copies.unsigned_abs()).sum()),
+    };
+    Some(Summary { first: first.clone(), template: Arc::clone(template), last, count })
 }
 
 fn novelties(logger: &Logger, summaries: &Values<Summary>) -> Vec<(Subject, Arc<Occurrence>)> {

@@ -11,7 +11,6 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema_compatibility::SchemaCompatibility;
 use apache_avro::types::Value as Avro;
-use apache_avro::writer::datum::GenericDatumWriter;
 use serde_json::{Map, Value, json};
 
 use self::body::Body;
@@ -33,13 +32,6 @@ static READER: LazyLock<Schema> = LazyLock::new(|| {
         Err(error) => panic!("the built-in envelope schema does not parse: {error}"),
     }
 });
-
-/// Writes bodies of the built-in schema.
-static WRITER: LazyLock<GenericDatumWriter<'static>> =
-    LazyLock::new(|| match GenericDatumWriter::builder(&READER).build() {
-        Ok(writer) => writer,
-        Err(error) => panic!("the built-in envelope schema names what it does not have: {error}"),
-    });
 
 /// A schema that bodies are written by.
 #[derive(Debug)]
@@ -152,49 +144,28 @@ pub fn readable(writer: &str) -> Result<(), String> {
     SchemaCompatibility::can_read(&writer, &READER).map(drop).map_err(|error| error.to_string())
 }
 
-/// The body of an envelope, by the built-in schema.
-///
-/// # Errors
-/// None for an envelope that was decoded; the library's words otherwise.
-pub fn encode(envelope: &Envelope) -> Result<Vec<u8>, DecodeError> {
-    let optional = |text: &Option<String>| match text {
-        Some(text) => Avro::Union(1, Box::new(Avro::String(text.clone()))),
-        None => Avro::Union(0, Box::new(Avro::Null)),
-    };
-    let text = |text: &str| Avro::String(text.to_owned());
+/// The body of an envelope, by the built-in schema. A version beyond its 32 bits is written as 1.
+pub fn encode(envelope: &Envelope) -> Vec<u8> {
     let (ids, entity) = (&envelope.correlation_ids, &envelope.entity);
-    let record = |fields: Vec<(&str, Avro)>| {
-        Avro::Record(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    let ingest_id = uuid::Uuid::from_u128(envelope.ingest_id.0).to_string();
+    let body = Body {
+        tenant_id: envelope.tenant_id.as_str(),
+        source: &envelope.source,
+        event_type: &envelope.event_type,
+        ts: envelope.ts.0,
+        trace_id: ids.trace_id.as_deref(),
+        commit: ids.commit.as_deref(),
+        workflow: ids.workflow.as_deref(),
+        cluster: entity.cluster.as_deref(),
+        namespace: entity.namespace.as_deref(),
+        service: entity.service.as_deref(),
+        pod: entity.pod.as_deref(),
+        severity: envelope.severity.as_str(),
+        payload: &envelope.payload,
+        ingest_id: &ingest_id,
+        schema_version: i32::try_from(envelope.schema_version).unwrap_or(1).into(),
     };
-    let value = record(vec![
-        ("tenant_id", text(envelope.tenant_id.as_str())),
-        ("source", text(&envelope.source)),
-        ("event_type", text(&envelope.event_type)),
-        ("ts", Avro::TimestampMillis(envelope.ts.0)),
-        (
-            "correlation_ids",
-            record(vec![
-                ("trace_id", optional(&ids.trace_id)),
-                ("commit", optional(&ids.commit)),
-                ("workflow", optional(&ids.workflow)),
-            ]),
-        ),
-        (
-            "entity",
-            record(vec![
-                ("cluster", optional(&entity.cluster)),
-                ("namespace", optional(&entity.namespace)),
-                ("service", optional(&entity.service)),
-                ("pod", optional(&entity.pod)),
-            ]),
-        ),
-        ("severity", text(envelope.severity.as_str())),
-        ("payload", text(&envelope.payload)),
-        ("ingest_id", text(&uuid::Uuid::from_u128(envelope.ingest_id.0).to_string())),
-        ("schema_version", Avro::Int(i32::try_from(envelope.schema_version).unwrap_or(1))),
-    ]);
-    let failed = |error: apache_avro::Error| DecodeError::new(RejectCode::Schema, error.to_string());
-    WRITER.write_value_to_vec(value).map_err(failed)
+    body.write()
 }
 
 /// The value in the shape of the JSON envelope, whose codec is strict about every field.
@@ -254,13 +225,17 @@ mod tests {
 
     fn framed() -> Vec<u8> {
         let mut bytes = vec![0, 0, 0, 0, 1];
-        bytes.extend(encode(&envelope()).unwrap());
+        bytes.extend(encode(&envelope()));
         bytes
     }
 
     #[test]
     fn what_is_encoded_is_decoded() {
-        assert_eq!(decoded(&framed()).events, [crate::codec::Event::from(envelope())]);
+        for length in [0, 1, 63, 64, 8_191, 8_192] {
+            let envelope = Envelope { payload: "x".repeat(length), ..envelope() };
+            let decoded = both_ways(&encode(&envelope)).map(|decoded| decoded.events);
+            assert_eq!(decoded, [[crate::codec::Event::from(envelope.clone())], [envelope.into()]]);
+        }
     }
 
     #[test]
@@ -303,7 +278,7 @@ mod tests {
         for change in odd {
             let mut envelope = envelope();
             change(&mut envelope);
-            let body = encode(&envelope).unwrap();
+            let body = encode(&envelope);
             let [straight, resolved] = both_ways(&body);
             assert_eq!(straight, resolved);
             for (place, bit) in (0..body.len()).flat_map(|place| (0..8).map(move |bit| (place, bit))) {

@@ -1,4 +1,4 @@
-//! A body of the built-in schema, read where it stands: its texts are parts of the record.
+//! A body of the built-in schema, read where it stands (its texts are parts of the record), and written.
 //!
 //! The binary encoding of Avro 1.12: a long is a zigzag number in groups of seven bits, least first; a text is its length and
 //! its bytes; a union is the place of its branch, then the branch; a record is its fields, one after the other.
@@ -52,6 +52,42 @@ impl<'b> Body<'b> {
         super::nothing_after(rest.0)?;
         Ok(body)
     }
+
+    /// The bytes that are read as this body.
+    pub(super) fn write(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.payload.len() + ROOM);
+        for text in [self.tenant_id, self.source, self.event_type] {
+            write_text(&mut bytes, text);
+        }
+        write_long(&mut bytes, self.ts);
+        let ids = [self.trace_id, self.commit, self.workflow];
+        for text in ids.into_iter().chain([self.cluster, self.namespace, self.service, self.pod]) {
+            write_long(&mut bytes, text.is_some().into());
+            text.into_iter().for_each(|text| write_text(&mut bytes, text));
+        }
+        for text in [self.severity, self.payload, self.ingest_id] {
+            write_text(&mut bytes, text);
+        }
+        write_long(&mut bytes, self.schema_version);
+        bytes
+    }
+}
+
+/// What the fields beside the payload mostly take.
+const ROOM: usize = 256;
+
+fn write_long(bytes: &mut Vec<u8>, number: i64) {
+    let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
+    while 0x7f < rest {
+        bytes.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(rest as u8);
+}
+
+fn write_text(bytes: &mut Vec<u8>, text: &str) {
+    write_long(bytes, text.len() as i64);
+    bytes.extend_from_slice(text.as_bytes());
 }
 
 /// What is not read yet.
