@@ -50,8 +50,8 @@ impl EmbeddedLog {
         Ok(Some(Removed { topic: topic.to_owned(), before: kept }))
     }
 
-    /// The first of some offsets whose record was appended at `end` or later, else the one after them. Of a log whose clock
-    /// went back, some that are old may be kept.
+    /// The first of some offsets whose record was appended at `end` or later, else the one after them. If the clock went
+    /// back meanwhile, times pass `end` more than once: it is one of the places where they do.
     fn first_kept(
         &self,
         topic: &str,
