@@ -238,14 +238,7 @@ fn input_digest(records: &[LogRecord]) -> Digest {
 }
 
 fn record_digest(record: &LogRecord) -> Digest {
-    let SourcePosition { topic, partition, offset, item: _ } = &record.position;
     let appended = record.appended.map_or(0, |at| at.0);
-    Digest(hash128(&[
-        topic.as_bytes(),
-        &partition.to_le_bytes(),
-        &offset.to_le_bytes(),
-        &appended.to_le_bytes(),
-        &record.key,
-        &record.value,
-    ]))
+    let position = record.position.to_string();
+    Digest(hash128(&[position.as_bytes(), &appended.to_le_bytes(), &record.key, &record.value]))
 }

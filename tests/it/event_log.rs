@@ -223,6 +223,9 @@ fn what_was_removed_leaves_the_disk() {
     let folder = Folder::new("disk");
     let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
     let mut reader = Reader::of(Box::new(log.reader(|| NOW)));
+    // Another topic, first in the store's order: tables that have its one record stay.
+    log.append("argo-logs-t", NOW, &values(1, 1)).unwrap();
+    assert_eq!(reader.read(1).len(), 1);
     // A mebibyte that does not compress: forty times sixteen of them are more than the store's buffers hold.
     let mut random = Random::new(7);
     let noise: Vec<u8> = (0..1 << 17).flat_map(|_| random.bits().to_le_bytes()).collect();
@@ -234,6 +237,16 @@ fn what_was_removed_leaves_the_disk() {
         greatest = greatest.max(folder.bytes());
     }
     assert!(greatest < 320 << 20, "{} MiB, of 640 that were appended", greatest >> 20);
+    // Whoever opens it sees nothing again of what was removed.
+    drop((reader, log));
+    let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
+    let partition = Partition { topic: "otel-t".into(), number: 0 };
+    let mut reader = Reader::of(Box::new(log.reader(|| NOW)));
+    assert_eq!(reader.log.bounds(&partition).unwrap().oldest, 639);
+    for offset in [0, 320, 638] {
+        reader.log.assign(&BTreeMap::from([(partition.clone(), offset)])).unwrap();
+        assert!(matches!(reader.log.read(&partition, 1), Err(LogError::Gone { .. })), "{offset}");
+    }
 }
 
 #[test]

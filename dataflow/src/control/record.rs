@@ -68,7 +68,7 @@ pub struct Seal {
     pub schemas: BTreeMap<u32, String>,
     /// Records refused on the word of somebody else, such as the registry.
     pub verdicts: Vec<Verdict>,
-    /// Digest of all records taken: of each its topic, partition, offset, time of append, key and value.
+    /// Digest of all records taken: of each its position, time of append, key and value.
     pub input: Digest,
     /// Epochs that were complete by then, with what all views came to.
     pub views: Vec<(Epoch, Digest)>,

@@ -39,6 +39,8 @@ struct Store {
     records: Keyspace,
     letters: Keyspace,
     control: Keyspace,
+    /// Offset of the oldest record of each topic of which some were removed.
+    oldest: Keyspace,
     retention_ms: i64,
     /// Where each topic begins and ends. Held while appending: offsets are dense, and visible in order.
     ends: Mutex<BTreeMap<String, Ends>>,
@@ -78,9 +80,10 @@ impl EmbeddedLog {
         let records = database.keyspace("records", KeyspaceCreateOptions::default).map_err(failed)?;
         let letters = database.keyspace("dead-letters", KeyspaceCreateOptions::default).map_err(failed)?;
         let control = database.keyspace("control", KeyspaceCreateOptions::default).map_err(failed)?;
-        let ends = Mutex::new(ends(&records)?);
+        let oldest = database.keyspace("oldest", KeyspaceCreateOptions::default).map_err(failed)?;
+        let ends = Mutex::new(ends(&records, &oldest)?);
         let grown = Condvar::new();
-        let store = Store { database, records, letters, control, retention_ms, ends, grown };
+        let store = Store { database, records, letters, control, oldest, retention_ms, ends, grown };
         Ok(EmbeddedLog { store: Arc::new(store) })
     }
 
@@ -161,13 +164,14 @@ impl EmbeddedLog {
 impl EventLog for EmbeddedReader {
     fn partitions(&mut self) -> Result<Vec<Partition>, LogError> {
         let topics = self.log.ends().clone();
-        let mut removed = Vec::new();
         for (topic, ends) in &topics {
             // However old it is, what was not read stays.
             let read = self.places.get(topic).copied().unwrap_or(0);
-            removed.extend(self.log.forget(topic, read.min(ends.next - 1), (self.clock)())?);
+            if let Some(before) = self.log.forget(topic, read.min(ends.next - 1), (self.clock)())? {
+                self.discarding.removed(topic, before);
+            }
         }
-        self.discarding.begin(&self.log, removed);
+        self.discarding.begin(&self.log);
         let read = topics.into_keys().filter(|topic| tenant_of(topic).is_some());
         Ok(read.map(|topic| Partition { topic: topic.into(), number: 0 }).collect())
     }
@@ -191,7 +195,7 @@ impl EventLog for EmbeddedReader {
             return Ok(Vec::new());
         }
         let found = self.log.read(&partition.topic, *place, limit)?;
-        if found.first().is_some_and(|first| first.position.offset != *place) {
+        if *place < ends.oldest || found.first().is_some_and(|first| first.position.offset != *place) {
             return Err(LogError::Gone { partition: partition.clone(), wanted: *place });
         }
         if let Some(last) = found.last() {
@@ -263,7 +267,7 @@ fn offset_of(key: &[u8]) -> Option<i64> {
 }
 
 /// Where each topic begins and ends: two seeks per topic.
-fn ends(records: &Keyspace) -> Result<BTreeMap<String, Ends>, LogError> {
+fn ends(records: &Keyspace, oldest: &Keyspace) -> Result<BTreeMap<String, Ends>, LogError> {
     let mut found = BTreeMap::new();
     let mut from: Vec<u8> = Vec::new();
     while let Some(guard) = records.range(from.clone()..).next() {
@@ -275,6 +279,12 @@ fn ends(records: &Keyspace) -> Result<BTreeMap<String, Ends>, LogError> {
             found.insert(topic.clone(), Ends { oldest, next: offset_of(&last.key()?).unwrap_or(-1) + 1 });
         }
         from = [topic.as_bytes(), &[SEPARATOR + 1]].concat();
+    }
+    for guard in oldest.iter() {
+        let (topic, removed) = guard.into_inner()?;
+        if let Some(ends) = found.get_mut(&*String::from_utf8_lossy(&topic)) {
+            ends.oldest = ends.oldest.max(offset_of(&removed).unwrap_or(0));
+        }
     }
     Ok(found)
 }

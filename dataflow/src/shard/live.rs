@@ -166,16 +166,16 @@ impl Shard {
 
 /// What was taken of each partition, from records in the order of their positions.
 fn takes(records: &[LogRecord]) -> Vec<Take> {
-    let of_one = |left: &LogRecord, right: &LogRecord| {
+    let together = |left: &LogRecord, right: &LogRecord| {
         (&left.position.topic, left.position.partition) == (&right.position.topic, right.position.partition)
     };
     let take = |of_one: &[LogRecord]| match of_one {
         [first, ..] => {
-            let last = &of_one[of_one.len() - 1];
+            let last = of_one.last().unwrap_or(first);
             let (partition, from) = (first.position.partition(), first.position.offset);
             Take { partition, from, until: last.position.offset + 1, last: record_digest(last) }
         }
         [] => panic!("a chunk has a first record"),
     };
-    records.chunk_by(of_one).map(take).collect()
+    records.chunk_by(together).map(take).collect()
 }

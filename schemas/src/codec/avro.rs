@@ -49,9 +49,30 @@ impl Writer {
     pub fn parse(text: &str) -> Result<Writer, DecodeError> {
         let refused = |error: apache_avro::Error| DecodeError::new(RejectCode::Schema, error.to_string());
         let schema = Schema::parse_str(text).map_err(refused)?;
-        // By their canonical forms, which leave out what the bytes do not depend on.
-        let built_in = schema.canonical_form() == READER.canonical_form();
+        let built_in = alike(&schema, &READER);
         Ok(Writer { schema, built_in })
+    }
+}
+
+/// Whether bytes by one schema are bytes by the other, for what the built-in one is made of. Not by their canonical forms: those
+/// leave out what a number stands for, and the library panics where attributes of the schema's own have names of its own.
+fn alike(one: &Schema, other: &Schema) -> bool {
+    match (one, other) {
+        (Schema::Null, Schema::Null)
+        | (Schema::Int, Schema::Int)
+        | (Schema::String, Schema::String)
+        | (Schema::TimestampMillis, Schema::TimestampMillis) => true,
+        (Schema::Union(one), Schema::Union(other)) => {
+            let mut pairs = one.variants().iter().zip(other.variants());
+            one.variants().len() == other.variants().len() && pairs.all(|(one, other)| alike(one, other))
+        }
+        (Schema::Record(one), Schema::Record(other)) => {
+            let mut pairs = one.fields.iter().zip(&other.fields);
+            one.name == other.name
+                && one.fields.len() == other.fields.len()
+                && pairs.all(|(one, other)| one.name == other.name && alike(&one.schema, &other.schema))
+        }
+        _ => false,
     }
 }
 
@@ -303,5 +324,22 @@ mod tests {
                 .replace(r#""default": null"#, r#""doc": """#)
         ));
         assert!(!built_in(&ENVELOPE_V1_SCHEMA.replace(r#""type": "int""#, r#""type": "long""#)));
+        let stands_for = |other| ENVELOPE_V1_SCHEMA.replace("timestamp-millis", other);
+        assert!(
+            !built_in(&stands_for("local-timestamp-millis")) && !built_in(&stands_for("timestamp-micros"))
+        );
+        for odd in
+            [r#""precision": "ms""#, r#""order": 1"#, r#""size": 1.5"#, r#""items": 0"#, r#""symbols": {}"#]
+        {
+            let with = |after: &str| ENVELOPE_V1_SCHEMA.replacen(after, &format!("{after}, {odd}"), 1);
+            for text in [
+                with(r#""namespace": "io.kgroot""#),
+                with(r#""name": "source""#),
+                with(r#""name": "Entity""#),
+            ] {
+                // Parsed or refused: no word of a registry ends the program.
+                drop(Writer::parse(&text));
+            }
+        }
     }
 }

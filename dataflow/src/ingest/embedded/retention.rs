@@ -4,11 +4,12 @@
 //! To remove a record is to write that it is gone; its bytes leave the disk when the store merges that note with the table
 //! that has the record, which of a topic that only grows may be never. So tables that hold nothing else are discarded whole,
 //! on a thread of its own, because the store merges nothing meanwhile. With such a table a note may go whose record is in a
-//! table that stays: the record is then seen again by whoever opens the log, is as old as it was, and is removed again.
+//! table that stays; so where a topic begins is written down, and nothing before that is read, whoever opens the log.
 
+use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 
-use fjall::AbstractTree;
+use fjall::{AbstractTree, PersistMode};
 use schemas::time::EventTime;
 
 use super::{EmbeddedLog, Ends, key};
@@ -16,38 +17,30 @@ use crate::ingest::log::LogError;
 
 /// Records removed at a time, so that appends do not wait long.
 const REMOVED_MAX: i64 = 10_000;
-
-/// What was removed of a topic: everything before an offset.
-pub(super) struct Removed {
-    topic: String,
-    before: i64,
-}
+/// Bytes by which the log grows between two times that tables are discarded: about one of them. Each time costs the store some
+/// writes, whether or not there is such a table.
+const GROWN_BYTES: u64 = 64 << 20;
 
 impl EmbeddedLog {
-    /// Removes what is older than the retention and stands before an offset.
-    pub(super) fn forget(
-        &self,
-        topic: &str,
-        before: i64,
-        now: EventTime,
-    ) -> Result<Option<Removed>, LogError> {
+    /// Removes what is older than the retention and stands before an offset; the offset before which all is removed, if
+    /// something was.
+    pub(super) fn forget(&self, topic: &str, before: i64, now: EventTime) -> Result<Option<i64>, LogError> {
         let end = now.plus_ms(-self.store.retention_ms);
         let Some(Ends { oldest, .. }) = self.ends().get(topic).copied() else { return Ok(None) };
         let kept = self.first_kept(topic, oldest..before, end)?;
-        if kept <= oldest {
-            return Ok(None);
-        }
         for from in (oldest..kept).step_by(REMOVED_MAX as usize) {
+            let until = kept.min(from + REMOVED_MAX);
             let mut batch = self.store.database.batch();
-            for offset in from..kept.min(from + REMOVED_MAX) {
+            for offset in from..until {
                 batch.remove(&self.store.records, key(topic, offset));
             }
+            batch.insert(&self.store.oldest, topic, until.to_be_bytes());
             batch.commit()?;
+            if let Some(ends) = self.ends().get_mut(topic) {
+                ends.oldest = ends.oldest.max(until);
+            }
         }
-        if let Some(ends) = self.ends().get_mut(topic) {
-            ends.oldest = ends.oldest.max(kept);
-        }
-        Ok(Some(Removed { topic: topic.to_owned(), before: kept }))
+        Ok((oldest < kept).then_some(kept))
     }
 
     /// The first of some offsets whose record was appended at `end` or later, else the one after them. If the clock went
@@ -72,28 +65,53 @@ impl EmbeddedLog {
         }
         Ok(low)
     }
+
+    /// Discards tables that hold only records before the offsets.
+    fn discard(&self, removed: &BTreeMap<String, i64>) -> Result<(), fjall::Error> {
+        // Where topics begin is on the disk before any note is not.
+        self.store.database.persist(PersistMode::SyncData)?;
+        for (topic, before) in removed {
+            self.store.records.tree.drop_range(key(topic, 0)..key(topic, *before))?;
+        }
+        Ok(())
+    }
 }
 
 /// Discards the tables of what was removed, one time after the other.
 #[derive(Default)]
-pub(super) struct Discarding(Option<JoinHandle<()>>);
+pub(super) struct Discarding {
+    /// Before which offset all of a topic was removed, since the last time.
+    removed: BTreeMap<String, i64>,
+    /// The least that the records took on the disk since then, in bytes.
+    least: u64,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Discarding {
-    /// Begins, unless it is still about the time before: what is left then comes with the next.
-    pub(super) fn begin(&mut self, log: &EmbeddedLog, removed: Vec<Removed>) {
-        if removed.is_empty() || self.0.as_ref().is_some_and(|thread| !thread.is_finished()) {
+    /// All of a topic before an offset was removed.
+    pub(super) fn removed(&mut self, topic: &str, before: i64) {
+        self.removed.insert(topic.to_owned(), before);
+    }
+
+    /// Begins, if it is worth it and the time before is over.
+    pub(super) fn begin(&mut self, log: &EmbeddedLog) {
+        if let Some(thread) = self.thread.take_if(|thread| thread.is_finished()) {
+            ended(thread);
+        }
+        let bytes = log.store.records.disk_space();
+        self.least = self.least.min(bytes);
+        if self.thread.is_some() || self.removed.is_empty() || bytes < self.least + GROWN_BYTES {
             return;
         }
-        let records = log.store.records.clone();
+        self.least = bytes;
+        let (store, removed) = (log.clone(), std::mem::take(&mut self.removed));
         let discard = move || {
-            for Removed { topic, before } in removed {
-                if let Err(error) = records.tree.drop_range(key(&topic, 0)..key(&topic, before)) {
-                    tracing::warn!(%error, %topic, "what was removed stays on the disk");
-                }
+            if let Err(error) = store.discard(&removed) {
+                tracing::warn!(%error, "what was removed stays on the disk");
             }
         };
         match std::thread::Builder::new().name("kgroot-discard".to_owned()).spawn(discard) {
-            Ok(thread) => self.0 = Some(thread),
+            Ok(thread) => self.thread = Some(thread),
             Err(error) => tracing::warn!(%error, "what was removed stays on the disk"),
         }
     }
@@ -102,8 +120,15 @@ impl Discarding {
 impl Drop for Discarding {
     /// The folder is free for another process only when nobody works on it.
     fn drop(&mut self) {
-        if let Some(Err(panicked)) = self.0.take().map(JoinHandle::join) {
-            std::panic::resume_unwind(panicked);
-        }
+        self.thread.take().into_iter().for_each(ended);
+    }
+}
+
+/// Waits for a thread, whose panic is a bug of this process.
+fn ended(thread: JoinHandle<()>) {
+    if let Err(panicked) = thread.join()
+        && !std::thread::panicking()
+    {
+        std::panic::resume_unwind(panicked);
     }
 }

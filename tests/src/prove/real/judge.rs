@@ -219,15 +219,9 @@ impl Verdict {
 /// What records come to, said once more without the program.
 fn digest(records: &[&LogRecord]) -> Digest {
     let one = |record: &LogRecord| {
-        let (position, appended) = (&record.position, record.appended.map_or(0, |at| at.0));
-        hash128(&[
-            position.topic.as_bytes(),
-            &position.partition.to_le_bytes(),
-            &position.offset.to_le_bytes(),
-            &appended.to_le_bytes(),
-            &record.key,
-            &record.value,
-        ])
+        let appended = record.appended.map_or(0, |at| at.0);
+        let position = record.position.to_string();
+        hash128(&[position.as_bytes(), &appended.to_le_bytes(), &record.key, &record.value])
     };
     let fold = |sum: u128, record: &&LogRecord| hash128(&[&sum.to_le_bytes(), &one(record).to_le_bytes()]);
     Digest(records.iter().fold(0, fold))
