@@ -34,13 +34,12 @@ fn envelope(raw: &Raw<'_>, document: &Value) -> Result<crate::envelope::Envelope
     ];
     let commit = commit.iter().map(|path| text(body, path)).find(|sha| !sha.is_empty()).and_then(optional);
     let run = body["workflow_run"]["id"].as_u64().map(|id| id.to_string());
-    let content = body.to_string();
-    let delivery = text(document, &["delivery"]);
-    let identity = if delivery.is_empty() { [event, content.as_str()] } else { [event, delivery] };
+    let delivery = optional(text(document, &["delivery"]));
+    let identity: Vec<&str> = std::iter::once(event).chain(delivery.as_deref()).collect();
     let failed =
         matches!(text(body, &["workflow_run", "conclusion"]), "failure" | "timed_out" | "startup_failure")
             || matches!(text(body, &["deployment_status", "state"]), "failure" | "error");
-    Ok(VendorEvent {
+    let vendor = VendorEvent {
         source: "github",
         event_type: event,
         ts: when(body).unwrap_or(raw.arrived),
@@ -49,8 +48,8 @@ fn envelope(raw: &Raw<'_>, document: &Value) -> Result<crate::envelope::Envelope
         correlation_ids: CorrelationIds { trace_id: None, commit, workflow: run },
         payload: body,
         identity: &identity,
-    }
-    .envelope(raw))
+    };
+    Ok(if delivery.is_some() { vendor.envelope(raw) } else { vendor.envelope_by_content(raw) })
 }
 
 fn inferred(body: &Value) -> &'static str {
