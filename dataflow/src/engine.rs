@@ -1,6 +1,6 @@
 //! The engine as the rest of the program sees it: seal batches in, read views out.
 //!
-//! Threads: the workers (timely), and the view thread, which alone owns the views. They meet in channels; the number
+//! Threads: the workers (timely), and the view thread, which alone changes the views. They meet in channels; the number
 //! of epochs between sealing and completion is bounded, and with it what the channels hold.
 
 use std::sync::mpsc::Sender;
@@ -118,6 +118,7 @@ impl Engine {
         let (completions, completed) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(config.epochs_in_flight_max));
         let views = ViewThread::new(&config, Arc::clone(&room), completions);
+        let reader = ViewReader::new(views.peek(), requests);
         let views = std::thread::Builder::new()
             .name("kgroot-views".to_owned())
             .spawn(move || views.run(noted, requested))
@@ -128,7 +129,7 @@ impl Engine {
         let input = EngineInput { shared: Arc::new(Shared { sealing, room, leads: config.leads() }) };
         let (workers, views) = (Some(guards), Some(views));
         let (completed, captured) = (Some(completed), Some(captured));
-        Ok(Engine { input, reader: ViewReader::new(requests), completed, captured, workers, views })
+        Ok(Engine { input, reader, completed, captured, workers, views })
     }
 
     /// A handle to feed it.

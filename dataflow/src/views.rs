@@ -1,43 +1,42 @@
-//! The view thread: the one owner of the views.
+//! The view thread: the one that changes the views.
 //!
-//! Workers tell it what changed in each epoch, readers ask it. An epoch becomes visible when every worker has
-//! completed it, all views at once. Rows stay readable for a number of epochs behind the latest, or
-//! fewer if those changed more than there is, but for ten seconds. An epoch is applied slice by
-//! slice, and readers are answered in between, from the epoch before.
+//! Workers tell it what changed in each epoch. An epoch becomes visible when every worker has completed it, all views at
+//! once. It is applied slice by slice, and whoever reads does so in between, from the epoch before ([`visible`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use schemas::error::Reject;
 use schemas::ids::{Digest, Tenant};
-use schemas::read::{AsOf, ReadRequest, SUBSCRIBE_BACKLOG_MAX, Status};
-use schemas::time::{Epoch, EventTime};
+use schemas::read::{AsOf, Peek, ReadError, ReadRequest, SUBSCRIBE_BACKLOG_MAX, Status};
+use schemas::time::Epoch;
 use schemas::view::{Row, ViewName};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::config::{Clock, EngineConfig};
+use crate::config::EngineConfig;
 use crate::engine::Completed;
 use crate::feed::Fed;
 use crate::publish::{Changes, Progress, publishers};
 use crate::types::Told;
 use crate::views::store::{Applying, Changed, Store};
 use crate::views::subscriptions::Subscriptions;
+use crate::views::visible::Visible;
 
 mod cell;
 mod indexed;
+mod page;
 mod range;
 mod store;
 mod subscriptions;
+mod tenants;
+mod visible;
 
-/// Keys changed, or compacted, before readers are answered.
+/// Keys changed, or compacted, before readers have their turn.
 const SLICE_KEYS: usize = 100;
 /// Keys whose past is kept, if so many rows or fewer are shown; else as many as rows are shown.
 const REMEMBERED_KEYS: usize = 500_000;
-/// What was visible is not forgotten so soon, however much there is to remember: whoever reads page by page reads one epoch.
-const READABLE_MIN: Duration = Duration::from_secs(10);
-/// Readers answered between two slices.
-const SLICE_READERS: usize = 16;
+/// Requests answered between two slices.
+const SLICE_REQUESTS: usize = 16;
 
 /// What the view thread is told by the engine.
 #[derive(Debug)]
@@ -52,36 +51,20 @@ pub(crate) enum Note {
     Stop,
 }
 
-struct SealedEpoch {
-    now: EventTime,
-    event_time: EventTime,
-    sealed_at: Instant,
-}
-
 /// State of the view thread.
 pub(crate) struct ViewThread {
-    clock: Clock,
-    readable: u64,
-    lateness_ms: i64,
+    visible: Arc<Visible>,
+    store: Store,
     room: Arc<Semaphore>,
     completions: mpsc::UnboundedSender<Completed>,
     /// Upper of each worker.
     uppers: Vec<Epoch>,
     /// Changes of epochs that some worker has not completed.
     pending: BTreeMap<Epoch, Changes>,
-    /// Readable epochs, and those in flight.
-    sealed: BTreeMap<Epoch, SealedEpoch>,
     /// The epoch whose changes are being applied, and their rejects.
     applying: Option<(Epoch, Applying, Vec<Reject>)>,
-    /// Latest complete epoch; 0 before the first.
-    latest: Epoch,
-    /// Epoch with which the views began: 0, or that of the snapshot that brought them back.
-    first: Epoch,
-    /// The first epoch that was not forgotten because there was too much to remember.
-    readable_from: Epoch,
     /// Digest of all views: the sum of what every change so far comes to.
     digest: u128,
-    store: Store,
     subscriptions: Subscriptions,
     followers: Vec<mpsc::UnboundedSender<Fed>>,
     waiting: BTreeMap<Epoch, Vec<oneshot::Sender<AsOf>>>,
@@ -93,26 +76,26 @@ impl ViewThread {
         room: Arc<Semaphore>,
         completions: mpsc::UnboundedSender<Completed>,
     ) -> Self {
-        let before = SealedEpoch { now: EventTime(0), event_time: EventTime(0), sealed_at: Instant::now() };
+        let store = Store::default();
         ViewThread {
-            clock: config.clock,
-            readable: config.epochs_readable,
-            lateness_ms: config.lateness_ms,
+            visible: Arc::new(Visible::of(config, Arc::clone(&store.tenants))),
+            store,
             room,
             completions,
             uppers: vec![0; publishers(config)],
             pending: BTreeMap::new(),
-            sealed: BTreeMap::from([(0, before)]),
             applying: None,
-            latest: 0,
-            first: 0,
-            readable_from: 0,
             digest: 0,
-            store: Store::default(),
             subscriptions: Subscriptions::default(),
             followers: Vec::new(),
             waiting: BTreeMap::new(),
         }
+    }
+
+    /// Reads in the thread that asks, until this one has ended.
+    pub(crate) fn peek(&self) -> Peek {
+        let visible = Arc::downgrade(&self.visible);
+        Arc::new(move |query| visible.upgrade().ok_or(ReadError::Stopped)?.peek(query))
     }
 
     /// Runs until the engine stops.
@@ -132,7 +115,7 @@ impl ViewThread {
             loop {
                 if self.step() {
                     let waiting = std::iter::from_fn(|| requests.try_recv().ok());
-                    waiting.take(SLICE_READERS).for_each(|request| self.answer(request));
+                    waiting.take(SLICE_REQUESTS).for_each(|request| self.answer(request));
                     continue;
                 }
                 tokio::select! {
@@ -148,10 +131,7 @@ impl ViewThread {
 
     fn take(&mut self, note: Note) {
         match note {
-            Note::Sealed(Told { epoch, now, event_time, tenants }) => {
-                self.store.introduce(tenants);
-                self.sealed.insert(epoch, SealedEpoch { now, event_time, sealed_at: Instant::now() });
-            }
+            Note::Sealed(told) => self.visible.sealed(told),
             Note::Progress(progress) => {
                 self.uppers[progress.worker] = progress.upper;
                 for (epoch, changes) in progress.changes {
@@ -166,23 +146,22 @@ impl ViewThread {
     /// A slice of what there is to do; false when that is nothing.
     fn step(&mut self) -> bool {
         // Views that come back are built in one go; nobody can read them before.
-        let slice = if self.latest == 0 { usize::MAX } else { SLICE_KEYS };
+        let slice = if self.visible.latest() == 0 { usize::MAX } else { SLICE_KEYS };
         if let Some((epoch, mut applying, rejects)) = self.applying.take() {
             if self.store.advance(&mut applying, slice) {
                 let changed = self.store.end(applying);
-                self.complete(epoch, changed, rejects);
+                let whole = self.visible.complete(epoch, self.store.readable_from(REMEMBERED_KEYS));
+                self.tell(epoch, whole, changed, rejects);
             } else {
                 self.applying = Some((epoch, applying, rejects));
             }
             return true;
         }
-        let since = self.since();
-        if self.store.compact(since, slice) {
+        if self.store.compact(self.visible.since(), slice) {
             return true;
         }
         let upper = self.uppers.iter().min().copied().unwrap_or(0);
-        let next = self.sealed.range(self.latest + 1..).map(|(epoch, _)| *epoch).next();
-        let Some(epoch) = next.filter(|epoch| *epoch < upper) else { return false };
+        let Some(epoch) = self.visible.next().filter(|epoch| *epoch < upper) else { return false };
         let changes = self.pending.remove(&epoch).unwrap_or_default();
         let rejects = rejects(&changes);
         self.digest = self.digest.wrapping_add(changes.digest);
@@ -190,36 +169,18 @@ impl ViewThread {
         true
     }
 
-    /// Makes an epoch visible, all of whose changes are applied.
-    fn complete(&mut self, epoch: Epoch, changed: Changed, rejects: Vec<Reject>) {
-        let whole = self.latest == 0 && epoch != 1;
-        if whole {
-            self.first = epoch;
-        }
-        self.latest = epoch;
-        self.forget_where_there_is_much(epoch);
-        let since = self.since();
-        self.sealed = self.sealed.split_off(&since);
+    /// Tells of an epoch that became visible everyone who waits for it.
+    fn tell(&mut self, epoch: Epoch, whole: bool, changed: Changed, rejects: Vec<Reject>) {
         self.subscriptions.send(epoch, &changed);
         self.feed(epoch, whole, changed);
         let later = self.waiting.split_off(&(epoch + 1));
         for reply in std::mem::replace(&mut self.waiting, later).into_values().flatten() {
             // Whoever stopped waiting is not told.
-            let _told = reply.send(self.as_of(epoch));
+            let _told = reply.send(self.visible.as_of(epoch));
         }
         // Dropped when nobody consumes completions.
         let _consumed = self.completions.send(Completed { epoch, rejects, views: Digest(self.digest) });
         self.room.add_permits(1);
-    }
-
-    /// Where there is more to remember than there is, less is readable; but ten seconds stay.
-    fn forget_where_there_is_much(&mut self, latest: Epoch) {
-        let wanted = self.store.readable_from(REMEMBERED_KEYS);
-        if self.readable_from < wanted {
-            let recent = self.sealed.iter().find(|(_, sealed)| sealed.sealed_at.elapsed() < READABLE_MIN);
-            let recent = recent.map_or(latest, |(epoch, _)| *epoch);
-            self.readable_from = self.readable_from.max(wanted.min(recent).min(latest));
-        }
     }
 
     fn feed(&mut self, epoch: Epoch, whole: bool, changed: Changed) {
@@ -227,61 +188,31 @@ impl ViewThread {
             return;
         }
         let changed = changed.into_iter().filter_map(|((tenant, view), rows)| {
-            let tenant = self.store.id_of(tenant)?.clone();
+            let tenant = self.store.tenants.get(tenant)?.id.clone();
             Some((tenant, view, rows))
         });
-        let now = self.sealed.get(&epoch).map_or(EventTime(0), |sealed| sealed.now);
-        let fed = Fed { epoch, now, whole, changed: changed.collect() };
+        let fed = Fed { epoch, now: self.visible.as_of(epoch).now, whole, changed: changed.collect() };
         self.followers.retain(|follower| follower.send(fed.clone()).is_ok());
     }
 
-    fn since(&self) -> Epoch {
-        self.latest.saturating_sub(self.readable).max(self.first).max(self.readable_from)
-    }
-
-    fn as_of(&self, epoch: Epoch) -> AsOf {
-        let sealed = self.sealed.get(&epoch);
-        let now = sealed.map_or(EventTime(0), |sealed| sealed.now);
-        let settled_before = match self.clock {
-            Clock::Wall => now.plus_ms(-self.lateness_ms),
-            // A replay takes the past as it comes.
-            Clock::Event => EventTime(0),
-        };
-        let age = sealed.filter(|_| self.clock == Clock::Wall).map(|sealed| sealed.sealed_at.elapsed());
-        AsOf {
-            epoch,
-            since: self.since(),
-            upper: self.latest + 1,
-            event_time: sealed.map_or(EventTime(0), |sealed| sealed.event_time),
-            now,
-            settled_before,
-            freshness_ms: age.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-        }
-    }
-
     fn answer(&mut self, request: ReadRequest) {
+        let latest = self.visible.latest();
         // A reader that has gone away needs no answer: every send here may fail.
         match request {
-            ReadRequest::Peek(query, reply) => {
-                let epoch = query.as_of.unwrap_or(self.latest);
-                let page = self.store.peek(&query, epoch, self.since(), self.latest, self.as_of(epoch));
-                let _sent = reply.send(page);
-            }
             ReadRequest::Subscribe(tenant, view, reply) => {
-                let snapshot = self.store.snapshot(&tenant, view, self.latest);
-                let subscribed = snapshot.map(|rows| {
+                let subscribed = self.visible.all(&tenant, view).map(|rows| {
                     let (sender, receiver) = mpsc::channel(SUBSCRIBE_BACKLOG_MAX);
-                    self.subscriptions.add(tenant.key(), view, sender, self.latest, rows);
+                    self.subscriptions.add(tenant.key(), view, sender, latest, rows);
                     receiver
                 });
                 let _sent = reply.send(subscribed);
             }
             ReadRequest::Status(reply) => {
-                let (tenants, rows) = (self.store.tenants(), self.store.counts());
-                let _sent = reply.send(Status { as_of: self.as_of(self.latest), tenants, rows });
+                let (tenants, rows) = (self.store.tenants.ids(), self.store.counts());
+                let _sent = reply.send(Status { as_of: self.visible.as_of(latest), tenants, rows });
             }
-            ReadRequest::Complete(epoch, reply) if epoch <= self.latest => {
-                let _sent = reply.send(self.as_of(self.latest));
+            ReadRequest::Complete(epoch, reply) if epoch <= latest => {
+                let _sent = reply.send(self.visible.as_of(latest));
             }
             ReadRequest::Complete(epoch, reply) => self.waiting.entry(epoch).or_default().push(reply),
         }

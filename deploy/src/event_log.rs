@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use axum::http::StatusCode;
 use dataflow::control::kafka::KafkaControl;
 use dataflow::control::log::ControlLog;
 use dataflow::ingest::clock::now;
-use dataflow::ingest::embedded::EmbeddedLog;
+use dataflow::ingest::embedded::{EmbeddedAppender, EmbeddedLog};
 use dataflow::ingest::kafka::KafkaLog;
 use dataflow::ingest::log::{EventLog, LogError};
 use dataflow::ingest::registry::{ConfluentRegistry, SchemaRegistry};
@@ -48,7 +48,7 @@ pub fn open(config: EventLogConfig, shard: &str) -> Result<Opened> {
                 control: Box::new(log.control().map_err(failure)?),
                 registry: None,
                 letters: Box::new(log.clone()),
-                append: embedded(log),
+                append: embedded(EmbeddedAppender::start(log).context("start a thread that appends")?),
             })
         }
         EventLogConfig::Kafka { brokers, registry, tenants } => {
@@ -130,20 +130,16 @@ fn unavailable(detail: String) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "log_unavailable", detail)
 }
 
-fn embedded(log: EmbeddedLog) -> Appender {
+fn embedded(appender: EmbeddedAppender) -> Appender {
     Arc::new(move |append: Append| {
-        let log = log.clone();
+        let appender = appender.clone();
         Box::pin(async move {
             let topic = topic(append.family, &append.tenant);
             let count = i64::try_from(append.records.len()).unwrap_or(i64::MAX);
-            // It waits for the disk.
-            let name = topic.clone();
-            let appended =
-                tokio::task::spawn_blocking(move || log.append(&name, now(), &append.records)).await;
-            let first = match appended {
-                Ok(Ok(first)) => first,
-                Ok(Err(error)) => return Err(unavailable(error.to_string())),
-                Err(error) => return Err(unavailable(format!("event log: {error}"))),
+            let first = match appender.append(topic.clone(), now(), append.records).await {
+                Some(Ok(first)) => first,
+                Some(Err(error)) => return Err(unavailable(error.to_string())),
+                None => return Err(unavailable("event log: nothing can be appended any more".to_owned())),
             };
             let topic: Arc<str> = topic.into();
             let position =

@@ -1,10 +1,12 @@
 //! The read contract: how any thread asks the views, and what it gets.
 //!
-//! The engine answers; the API, agents, sinks and the command line ask through one [`ViewReader`], a channel of
-//! [`ReadRequest`]s. There is no read without a tenant.
+//! The API, agents, sinks and the command line ask through one [`ViewReader`]: rows are read in the thread that asks, for
+//! the rest a channel of [`ReadRequest`]s leads to the engine. There is no read without a tenant.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -142,11 +144,12 @@ fn nearest(known: &[TenantId]) -> String {
     format!("; known: {}", names.join(", "))
 }
 
+/// Reads a page, in the thread that calls it, which waits for no other but while the views change.
+pub type Peek = Arc<dyn Fn(&Query) -> Result<Page, ReadError> + Send + Sync>;
+
 /// A question to the engine, with the channel for its answer.
 #[derive(Debug)]
 pub enum ReadRequest {
-    /// Rows as of an epoch.
-    Peek(Box<Query>, oneshot::Sender<Result<Page, ReadError>>),
     /// Snapshot, then the changes of every later epoch that changes something. The subscription ends when the
     /// receiver is dropped or falls [`SUBSCRIBE_BACKLOG_MAX`] epochs behind.
     Subscribe(TenantId, ViewName, oneshot::Sender<Result<mpsc::Receiver<Changes>, ReadError>>),
@@ -171,29 +174,31 @@ pub struct Status {
 }
 
 /// The handle through which every other thread reads. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ViewReader {
+    peek: Peek,
     requests: mpsc::Sender<ReadRequest>,
 }
 
 impl ViewReader {
-    /// A reader whose requests arrive at `requests`.
-    pub fn new(requests: mpsc::Sender<ReadRequest>) -> Self {
-        ViewReader { requests }
+    /// A reader of pages, whose other requests arrive at `requests`.
+    pub fn new(peek: Peek, requests: mpsc::Sender<ReadRequest>) -> Self {
+        ViewReader { peek, requests }
     }
 
     /// Rows as of an epoch.
-    pub async fn peek(&self, query: Query) -> Result<Page, ReadError> {
-        self.ask(|reply| ReadRequest::Peek(Box::new(query), reply)).await?
+    pub fn peek(&self, query: &Query) -> Result<Page, ReadError> {
+        (self.peek)(query)
     }
 
     /// Every row of a view that passes a filter, page by page at one epoch, at most `rows_max`. The flag says
-    /// whether rows were left out.
+    /// whether rows were left out. Other tasks of the thread go first before each page.
     pub async fn scan(&self, mut query: Query, rows_max: usize) -> Result<(Vec<Row>, AsOf, bool), ReadError> {
         let mut rows = Vec::new();
         query.limit = PAGE_ROWS_MAX;
         loop {
-            let page = self.peek(query.clone()).await?;
+            give_way().await;
+            let page = self.peek(&query)?;
             query.as_of = Some(page.as_of.epoch);
             rows.extend(page.rows);
             let full = rows_max <= rows.len();
@@ -231,6 +236,25 @@ impl ViewReader {
         let (reply, answer) = oneshot::channel();
         self.requests.send(request(reply)).await.map_err(|_| ReadError::Stopped)?;
         answer.await.map_err(|_| ReadError::Stopped)
+    }
+}
+
+/// Lets the other tasks of the thread go first: whoever reads much must not stand before those who read one page.
+async fn give_way() {
+    let mut gave_way = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut gave_way, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl fmt::Debug for ViewReader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ViewReader").finish_non_exhaustive()
     }
 }
 

@@ -5,16 +5,22 @@
 //! Repeat  a sender that got no answer sends again; the engine knows the copy by its ingest id.
 //! Limits  the producer's queue; a record that is not taken in ten seconds is refused, and the sender told.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
-use rdkafka::error::KafkaError;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
 
 use crate::client;
 
 /// How long the broker may take.
-const PATIENCE_MS: u64 = 10_000;
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait for room in the producer's queue before it is looked at again.
+const ROOM_WAIT: Duration = Duration::from_millis(20);
 
 /// Why a record is not in the log.
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +30,66 @@ pub struct AppendError {
     source: KafkaError,
 }
 
+/// Where a record stands: partition and offset.
+type Place = (i32, i64);
+
 /// Appends to Kafka. Cheap to clone.
 #[derive(Clone)]
 pub struct Producer {
-    producer: FutureProducer,
+    producer: Arc<ThreadedProducer<Deliveries>>,
+}
+
+/// Hears what became of each record.
+struct Deliveries;
+
+/// Records that are appended together, and answered for once: a future for each of them cost as much as sending it.
+struct Appending {
+    /// As many as there are records, in their order.
+    places: Vec<Place>,
+    /// Records of which nothing was heard yet.
+    left: usize,
+    done: Option<oneshot::Sender<Result<Vec<Place>, KafkaError>>>,
+}
+
+/// One of them.
+struct Sent {
+    index: usize,
+    appending: Arc<Mutex<Appending>>,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<Sent>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
+        let place = match result {
+            Ok(message) => Ok((message.partition(), message.offset())),
+            Err((error, _)) => Err(error.clone()),
+        };
+        sent.appending.lock().unwrap_or_else(PoisonError::into_inner).heard(sent.index, place);
+    }
+}
+
+impl Appending {
+    /// Answers when the last record was taken, or the first one refused.
+    fn heard(&mut self, index: usize, place: Result<Place, KafkaError>) {
+        self.left -= 1;
+        let answer = match place {
+            Ok(place) => {
+                self.places[index] = place;
+                if 0 < self.left {
+                    return;
+                }
+                Ok(std::mem::take(&mut self.places))
+            }
+            Err(error) => Err(error),
+        };
+        if let Some(done) = self.done.take() {
+            // Whoever stopped waiting is not told.
+            let _told = done.send(answer);
+        }
+    }
 }
 
 impl Producer {
@@ -36,19 +98,72 @@ impl Producer {
         let producer = client(brokers)
             .set("enable.idempotence", "true")
             .set("acks", "all")
-            .set("message.timeout.ms", PATIENCE_MS.to_string())
-            .create()?;
-        Ok(Producer { producer })
+            .set("message.timeout.ms", PATIENCE.as_millis().to_string())
+            .create_with_context(Deliveries)?;
+        Ok(Producer { producer: Arc::new(producer) })
     }
 
     /// Appends records; gives partition and offset of each.
     pub async fn append(&self, topic: &str, records: &[Vec<u8>]) -> Result<Vec<(i32, i64)>, AppendError> {
-        let sent = records.iter().map(async |value| {
-            let record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(topic).payload(value);
-            self.producer.send(record, Duration::from_millis(PATIENCE_MS)).await
-        });
-        let delivered = try_join_all(sent).await;
-        let delivered = delivered.map_err(|(source, _)| AppendError { topic: topic.to_owned(), source })?;
-        Ok(delivered.into_iter().map(|delivery| (delivery.partition, delivery.offset)).collect())
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let failed = |source| AppendError { topic: topic.to_owned(), source };
+        let (done, answer) = oneshot::channel();
+        let (places, left) = (vec![(0, 0); records.len()], records.len());
+        let appending = Arc::new(Mutex::new(Appending { places, left, done: Some(done) }));
+        for (index, value) in records.iter().enumerate() {
+            let sent = Box::new(Sent { index, appending: Arc::clone(&appending) });
+            let record: BaseRecord<'_, [u8], [u8], _> = BaseRecord::with_opaque_to(topic, sent);
+            self.send(record.payload(value)).await.map_err(failed)?;
+        }
+        // The answer is lost with the producer only.
+        let answered = answer.await.unwrap_or(Err(KafkaError::Canceled));
+        answered.map_err(failed)
+    }
+
+    /// Hands a record to the client, as soon as there is room for it.
+    async fn send(&self, mut record: BaseRecord<'_, [u8], [u8], Box<Sent>>) -> Result<(), KafkaError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned))
+                    if Instant::now() < until =>
+                {
+                    record = returned;
+                    sleep(ROOM_WAIT).await;
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn appending(records: usize) -> (Appending, oneshot::Receiver<Result<Vec<Place>, KafkaError>>) {
+        let (done, answer) = oneshot::channel();
+        (Appending { places: vec![(0, 0); records], left: records, done: Some(done) }, answer)
+    }
+
+    #[test]
+    fn places_come_in_the_order_of_the_records_once_all_are_taken() {
+        let (mut appending, mut answer) = appending(3);
+        appending.heard(2, Ok((1, 7)));
+        appending.heard(0, Ok((0, 4)));
+        assert!(answer.try_recv().is_err(), "one is missing");
+        appending.heard(1, Ok((0, 5)));
+        assert_eq!(answer.try_recv().unwrap().unwrap(), [(0, 4), (0, 5), (1, 7)]);
+    }
+
+    #[test]
+    fn the_first_record_that_is_refused_answers_for_all() {
+        let (mut appending, mut answer) = appending(2);
+        appending.heard(1, Err(KafkaError::Canceled));
+        assert!(matches!(answer.try_recv(), Ok(Err(KafkaError::Canceled))));
+        appending.heard(0, Ok((0, 4)));
     }
 }

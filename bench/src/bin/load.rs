@@ -23,7 +23,6 @@ use bench::live::seen::Observer;
 use bench::live::{Live, config, idle, late, soak, storm};
 use schemas::ids::TenantId;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// As in `kgroot`.
@@ -145,7 +144,8 @@ async fn measure(asked: &Asked, live: &Live, tenant: &TenantId) -> Result<Value>
         "records": if asked.avro { "avro" } else { "json" }, "workers": asked.workers, "events": feeder.sent() - objects, "events_per_s": per_s.round(), "append_s": tenths(append_s), "processor_s": tenths(processor_s)});
 
     for (share, name) in [(HALF, "freshness_at_50_ms"), (FOUR_FIFTHS, "freshness_at_80_ms")] {
-        let dues = feeder.open(Instant::now(), per_s * share, asked.lasting).await?;
+        let from = feeder.ahead(per_s * share, asked.lasting);
+        let dues = feeder.open(from, per_s * share, asked.lasting).await?;
         observer.counted(feeder.sent()).await?;
         found[name] = quantiles(observer.freshness_ms(&dues));
     }
@@ -190,19 +190,14 @@ async fn reads(
     (live, tenant): (&Live, &TenantId),
     (per_s, lasting): (f64, Duration),
 ) -> Result<Value> {
+    let from = feeder.ahead(per_s, lasting);
     let served = live.serve().await?;
     let reads = Reads::new(&served, tenant)?;
     let came = Arc::new(Mutex::new(Vec::new()));
-    // Readers on the threads of the runtime: those who append must not keep them waiting.
-    let (mut reading, mut subscribing) = (JoinSet::new(), JoinSet::new());
-    subscribing.spawn(reads.clone().subscribe(Arc::clone(&came)));
-    reading.spawn(reads.run(lasting));
-    let dues = feeder.open(Instant::now(), per_s, lasting).await?;
-    let mut found = reading.join_next().await.context("nobody read")???;
+    let reading = reads.start(lasting, Arc::clone(&came));
+    let dues = feeder.open(from, per_s, lasting).await?;
+    let mut found = tokio::task::spawn_blocking(move || reading.end()).await??;
     observer.counted(feeder.sent()).await?;
-    if let Some(ended) = subscribing.try_join_next() {
-        ended??;
-    }
     found["subscription_ms"] = delivered_ms(&came, observer);
     found["freshness_ms"] = quantiles(observer.freshness_ms(&dues));
     Ok(found)

@@ -1,5 +1,6 @@
 //! The producer of a load: as fast as it goes, or at a rate, whatever becomes of it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -8,6 +9,7 @@ use dataflow::ingest::clock::now;
 use schemas::codec::{Format, Raw};
 use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
+use schemas::time::EventTime;
 use tokio::time::{Instant, interval_at};
 
 use super::Live;
@@ -19,6 +21,8 @@ use crate::load::Load;
 const BATCH: usize = 10_000;
 /// Records that come at a rate are due at these.
 const TICK: Duration = Duration::from_millis(20);
+/// What making a record takes at most.
+const MAKING: Duration = Duration::from_micros(4);
 
 /// Appends the load of a tenant and counts what it comes to.
 pub struct Feeder<'a> {
@@ -26,13 +30,16 @@ pub struct Feeder<'a> {
     tenant: TenantId,
     load: Load,
     avro: bool,
+    /// Records that are made already.
+    made: VecDeque<Vec<u8>>,
     sent: u64,
 }
 
 impl<'a> Feeder<'a> {
     /// Nothing is sent yet.
     pub fn new(live: &'a Live, tenant: &TenantId) -> Self {
-        Feeder { live, tenant: tenant.clone(), load: Load::new(1, tenant), avro: false, sent: 0 }
+        let (tenant, load) = (tenant.clone(), Load::new(1, tenant));
+        Feeder { live, tenant, load, avro: false, made: VecDeque::new(), sent: 0 }
     }
 
     /// The same, with envelopes in Avro where there would be JSON.
@@ -67,7 +74,22 @@ impl<'a> Feeder<'a> {
 
     /// Makes so many records of one event each, for [`Feeder::closed`].
     pub fn made(&mut self, records: usize) -> Vec<Vec<u8>> {
-        (0..records).map(|_| self.record()).collect()
+        (0..records).map(|_| self.record(now())).collect()
+    }
+
+    /// Makes what [`Feeder::open`] is to append at a rate, so that its making takes no processor from what is measured. Gives
+    /// when to begin: then each record is dated when it is due.
+    pub fn ahead(&mut self, per_s: f64, lasting: Duration) -> Instant {
+        let records = (per_s * lasting.as_secs_f64()) as u32;
+        let (making, clock) = (MAKING * records, now());
+        let from = Instant::now() + making;
+        self.made.clear();
+        for number in 0..records {
+            let due = making + Duration::from_secs_f64(f64::from(number) / per_s);
+            let record = self.record(clock.plus_ms(due.as_millis() as i64));
+            self.made.push_back(record);
+        }
+        from.max(Instant::now())
     }
 
     /// Appends records of one event each, as fast as it goes.
@@ -111,14 +133,17 @@ impl<'a> Feeder<'a> {
     }
 
     async fn next(&mut self, count: usize) -> Result<()> {
-        let records = (0..count).map(|_| self.record()).collect();
+        let mut records: Vec<Vec<u8>> = self.made.drain(..count.min(self.made.len())).collect();
+        while records.len() < count {
+            records.push(self.record(now()));
+        }
         self.live.append(&self.tenant, records).await?;
         self.sent += count as u64;
         Ok(())
     }
 
-    fn record(&mut self) -> Vec<u8> {
-        if self.avro { self.load.avro(now()) } else { self.load.record(now()).1 }
+    fn record(&mut self, at: EventTime) -> Vec<u8> {
+        if self.avro { self.load.avro(at) } else { self.load.record(at).1 }
     }
 
     /// How many events a record comes to.

@@ -1,6 +1,6 @@
 //! What the kernel says of this process.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde_json::{Value, json};
 
 pub use crate::peers::measure::{processor_s, resident_bytes};
@@ -15,6 +15,14 @@ pub fn threads() -> Result<u64> {
 /// Open file handles of this process.
 pub fn handles() -> Result<u64> {
     Ok(std::fs::read_dir("/proc/self/fd").context("read /proc/self/fd")?.count() as u64)
+}
+
+/// Bytes that the program holds of the allocator: what is resident beyond them is free, between what is not.
+pub fn allocated_bytes() -> Result<u64> {
+    // The allocator counts by itself, but shows what it had counted when it was told to.
+    tikv_jemalloc_ctl::epoch::advance().map_err(|error| anyhow!("allocator: {error}"))?;
+    let bytes = tikv_jemalloc_ctl::stats::allocated::read().map_err(|error| anyhow!("allocator: {error}"))?;
+    Ok(bytes as u64)
 }
 
 /// Bytes in MiB.

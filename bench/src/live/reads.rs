@@ -1,10 +1,13 @@
 //! Readers beside a load, through the HTTP server: a hundred requests a second, whatever becomes of them, and one subscription.
+//! They have a thread and a runtime of their own, as they would have in another process: they share processors with the
+//! program, and nothing else.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use reqwest::{Client, Response, StatusCode};
 use schemas::ids::TenantId;
 use schemas::time::Epoch;
@@ -52,6 +55,16 @@ struct Answered {
     refused: BTreeMap<u16, u64>,
 }
 
+/// Readers who are asking.
+pub struct Reading(JoinHandle<Result<Value>>);
+
+impl Reading {
+    /// Waits until they have asked for as long as they were to, and gives how long answers took.
+    pub fn end(self) -> Result<Value> {
+        self.0.join().map_err(|_| anyhow!("a reader panicked"))?
+    }
+}
+
 /// Who asks.
 #[derive(Clone)]
 pub struct Reads {
@@ -69,8 +82,21 @@ impl Reads {
         Ok(Reads { client, base: served.base.clone(), tenant: tenant.clone(), incidents: Arc::default() })
     }
 
+    /// Begins to ask at a fixed rate, and to follow the incidents: when each epoch that changed one had come whole.
+    pub fn start(self, lasting: Duration, came: Arc<Mutex<Vec<(Epoch, Instant)>>>) -> Reading {
+        Reading(std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                tokio::select! {
+                    asked = self.clone().run(lasting) => asked,
+                    cut_off = self.subscribe(came) => cut_off,
+                }
+            })
+        }))
+    }
+
     /// Asks at a fixed rate: milliseconds from when each request was due until its answer was read whole.
-    pub async fn run(self, lasting: Duration) -> Result<Value> {
+    async fn run(self, lasting: Duration) -> Result<Value> {
         self.page().await.context("the first page of incidents")?;
         let answered: Arc<Mutex<Answered>> = Arc::default();
         let (mut due, mut asking) = (interval(EVERY), JoinSet::new());
@@ -101,8 +127,7 @@ impl Reads {
             "investigation_ms": of(Kind::Investigation), "refused_by_status": answered.refused}))
     }
 
-    /// Follows the incidents until it is dropped; when each epoch that changed one had come whole.
-    pub async fn subscribe(self, came: Arc<Mutex<Vec<(Epoch, Instant)>>>) -> Result<()> {
+    async fn subscribe(&self, came: Arc<Mutex<Vec<(Epoch, Instant)>>>) -> Result<Value> {
         let url = self.url("changes?view=incidents&");
         // A subscription has no end: none of the client's deadlines holds for it.
         let mut response = Client::builder().no_proxy().build()?.get(url).send().await?.error_for_status()?;

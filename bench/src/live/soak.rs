@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Live;
 use super::feed::Feeder;
-use super::process::{handles, mib, resident_bytes, tenths, threads};
+use super::process::{allocated_bytes, handles, mib, resident_bytes, tenths, threads};
 use super::seen::Observer;
 use crate::peers::report::{median, quantile};
 
@@ -40,6 +40,7 @@ const READINGS: u32 = 10;
 struct Sample {
     at: Duration,
     resident: f64,
+    allocated: f64,
     rows: f64,
     handles: f64,
 }
@@ -76,7 +77,7 @@ pub async fn soak(live: &Live, tenant: &TenantId, per_s: f64, lasting: Duration)
         "freshness_p99_ms": {"median": tenths(median(p99_ms.clone())), "worst": tenths(p99_ms.into_iter().fold(0.0, f64::max))},
         "threads": threads()?,
         "growth_percent": {"resident": growth(&full, |sample| sample.resident),
-            "rows": growth(&full, |sample| sample.rows), "handles": growth(&full, |sample| sample.handles)},
+            "allocated": growth(&full, |sample| sample.allocated), "rows": growth(&full, |sample| sample.rows), "handles": growth(&full, |sample| sample.handles)},
         "samples": minutes}))
 }
 
@@ -104,15 +105,18 @@ async fn sampled(reader: &ViewReader, lasting: Duration) -> Result<Vec<Sample>> 
     let (begun, every) = (Instant::now(), SAMPLE.min(lasting / 20));
     let mut samples = Vec::new();
     while begun.elapsed() + every <= lasting {
-        let (mut resident, mut rows, mut open) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut resident, mut allocated) = (Vec::new(), Vec::new());
+        let (mut rows, mut open) = (Vec::new(), Vec::new());
         for _ in 0..READINGS {
             sleep(every / READINGS).await;
             resident.push(resident_bytes()? as f64);
+            allocated.push(allocated_bytes()? as f64);
             rows.push(reader.status().await?.rows.iter().map(|(_, rows)| *rows as f64).sum());
             open.push(handles()? as f64);
         }
         let at = begun.elapsed();
-        let sample = Sample { at, resident: median(resident), rows: median(rows), handles: median(open) };
+        let (resident, allocated) = (median(resident), median(allocated));
+        let sample = Sample { at, resident, allocated, rows: median(rows), handles: median(open) };
         // An hour is long: whoever waits sees how it goes.
         writeln!(std::io::stderr(), "{}", shown(&sample))?;
         samples.push(sample);
@@ -121,8 +125,8 @@ async fn sampled(reader: &ViewReader, lasting: Duration) -> Result<Vec<Sample>> 
 }
 
 fn shown(sample: &Sample) -> Value {
-    json!({"s": sample.at.as_secs(), "resident_mib": mib(sample.resident as u64), "rows": sample.rows as u64,
-        "handles": sample.handles as u64})
+    json!({"s": sample.at.as_secs(), "resident_mib": mib(sample.resident as u64),
+        "allocated_mib": mib(sample.allocated as u64), "rows": sample.rows as u64, "handles": sample.handles as u64})
 }
 
 /// By how many percent the last third is above the first third, by their medians; nothing if there is too little.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::feed::Feeder;
 use super::process::{quantiles, tenths};
@@ -17,7 +16,8 @@ const WATCHED: Duration = Duration::from_secs(40);
 /// An outage with so many alerts comes at once. Freshness is back to normal in the first second after it in which half of
 /// what is due is as fresh as the freshest 99 % were before.
 pub async fn storm(feeder: &mut Feeder<'_>, observer: &Observer, alerts: u64, per_s: f64) -> Result<Value> {
-    let calm = feeder.open(Instant::now(), per_s, CALM).await?;
+    let from = feeder.ahead(per_s, CALM + WATCHED);
+    let calm = feeder.open(from, per_s, CALM).await?;
     observer.counted(feeder.sent()).await?;
     let calm = quantiles(observer.freshness_ms(&calm));
     let normal_ms = calm["p99"].as_f64().unwrap_or(0.0);

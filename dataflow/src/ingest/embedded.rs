@@ -5,9 +5,11 @@
 //! record: reading the log again writes the same letters again, never more. What is older than the retention goes
 //! (`retention`). The control log lives in a keyspace of its own.
 
+mod appender;
 mod retention;
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,9 +20,11 @@ use schemas::position::{Partition, SourcePosition};
 use schemas::time::EventTime;
 use schemas::topic::tenant_of;
 
+pub use self::appender::EmbeddedAppender;
 use self::retention::Discarding;
 use super::log::{Bounds, EventLog, LogError, LogRecord};
 use crate::control::log::ControlLog;
+use crate::priority::let_readers_first;
 
 /// What was not yet moved from journals into tables is read again at a start: the least that can be
 /// set.
@@ -75,8 +79,13 @@ impl EmbeddedLog {
     /// Opens the log in a folder, or begins one. One process at a time can have it.
     pub fn open(path: &Path, retention_ms: i64) -> Result<Self, LogError> {
         let failed = |source| LogError::Open { path: path.display().to_string(), source };
-        let database =
-            Database::builder(path).max_journaling_size(JOURNAL_BYTES_MAX).open().map_err(failed)?;
+        // Threads of the store are as patient as the one that opens it.
+        let opening = || {
+            let_readers_first();
+            Database::builder(path).max_journaling_size(JOURNAL_BYTES_MAX).open()
+        };
+        let opened = std::thread::scope(|scope| scope.spawn(opening).join());
+        let database = opened.unwrap_or_else(|panic| resume_unwind(panic)).map_err(failed)?;
         let records = database.keyspace("records", KeyspaceCreateOptions::default).map_err(failed)?;
         let letters = database.keyspace("dead-letters", KeyspaceCreateOptions::default).map_err(failed)?;
         let control = database.keyspace("control", KeyspaceCreateOptions::default).map_err(failed)?;

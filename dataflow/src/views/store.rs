@@ -1,20 +1,20 @@
-//! The rows of all views, by tenant, view and key, with the history that is still readable.
+//! How epochs change the views of all tenants, and what of their past there is to forget.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::Peekable;
+use std::sync::Arc;
 
-use schemas::ids::{Tenant, TenantId};
-use schemas::read::{AsOf, Filter, PAGE_ROWS_MAX, Page, Query, ReadError};
+use parking_lot::RwLockWriteGuard;
+use schemas::ids::Tenant;
 use schemas::time::{Diff, Epoch};
-use schemas::view::{CoverageRow, IndexKey, Row, RowKey, ViewName};
+use schemas::view::{CoverageRow, Row, RowKey, ViewName};
 
 use crate::graph::Published;
 use crate::operators::admit::Outcome;
 use crate::publish::{Changes, RowChange, sort_by_key};
 use crate::views::Place;
-use crate::views::cell::Cell;
-use crate::views::indexed::{Shown, View};
-use crate::views::range::range;
+use crate::views::indexed::Shown;
+use crate::views::tenants::Tenants;
 
 /// Net changes of one epoch, by place: what subscribers are told.
 pub(super) type Changed = BTreeMap<Place, Vec<(Row, Diff)>>;
@@ -34,17 +34,12 @@ pub(super) struct Applying {
     more: BTreeMap<ViewName, i64>,
 }
 
-#[derive(Debug)]
-struct TenantViews {
-    id: TenantId,
-    views: BTreeMap<ViewName, View>,
-    coverage: BTreeMap<String, CoverageRow>,
-}
-
-/// All views of all tenants.
+/// All views of all tenants, as the one thread has them that changes them.
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    tenants: BTreeMap<Tenant, TenantViews>,
+    pub(super) tenants: Arc<Tenants>,
+    /// What was delivered by each source.
+    coverage: BTreeMap<Tenant, BTreeMap<String, CoverageRow>>,
     /// Cells with something to forget once an epoch is not readable any more, so that compaction looks at no others.
     touched: VecDeque<(Epoch, Touched)>,
     /// How many those are.
@@ -54,14 +49,6 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Makes tenants known.
-    pub(super) fn introduce(&mut self, tenants: Vec<TenantId>) {
-        for id in tenants {
-            let views = || TenantViews { id: id.clone(), views: BTreeMap::new(), coverage: BTreeMap::new() };
-            self.tenants.entry(id.key()).or_insert_with(views);
-        }
-    }
-
     /// Begins to apply the changes of an epoch. Until all are applied, the epoch before can be read as it was.
     pub(super) fn begin(&mut self, epoch: Epoch, changes: Changes) -> Applying {
         let mut rows = changes.rows;
@@ -80,10 +67,10 @@ impl Store {
         let mut left = at_most;
         while let Some(mut next) = rows.first_entry().filter(|_| 0 < left) {
             let place = *next.key();
-            let Some(tenant) = self.tenants.get_mut(&place.0) else {
+            let Some(tenant) = self.tenants.get(place.0) else {
                 panic!("a row was published for a tenant that was never sealed")
             };
-            let view = tenant.views.entry(place.1).or_insert_with(|| View::of(place.1));
+            let mut view = tenant.view(place.1).write();
             let more = more.entry(place.1).or_default();
             let (net, touched) = (changed.entry(place).or_default(), touched.entry(place).or_default());
             left -= view.change(*epoch, next.get_mut(), left, |Shown { key, history, before, after }| {
@@ -92,6 +79,8 @@ impl Store {
                 net.extend(after.map(|row| (row, 1)));
                 touched.extend(history.then_some(key));
             });
+            // Whoever waits to read has the lock next; this thread would else have it again before they wake.
+            RwLockWriteGuard::unlock_fair(view);
             if next.get_mut().peek().is_none() {
                 drop(next.remove());
             }
@@ -143,10 +132,8 @@ impl Store {
         source: String,
         change: impl FnOnce(&mut CoverageRow),
     ) -> Vec<(Row, Diff)> {
-        let Some(views) = self.tenants.get_mut(&tenant) else {
-            panic!("a delivery was counted for a tenant that was never sealed")
-        };
-        let before = views.coverage.get(&source).cloned();
+        let covered = self.coverage.entry(tenant).or_default();
+        let before = covered.get(&source).cloned();
         let new = || CoverageRow {
             source: source.clone(),
             accepted: 0,
@@ -156,7 +143,7 @@ impl Store {
         };
         let mut after = before.clone().unwrap_or_else(new);
         change(&mut after);
-        views.coverage.insert(source, after.clone());
+        covered.insert(source, after.clone());
         let before = before.map(|row| (row.into(), -1));
         before.into_iter().chain([(after.into(), 1)]).collect()
     }
@@ -181,15 +168,13 @@ impl Store {
         let Some((_, touched)) = self.touched.front_mut().filter(old) else { return false };
         if let Some(mut last) = touched.last_entry() {
             let (tenant, view) = *last.key();
-            let mut view = self.tenants.get_mut(&tenant).and_then(|tenant| tenant.views.get_mut(&view));
             let keys = last.get_mut();
             let forgotten = keys.drain(keys.len().saturating_sub(at_most)..);
             self.remembered -= forgotten.len();
-            for key in forgotten {
-                if let Some(view) = &mut view {
-                    view.compact(key, since);
-                }
-            }
+            let Some(tenant) = self.tenants.get(tenant) else { panic!("a tenant with rows is not known") };
+            let mut view = tenant.view(view).write();
+            forgotten.for_each(|key| view.compact(key, since));
+            RwLockWriteGuard::unlock_fair(view);
             if keys.is_empty() {
                 last.remove();
             }
@@ -200,66 +185,6 @@ impl Store {
         true
     }
 
-    /// Rows of one page.
-    pub(super) fn peek(
-        &self,
-        query: &Query,
-        epoch: Epoch,
-        since: Epoch,
-        latest: Epoch,
-        as_of: AsOf,
-    ) -> Result<Page, ReadError> {
-        let tenant = self.known(&query.tenant)?;
-        if epoch < since || latest < epoch {
-            return Err(ReadError::Epoch { asked: epoch, since, latest });
-        }
-        let (Some(range), Some(view)) = (range(query)?, tenant.views.get(&query.view)) else {
-            return Ok(Page { rows: Vec::new(), next: None, as_of });
-        };
-        let limit = query.limit.clamp(1, PAGE_ROWS_MAX);
-        let mut rows: Vec<Row> = Vec::new();
-        let Filter { keys, index_keys, .. } = &query.filter;
-        let cells: Box<dyn Iterator<Item = &Cell>> = match (keys, index_keys, of_entity(query)) {
-            (Some(keys), ..) => Box::new(keys.range(range).filter_map(|key| view.get(key))),
-            (None, Some(index_keys), _) => Box::new(view.indexed(index_keys.iter().copied(), range)),
-            (None, None, Some(index_key)) => Box::new(view.indexed([index_key], range)),
-            (None, None, None) => Box::new(view.range(range)),
-        };
-        for cell in cells {
-            let passes = |row: &&Row| query.filter.passes(query.view, row);
-            let Some(row) = cell.at(epoch).filter(passes) else { continue };
-            if rows.len() == limit {
-                let next = rows.last().map(Row::key);
-                return Ok(Page { rows, next, as_of });
-            }
-            rows.push(row.clone());
-        }
-        Ok(Page { rows, next: None, as_of })
-    }
-
-    /// All rows of a view as of the latest epoch.
-    pub(super) fn snapshot(
-        &self,
-        tenant: &TenantId,
-        view: ViewName,
-        latest: Epoch,
-    ) -> Result<Vec<Row>, ReadError> {
-        let cells = self.known(tenant)?.views.get(&view).into_iter().flat_map(|view| view.range(..));
-        Ok(cells.filter_map(|cell| cell.at(latest).cloned()).collect())
-    }
-
-    /// The id of a tenant that was sealed.
-    pub(super) fn id_of(&self, tenant: Tenant) -> Option<&TenantId> {
-        self.tenants.get(&tenant).map(|views| &views.id)
-    }
-
-    /// Tenants, by id.
-    pub(super) fn tenants(&self) -> Vec<TenantId> {
-        let mut ids: Vec<TenantId> = self.tenants.values().map(|tenant| tenant.id.clone()).collect();
-        ids.sort();
-        ids
-    }
-
     /// Rows shown now, per view, over all tenants.
     pub(super) fn counts(&self) -> Vec<(ViewName, u64)> {
         let count = |view: &ViewName| {
@@ -267,16 +192,6 @@ impl Store {
         };
         ViewName::ALL.iter().map(|view| (*view, count(view))).collect()
     }
-
-    fn known(&self, tenant: &TenantId) -> Result<&TenantViews, ReadError> {
-        let found = self.tenants.get(&tenant.key());
-        found.ok_or_else(|| ReadError::UnknownTenant { tenant: tenant.clone(), known: Vec::new() })
-    }
-}
-
-/// The index key of the entity that rows are to name, in views whose rows bear such.
-fn of_entity(query: &Query) -> Option<IndexKey> {
-    query.filter.entity.as_ref().filter(|_| IndexKey::names_entities(query.view)).map(IndexKey::entity)
 }
 
 /// Counts deliveries with one outcome.

@@ -19,7 +19,7 @@ use schemas::catalogue::Kind;
 use schemas::entity::{Entity, EntityKind, RelationKind};
 use schemas::envelope::Severity;
 use schemas::ids::{EntityId, EpisodeId, EventId, IncidentId};
-use schemas::read::{AsOf, Page, ReadError, ReadRequest, ViewReader};
+use schemas::read::{AsOf, Page, Query, ReadError, ViewReader};
 use schemas::search::{Hit, Hits};
 use schemas::state::{Admission, Investigated, ProductState, Recording, StateRequest};
 use schemas::time::EventTime;
@@ -64,12 +64,13 @@ impl Played {
     pub(super) fn run(self, test: impl AsyncFnOnce(Client)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         tokio::task::LocalSet::new().block_on(&runtime, async move {
-            let (reads, read) = mpsc::channel(8);
+            let (reads, _read) = mpsc::channel(8);
             let (requests, requested) = mpsc::channel(8);
             let heard = Heard::default();
-            tokio::task::spawn_local(views(read, self.rows));
             tokio::task::spawn_local(state(requested, heard.clone(), self.refused_for_ms));
-            let both = (ViewReader::new(reads), ProductState::new(requests));
+            let rows = self.rows;
+            let views = ViewReader::new(Arc::new(move |query| page(query, &rows)), reads);
+            let both = (views, ProductState::new(requests));
             let api = Api::new(both, investigator(), None, None, Arc::new(AtomicBool::new(true)));
             test(Client { router: router(api.with_searcher(Some(searcher()))), heard }).await;
         });
@@ -129,24 +130,20 @@ pub(super) fn get(path: &str) -> Request {
     Request::get(path).body(Body::empty()).unwrap()
 }
 
-async fn views(mut requests: Receiver<ReadRequest>, rows: Vec<(ViewName, Row)>) {
-    while let Some(request) = requests.recv().await {
-        let ReadRequest::Peek(query, reply) = request else { continue };
-        let passes = |(view, row): &&(ViewName, Row)| *view == query.view && query.filter.passes(*view, row);
-        let after = |row: &Row| query.after.as_ref().is_none_or(|after| *after < row.key());
-        let mut found: Vec<Row> = rows.iter().filter(passes).map(|(_, row)| row.clone()).collect();
-        found.retain(after);
-        found.sort_by_key(Row::key);
-        let more = query.limit < found.len();
-        found.truncate(query.limit);
-        let next = found.last().filter(|_| more).map(Row::key);
-        let answer = if query.tenant.as_str() == "shop" {
-            Ok(Page { rows: found, next, as_of: as_of() })
-        } else {
-            Err(ReadError::UnknownTenant { tenant: query.tenant, known: vec!["shop".parse().unwrap()] })
-        };
-        reply.send(answer).unwrap();
+fn page(query: &Query, rows: &[(ViewName, Row)]) -> Result<Page, ReadError> {
+    if query.tenant.as_str() != "shop" {
+        let (tenant, known) = (query.tenant.clone(), vec!["shop".parse().unwrap()]);
+        return Err(ReadError::UnknownTenant { tenant, known });
     }
+    let passes = |(view, row): &&(ViewName, Row)| *view == query.view && query.filter.passes(*view, row);
+    let after = |row: &Row| query.after.as_ref().is_none_or(|after| *after < row.key());
+    let mut rows: Vec<Row> = rows.iter().filter(passes).map(|(_, row)| row.clone()).collect();
+    rows.retain(after);
+    rows.sort_by_key(Row::key);
+    let more = query.limit < rows.len();
+    rows.truncate(query.limit);
+    let next = rows.last().filter(|_| more).map(Row::key);
+    Ok(Page { rows, next, as_of: as_of() })
 }
 
 fn as_of() -> AsOf {

@@ -48,7 +48,7 @@ pub(crate) async fn switch(
     body: Bytes,
 ) -> Result<Json<Switches>, Problem> {
     let Switched { enabled } = Switched::read(&body)?;
-    asked::exists(&api, &access.reading()).await?;
+    asked::exists(&api, &access.reading())?;
     if !api.switch(&access, &what, enabled) {
         return Err(unknown(&what));
     }

@@ -1,6 +1,10 @@
 //! What is applied in slices, what is forgotten, and how much is remembered.
 
+use schemas::ids::TenantId;
+use schemas::read::Query;
+
 use super::*;
+use crate::views::page::page;
 
 const PLACE_VIEW: ViewName = ViewName::Coverage;
 
@@ -15,17 +19,8 @@ fn changes(tenant: &TenantId, rows: Vec<(Row, Diff)>) -> Changes {
 }
 
 fn shown(store: &Store, tenant: &TenantId, epoch: Epoch) -> Vec<Row> {
-    let time = schemas::time::EventTime(0);
-    let as_of = AsOf {
-        epoch,
-        since: 1,
-        upper: 3,
-        event_time: time,
-        now: time,
-        settled_before: time,
-        freshness_ms: 0,
-    };
-    store.peek(&Query::all(tenant, PLACE_VIEW), epoch, 1, 2, as_of).unwrap().rows
+    let views = store.tenants.get(tenant.key()).unwrap();
+    page(&views.view(PLACE_VIEW).read(), &Query::all(tenant, PLACE_VIEW), epoch).unwrap().0
 }
 
 fn counted(store: &Store) -> u64 {
@@ -36,7 +31,7 @@ fn counted(store: &Store) -> u64 {
 fn while_an_epoch_is_applied_the_one_before_is_read_as_it_was() {
     let tenant: TenantId = "shop".parse().unwrap();
     let mut store = Store::default();
-    store.introduce(vec![tenant.clone()]);
+    store.tenants.introduce(vec![tenant.clone()]);
     let first: Vec<Row> = ["a", "b", "c"].map(|source| row(source, 1)).to_vec();
     let inserted = first.iter().map(|row| (row.clone(), 1)).collect();
     let mut applying = store.begin(1, changes(&tenant, inserted));
@@ -61,7 +56,7 @@ fn while_an_epoch_is_applied_the_one_before_is_read_as_it_was() {
 fn forgetting_in_slices_forgets_all_that_is_old() {
     let tenant: TenantId = "shop".parse().unwrap();
     let mut store = Store::default();
-    store.introduce(vec![tenant.clone()]);
+    store.tenants.introduce(vec![tenant.clone()]);
     for (epoch, rows) in
         [(1, vec![(row("a", 1), 1), (row("b", 1), 1)]), (2, vec![(row("a", 1), -1), (row("b", 1), -1)])]
     {
@@ -83,7 +78,7 @@ fn forgetting_in_slices_forgets_all_that_is_old() {
 fn no_more_is_remembered_than_there_is_room_for() {
     let tenant: TenantId = "shop".parse().unwrap();
     let mut store = Store::default();
-    store.introduce(vec![tenant.clone()]);
+    store.tenants.introduce(vec![tenant.clone()]);
     for epoch in 1..=9u64 {
         let changed = |source| [(row(source, epoch - 1), -1), (row(source, epoch), 1)];
         let rows = ["a", "b"].into_iter().flat_map(changed).filter(|(_, diff)| 1 < epoch || 0 < *diff);

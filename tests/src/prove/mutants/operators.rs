@@ -84,9 +84,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         bug: "missing tenant filter: whoever asks is answered from the first tenant's views",
         check: ("histories", 300),
         edits: &[Edit {
-            file: "views/store.rs",
-            old: "self.tenants.get(&tenant.key())",
-            new: "self.tenants.values().next()",
+            file: "views/visible.rs",
+            old: "self.tenants.get(tenant.key())",
+            new: "self.tenants.get(self.tenants.ids().first().map_or(tenant.key(), |first| first.key()))",
         }],
     },
     Mutant {

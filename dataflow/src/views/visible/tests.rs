@@ -1,0 +1,86 @@
+//! Whoever reads while epochs are applied and forgotten sees one epoch, whole.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use schemas::ids::Tenant;
+use schemas::read::Filter;
+use schemas::view::{CoverageRow, RowKey};
+
+use super::*;
+use crate::publish::{Changes, RowChange};
+use crate::views::store::Store;
+
+const VIEW: ViewName = ViewName::Coverage;
+const SOURCES: [&str; 5] = ["a", "b", "c", "d", "e"];
+const EPOCHS: Epoch = 3_000;
+
+fn row(source: &str, epoch: Epoch) -> Row {
+    let source = source.to_owned();
+    CoverageRow { source, accepted: epoch, duplicate: 0, rejected: vec![], reached: None }.into()
+}
+
+/// Every row says of which epoch it is.
+fn changes(tenant: Tenant, epoch: Epoch) -> Changes {
+    let change = |source| [(row(source, epoch - 1), -1), (row(source, epoch), 1)];
+    let changed = SOURCES.into_iter().flat_map(change).filter(|(_, diff)| 1 < epoch || 0 < *diff);
+    let changed = changed.map(|(row, diff)| RowChange::of(row, diff)).collect();
+    Changes { rows: BTreeMap::from([((tenant, VIEW), changed)]), ..Changes::default() }
+}
+
+fn told(epoch: Epoch, tenants: Vec<TenantId>) -> Told {
+    Told { epoch, now: EventTime(0), event_time: EventTime(0), tenants }
+}
+
+fn write(visible: &Visible, store: &mut Store, tenant: Tenant, epoch: Epoch) {
+    visible.sealed(told(epoch, vec![]));
+    let mut applying = store.begin(epoch, changes(tenant, epoch));
+    while !store.advance(&mut applying, 2) {}
+    store.end(applying);
+    visible.complete(epoch, 0);
+    while store.compact(visible.since(), 2) {}
+}
+
+/// All rows of a page are those of its epoch.
+fn check(page: &Page) {
+    let rows: Vec<Row> = SOURCES.iter().map(|source| row(source, page.as_of.epoch)).collect();
+    assert_eq!(page.rows, if page.as_of.epoch == 0 { Vec::new() } else { rows });
+}
+
+fn read(visible: &Visible, tenant: &TenantId) {
+    let all = Query::all(tenant, VIEW);
+    let page = visible.peek(&all).unwrap();
+    check(&page);
+    // The oldest epoch that could be read a moment ago: it is read whole, or not at all.
+    match visible.peek(&Query { as_of: Some(page.as_of.since), ..all.clone() }) {
+        Ok(oldest) => check(&oldest),
+        Err(error) => assert!(matches!(error, ReadError::Epoch { .. }), "{error}"),
+    }
+    let keys = [RowKey::of(&row("c", 1))].into();
+    let filter = Filter { keys: Some(Arc::new(keys)), ..Filter::default() };
+    let one = visible.peek(&Query { filter, ..all }).unwrap();
+    let wanted = (0 < one.as_of.epoch).then(|| row("c", one.as_of.epoch));
+    assert_eq!(one.rows.first(), wanted.as_ref());
+}
+
+#[test]
+fn readers_see_one_epoch_whole_while_others_are_applied_and_forgotten() {
+    let tenant: TenantId = "shop".parse().unwrap();
+    let mut store = Store::default();
+    let config = EngineConfig { epochs_readable: 1, ..EngineConfig::default() };
+    let visible = Visible::of(&config, Arc::clone(&store.tenants));
+    visible.sealed(told(1, vec![tenant.clone()]));
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    read(&visible, &tenant);
+                }
+            });
+        }
+        (1..=EPOCHS).for_each(|epoch| write(&visible, &mut store, tenant.key(), epoch));
+        ended.store(true, Ordering::Relaxed);
+    });
+    read(&visible, &tenant);
+    assert_eq!((visible.latest(), visible.since()), (EPOCHS, EPOCHS - 1));
+}
