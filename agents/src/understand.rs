@@ -19,7 +19,7 @@ impl Investigator {
         &self,
         question: &Question,
     ) -> Result<(Resolved, Known), InvestigateError> {
-        let mut reading = Reading::begin(&self.reader, question)?;
+        let mut reading = Reading::begin(&self.reader, question).await?;
         let (mut window, mut notes) = scope::window(question, reading.as_of().event_time)?;
         let entities = reading.entities(scope::index_keys(question)).await?;
         let spoken = scope::name(question, &entities);

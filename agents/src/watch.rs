@@ -160,7 +160,7 @@ impl Following {
 
     /// Remembers an incident that is over.
     async fn learn(&self, incident: IncidentId) {
-        if let Ok(Some(case)) = self.case(incident) {
+        if let Ok(Some(case)) = self.case(incident).await {
             let tenant = self.tenant.clone();
             let _kept = self.state.ask(|reply| StateRequest::Learn(tenant, Box::new(case), reply)).await;
         }
@@ -168,13 +168,13 @@ impl Following {
 
     /// Looks how far an incident has gone the way of past ones.
     async fn went(&mut self, incident: IncidentId) -> Result<(), ReadError> {
-        let went = self.read(incident)?;
+        let went = self.read(incident).await?;
         self.patterns.judge(incident, went).await;
         Ok(())
     }
 
-    fn case(&self, incident: IncidentId) -> Result<Option<Case>, ReadError> {
-        let case = self.read(incident)?;
+    async fn case(&self, incident: IncidentId) -> Result<Option<Case>, ReadError> {
+        let case = self.read(incident).await?;
         Ok(case.map(|Went { incident, chains, .. }| {
             let signature = memory::signature(chains.iter().map(Arc::as_ref));
             Case { incident: incident.as_ref().clone(), signature, lesson: None }
@@ -182,13 +182,13 @@ impl Following {
     }
 
     /// An incident and its chains.
-    fn read(&self, incident: IncidentId) -> Result<Option<Went>, ReadError> {
+    async fn read(&self, incident: IncidentId) -> Result<Option<Went>, ReadError> {
         let of = |view| Query {
             filter: Filter { incident: Some(incident), ..Filter::default() },
             ..Query::all(&self.tenant, view)
         };
-        let incidents = self.reader.peek(&of(ViewName::Incidents))?;
-        let chains = self.reader.peek(&of(ViewName::Chains))?.rows.into_iter();
+        let incidents = self.reader.peek(of(ViewName::Incidents)).await?;
+        let chains = self.reader.peek(of(ViewName::Chains)).await?.rows.into_iter();
         let Some(Row::Incident(incident)) = incidents.rows.into_iter().next() else { return Ok(None) };
         let chain = |row| if let Row::Chain(chain) = row { Some(chain) } else { None };
         Ok(Some(Went { epoch: incidents.as_of.epoch, incident, chains: chains.filter_map(chain).collect() }))

@@ -27,7 +27,7 @@ use crate::types::{Tick, Told};
 use crate::views::{Note, ViewThread};
 use crate::worker::{self, Command, Exits};
 
-/// Requests that may wait at the view thread before readers wait.
+/// Requests that may wait at the view thread before whoever asks waits.
 const READ_REQUESTS_MAX: usize = 1_024;
 /// More workers than this in one process is a mistake in the configuration.
 const WORKERS_MAX: usize = 256;

@@ -145,7 +145,7 @@ impl ViewThread {
 
     /// A slice of what there is to do; false when that is nothing.
     fn step(&mut self) -> bool {
-        // Views that come back are built in one go; nobody can read them before.
+        // Views that come back are built in one go: they show nothing before.
         let slice = if self.visible.latest() == 0 { usize::MAX } else { SLICE_KEYS };
         if let Some((epoch, mut applying, rejects)) = self.applying.take() {
             if self.store.advance(&mut applying, slice) {

@@ -136,9 +136,9 @@ impl Api {
         appender(Append { tenant: access.tenant().clone(), family, records }).await
     }
 
-    pub(crate) fn peek(&self, access: &ReadAccess, mut query: Query) -> Result<Page, Problem> {
+    pub(crate) async fn peek(&self, access: &ReadAccess, mut query: Query) -> Result<Page, Problem> {
         query.tenant = access.tenant().clone();
-        Ok(self.reader.peek(&query)?)
+        Ok(self.reader.peek(query).await?)
     }
 
     pub(crate) async fn subscribe(

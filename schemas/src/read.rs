@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::task::Poll;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 
 use crate::entity::Entity;
 use crate::ids::{IncidentId, TenantId};
@@ -144,8 +144,18 @@ fn nearest(known: &[TenantId]) -> String {
     format!("; known: {}", names.join(", "))
 }
 
-/// Reads a page, in the thread that calls it, which waits for no other but while the views change.
-pub type Peek = Arc<dyn Fn(&Query) -> Result<Page, ReadError> + Send + Sync>;
+/// What was read at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Rows that were found.
+    pub page: Page,
+    /// The page is whole; else so much was looked through that others may want the view: it goes on after its `next`.
+    pub whole: bool,
+}
+
+/// Reads a part of a page in the thread that calls it, which waits only while the view is changed, and while it is brought
+/// back after a start.
+pub type Peek = Arc<dyn Fn(&Query) -> Result<Part, ReadError> + Send + Sync>;
 
 /// A question to the engine, with the channel for its answer.
 #[derive(Debug)]
@@ -186,9 +196,21 @@ impl ViewReader {
         ViewReader { peek, requests }
     }
 
-    /// Rows as of an epoch.
-    pub fn peek(&self, query: &Query) -> Result<Page, ReadError> {
-        (self.peek)(query)
+    /// Rows as of an epoch. Where much has to be looked through, other tasks go first before each part.
+    pub async fn peek(&self, query: Query) -> Result<Page, ReadError> {
+        let Part { mut page, mut whole } = (self.peek)(&query)?;
+        let mut rest = query;
+        rest.as_of = Some(page.as_of.epoch);
+        while !whole {
+            yield_now().await;
+            rest.after = page.next.take();
+            let wanted = rest.limit.min(PAGE_ROWS_MAX);
+            let limit = wanted.saturating_sub(page.rows.len());
+            let part = (self.peek)(&Query { limit, ..rest.clone() })?;
+            page.rows.extend(part.page.rows);
+            (page.next, whole) = (part.page.next, part.whole);
+        }
+        Ok(page)
     }
 
     /// Every row of a view that passes a filter, page by page at one epoch, at most `rows_max`. The flag says
@@ -197,8 +219,8 @@ impl ViewReader {
         let mut rows = Vec::new();
         query.limit = PAGE_ROWS_MAX;
         loop {
-            give_way().await;
-            let page = self.peek(&query)?;
+            yield_now().await;
+            let page = self.peek(query.clone()).await?;
             query.as_of = Some(page.as_of.epoch);
             rows.extend(page.rows);
             let full = rows_max <= rows.len();
@@ -237,19 +259,6 @@ impl ViewReader {
         self.requests.send(request(reply)).await.map_err(|_| ReadError::Stopped)?;
         answer.await.map_err(|_| ReadError::Stopped)
     }
-}
-
-/// Lets the other tasks of the thread go first: whoever reads much must not stand before those who read one page.
-async fn give_way() {
-    let mut gave_way = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut gave_way, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 impl fmt::Debug for ViewReader {

@@ -30,31 +30,31 @@ pub struct AppendError {
     source: KafkaError,
 }
 
-/// Where a record stands: partition and offset.
-type Place = (i32, i64);
+/// Partition and offset of a record.
+type Position = (i32, i64);
 
 /// Appends to Kafka. Cheap to clone.
 #[derive(Clone)]
 pub struct Producer {
-    producer: Arc<ThreadedProducer<Deliveries>>,
+    producer: ThreadedProducer<Deliveries>,
 }
 
 /// Hears what became of each record.
 struct Deliveries;
 
 /// Records that are appended together, and answered for once: a future for each of them cost as much as sending it.
-struct Appending {
+struct Batch {
     /// As many as there are records, in their order.
-    places: Vec<Place>,
+    positions: Vec<Position>,
     /// Records of which nothing was heard yet.
     left: usize,
-    done: Option<oneshot::Sender<Result<Vec<Place>, KafkaError>>>,
+    done: Option<oneshot::Sender<Result<Vec<Position>, KafkaError>>>,
 }
 
 /// One of them.
 struct Sent {
     index: usize,
-    appending: Arc<Mutex<Appending>>,
+    batch: Arc<Mutex<Batch>>,
 }
 
 impl ClientContext for Deliveries {}
@@ -63,25 +63,25 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = Box<Sent>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
-        let place = match result {
+        let position = match result {
             Ok(message) => Ok((message.partition(), message.offset())),
             Err((error, _)) => Err(error.clone()),
         };
-        sent.appending.lock().unwrap_or_else(PoisonError::into_inner).heard(sent.index, place);
+        sent.batch.lock().unwrap_or_else(PoisonError::into_inner).heard(sent.index, position);
     }
 }
 
-impl Appending {
+impl Batch {
     /// Answers when the last record was taken, or the first one refused.
-    fn heard(&mut self, index: usize, place: Result<Place, KafkaError>) {
+    fn heard(&mut self, index: usize, position: Result<Position, KafkaError>) {
         self.left -= 1;
-        let answer = match place {
-            Ok(place) => {
-                self.places[index] = place;
+        let answer = match position {
+            Ok(position) => {
+                self.positions[index] = position;
                 if 0 < self.left {
                     return;
                 }
-                Ok(std::mem::take(&mut self.places))
+                Ok(std::mem::take(&mut self.positions))
             }
             Err(error) => Err(error),
         };
@@ -100,7 +100,7 @@ impl Producer {
             .set("acks", "all")
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             .create_with_context(Deliveries)?;
-        Ok(Producer { producer: Arc::new(producer) })
+        Ok(Producer { producer })
     }
 
     /// Appends records; gives partition and offset of each.
@@ -109,22 +109,38 @@ impl Producer {
             return Ok(Vec::new());
         }
         let failed = |source| AppendError { topic: topic.to_owned(), source };
-        let (done, answer) = oneshot::channel();
-        let (places, left) = (vec![(0, 0); records.len()], records.len());
-        let appending = Arc::new(Mutex::new(Appending { places, left, done: Some(done) }));
-        for (index, value) in records.iter().enumerate() {
-            let sent = Box::new(Sent { index, appending: Arc::clone(&appending) });
-            let record: BaseRecord<'_, [u8], [u8], _> = BaseRecord::with_opaque_to(topic, sent);
-            self.send(record.payload(value)).await.map_err(failed)?;
-        }
-        // The answer is lost with the producer only.
-        let answered = answer.await.unwrap_or(Err(KafkaError::Canceled));
-        answered.map_err(failed)
+        let (done, mut answer) = oneshot::channel();
+        let (positions, left) = (vec![(0, 0); records.len()], records.len());
+        let batch = Arc::new(Mutex::new(Batch { positions, left, done: Some(done) }));
+        let handed = async {
+            let until = Instant::now() + PATIENCE;
+            for (index, value) in records.iter().enumerate() {
+                let sent = Box::new(Sent { index, batch: Arc::clone(&batch) });
+                let record: BaseRecord<'_, [u8], [u8], _> = BaseRecord::with_opaque_to(topic, sent);
+                self.send(record.payload(value), until).await?;
+            }
+            Ok(())
+        };
+        // One that is refused while others wait for room answers for all.
+        let early = tokio::select! {
+            biased;
+            answered = &mut answer => Some(answered),
+            handed = handed => handed.map(|()| None).map_err(failed)?,
+        };
+        let answered = match early {
+            Some(answered) => answered,
+            None => answer.await,
+        };
+        // It is lost with the producer only.
+        answered.unwrap_or(Err(KafkaError::Canceled)).map_err(failed)
     }
 
     /// Hands a record to the client, as soon as there is room for it.
-    async fn send(&self, mut record: BaseRecord<'_, [u8], [u8], Box<Sent>>) -> Result<(), KafkaError> {
-        let until = Instant::now() + PATIENCE;
+    async fn send(
+        &self,
+        mut record: BaseRecord<'_, [u8], [u8], Box<Sent>>,
+        until: Instant,
+    ) -> Result<(), KafkaError> {
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -144,26 +160,26 @@ impl Producer {
 mod tests {
     use super::*;
 
-    fn appending(records: usize) -> (Appending, oneshot::Receiver<Result<Vec<Place>, KafkaError>>) {
+    fn batch(records: usize) -> (Batch, oneshot::Receiver<Result<Vec<Position>, KafkaError>>) {
         let (done, answer) = oneshot::channel();
-        (Appending { places: vec![(0, 0); records], left: records, done: Some(done) }, answer)
+        (Batch { positions: vec![(0, 0); records], left: records, done: Some(done) }, answer)
     }
 
     #[test]
-    fn places_come_in_the_order_of_the_records_once_all_are_taken() {
-        let (mut appending, mut answer) = appending(3);
-        appending.heard(2, Ok((1, 7)));
-        appending.heard(0, Ok((0, 4)));
+    fn positions_come_in_the_order_of_the_records_once_all_are_taken() {
+        let (mut batch, mut answer) = batch(3);
+        batch.heard(2, Ok((1, 7)));
+        batch.heard(0, Ok((0, 4)));
         assert!(answer.try_recv().is_err(), "one is missing");
-        appending.heard(1, Ok((0, 5)));
+        batch.heard(1, Ok((0, 5)));
         assert_eq!(answer.try_recv().unwrap().unwrap(), [(0, 4), (0, 5), (1, 7)]);
     }
 
     #[test]
     fn the_first_record_that_is_refused_answers_for_all() {
-        let (mut appending, mut answer) = appending(2);
-        appending.heard(1, Err(KafkaError::Canceled));
+        let (mut batch, mut answer) = batch(2);
+        batch.heard(1, Err(KafkaError::Canceled));
         assert!(matches!(answer.try_recv(), Ok(Err(KafkaError::Canceled))));
-        appending.heard(0, Ok((0, 4)));
+        batch.heard(0, Ok((0, 4)));
     }
 }

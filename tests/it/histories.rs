@@ -5,7 +5,7 @@
 use dataflow::config::Clock;
 use dataflow::engine::Engine;
 use schemas::ids::TenantId;
-use schemas::read::Query;
+use schemas::read::{Query, ReadError};
 use schemas::view::{Row, ViewName};
 use tests::history::history;
 use tests::prove::histories::config;
@@ -90,7 +90,9 @@ fn the_past_stays_readable_and_does_not_change() {
             assert_eq!(reader.scan(query, 1_000_000).await.unwrap().0, rows, "epoch {epoch}");
         }
         let absurd = Query { as_of: Some(9_999), ..Query::all(&tenant, ViewName::Links) };
-        assert!(reader.peek(&absurd).is_err());
+        assert!(reader.peek(absurd).await.is_err());
         engine.shutdown().unwrap();
+        let all = Query::all(&tenant, ViewName::Links);
+        assert_eq!(reader.peek(all).await.unwrap_err(), ReadError::Stopped);
     });
 }

@@ -41,10 +41,13 @@ pub(crate) struct Found {
 
 impl<'r> Reading<'r> {
     /// Settles the epoch at which a question is answered.
-    pub(crate) fn begin(reader: &'r ViewReader, question: &'r Question) -> Result<Reading<'r>, ReadError> {
+    pub(crate) async fn begin(
+        reader: &'r ViewReader,
+        question: &'r Question,
+    ) -> Result<Reading<'r>, ReadError> {
         let tenant = &question.tenant_id;
         let query = Query { as_of: question.as_of, limit: 1, ..Query::all(tenant, ViewName::Coverage) };
-        let as_of = reader.peek(&query)?.as_of;
+        let as_of = reader.peek(query).await?.as_of;
         Ok(Reading { reader, tenant, as_of, cut: BTreeSet::new() })
     }
 
@@ -234,7 +237,7 @@ impl<'r> Reading<'r> {
         let started = shown.iter().map(|incident| incident.started_at).min();
         let from = started.or(window.map(|window| window.from)).map(|at| at.plus_ms(-CHANGES_BEFORE_MS));
         let near = Filter { from, ..until(window) };
-        let page = self.reader.peek(&self.query(ViewName::Changes, near.clone()))?;
+        let page = self.reader.peek(self.query(ViewName::Changes, near.clone())).await?;
         let mut rows = page.rows;
         if page.next.is_some() {
             self.cut.insert(ViewName::Changes);

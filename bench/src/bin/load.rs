@@ -23,7 +23,7 @@ use bench::live::seen::Observer;
 use bench::live::{Live, config, idle, late, soak, storm};
 use schemas::ids::TenantId;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// As in `kgroot`.
 #[global_allocator]
@@ -190,10 +190,11 @@ async fn reads(
     (live, tenant): (&Live, &TenantId),
     (per_s, lasting): (f64, Duration),
 ) -> Result<Value> {
-    let from = feeder.ahead(per_s, lasting);
     let served = live.serve().await?;
     let reads = Reads::new(&served, tenant)?;
     let came = Arc::new(Mutex::new(Vec::new()));
+    let from = feeder.ahead(per_s, lasting);
+    sleep_until(from).await;
     let reading = reads.start(lasting, Arc::clone(&came));
     let dues = feeder.open(from, per_s, lasting).await?;
     let mut found = tokio::task::spawn_blocking(move || reading.end()).await??;

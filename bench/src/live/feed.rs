@@ -83,7 +83,7 @@ impl<'a> Feeder<'a> {
         let records = (per_s * lasting.as_secs_f64()) as u32;
         let (making, clock) = (MAKING * records, now());
         let from = Instant::now() + making;
-        self.made.clear();
+        self.made = VecDeque::with_capacity(records as usize);
         for number in 0..records {
             let due = making + Duration::from_secs_f64(f64::from(number) / per_s);
             let record = self.record(clock.plus_ms(due.as_millis() as i64));

@@ -77,7 +77,8 @@ pub async fn soak(live: &Live, tenant: &TenantId, per_s: f64, lasting: Duration)
         "freshness_p99_ms": {"median": tenths(median(p99_ms.clone())), "worst": tenths(p99_ms.into_iter().fold(0.0, f64::max))},
         "threads": threads()?,
         "growth_percent": {"resident": growth(&full, |sample| sample.resident),
-            "allocated": growth(&full, |sample| sample.allocated), "rows": growth(&full, |sample| sample.rows), "handles": growth(&full, |sample| sample.handles)},
+            "allocated": growth(&full, |sample| sample.allocated),
+            "rows": growth(&full, |sample| sample.rows), "handles": growth(&full, |sample| sample.handles)},
         "samples": minutes}))
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use tokio::time::sleep_until;
 
 use super::feed::Feeder;
 use super::process::{quantiles, tenths};
@@ -16,11 +17,12 @@ const WATCHED: Duration = Duration::from_secs(40);
 /// An outage with so many alerts comes at once. Freshness is back to normal in the first second after it in which half of
 /// what is due is as fresh as the freshest 99 % were before.
 pub async fn storm(feeder: &mut Feeder<'_>, observer: &Observer, alerts: u64, per_s: f64) -> Result<Value> {
-    let from = feeder.ahead(per_s, CALM + WATCHED);
+    let from = feeder.ahead(per_s, CALM);
     let calm = feeder.open(from, per_s, CALM).await?;
     observer.counted(feeder.sent()).await?;
     let calm = quantiles(observer.freshness_ms(&calm));
     let normal_ms = calm["p99"].as_f64().unwrap_or(0.0);
+    sleep_until(feeder.ahead(per_s, WATCHED)).await;
     let burst = feeder.burst(alerts).await?;
     let dues = feeder.open(burst.at, per_s, WATCHED).await?;
     observer.counted(feeder.sent()).await?;

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 use schemas::ids::TenantId;
-use schemas::read::{AsOf, Page, Query, ReadError};
+use schemas::read::{AsOf, Page, Part, Query, ReadError};
 use schemas::time::{Epoch, EventTime};
 use schemas::view::{Row, ViewName};
 
 use crate::config::{Clock, EngineConfig};
 use crate::types::Told;
-use crate::views::page::page;
+use crate::views::page::{Found, page};
 use crate::views::tenants::{TenantViews, Tenants};
 
 /// What was visible is not forgotten so soon, however much there is to remember: whoever reads page by page reads one epoch.
@@ -23,17 +23,18 @@ const READABLE_MIN: Duration = Duration::from_secs(10);
 
 /// The views, and which epochs of them can be read.
 ///
-/// A reader locks a view, then looks at the bounds: what it finds there holds as long as it has the view, because no row of
-/// it can be forgotten meanwhile.
+/// A reader locks a view, then looks which epochs can be read: that holds as long as it has the view, because no row of it can
+/// be forgotten meanwhile.
 pub(super) struct Visible {
-    pub(super) tenants: Arc<Tenants>,
-    bounds: RwLock<Bounds>,
+    tenants: Arc<Tenants>,
+    readable: RwLock<Readable>,
 }
 
 /// Which epochs can be read.
-struct Bounds {
+struct Readable {
     clock: Clock,
-    readable: u64,
+    /// Epochs behind the latest.
+    behind: u64,
     lateness_ms: i64,
     /// Readable epochs, and those in flight.
     sealed: BTreeMap<Epoch, SealedEpoch>,
@@ -54,57 +55,55 @@ struct SealedEpoch {
 impl Visible {
     /// Views without rows, before the first epoch.
     pub(super) fn of(config: &EngineConfig, tenants: Arc<Tenants>) -> Self {
-        Visible { tenants, bounds: RwLock::new(Bounds::of(config)) }
+        Visible { tenants, readable: RwLock::new(Readable::of(config)) }
     }
 
     /// Latest complete epoch; 0 before the first.
     pub(super) fn latest(&self) -> Epoch {
-        self.bounds.read().latest
+        self.readable.read().latest
     }
 
     /// First epoch that can be read.
     pub(super) fn since(&self) -> Epoch {
-        self.bounds.read().since()
+        self.readable.read().since()
     }
 
     /// The sealed epoch after the latest complete one.
     pub(super) fn next(&self) -> Option<Epoch> {
-        let bounds = self.bounds.read();
-        bounds.sealed.range(bounds.latest + 1..).map(|(epoch, _)| *epoch).next()
+        let readable = self.readable.read();
+        readable.sealed.range(readable.latest + 1..).map(|(epoch, _)| *epoch).next()
     }
 
     /// What is known of an epoch and its age.
     pub(super) fn as_of(&self, epoch: Epoch) -> AsOf {
-        self.bounds.read().as_of(epoch)
+        self.readable.read().as_of(epoch)
     }
 
     /// An epoch was sealed.
     pub(super) fn sealed(&self, Told { epoch, now, event_time, tenants }: Told) {
         self.tenants.introduce(tenants);
         let sealed = SealedEpoch { now, event_time, sealed_at: Instant::now() };
-        self.bounds.write().sealed.insert(epoch, sealed);
+        self.readable.write().sealed.insert(epoch, sealed);
     }
 
     /// Makes an epoch visible, all of whose changes are applied; what was shown before `readable_from` may be forgotten.
     /// Says whether the views begin with it.
     pub(super) fn complete(&self, epoch: Epoch, readable_from: Epoch) -> bool {
-        self.bounds.write().complete(epoch, readable_from)
+        self.readable.write().complete(epoch, readable_from)
     }
 
-    /// Rows of one page.
-    pub(super) fn peek(&self, query: &Query) -> Result<Page, ReadError> {
+    /// Rows of one page, or of as much of it as is looked at in one go.
+    pub(super) fn peek(&self, query: &Query) -> Result<Part, ReadError> {
         let tenant = self.known(&query.tenant)?;
-        let view = tenant.view(query.view).read();
-        let bounds = self.bounds.read();
-        let (since, latest) = (bounds.since(), bounds.latest);
-        let epoch = query.as_of.unwrap_or(latest);
-        if epoch < since || latest < epoch {
-            return Err(ReadError::Epoch { asked: epoch, since, latest });
+        if self.latest() == 0 {
+            // A view that is brought back is locked for as long as that takes. Before, there is nothing in it.
+            let as_of = self.readable.read().asked(query)?;
+            return Ok(Part { page: Page { rows: Vec::new(), next: None, as_of }, whole: true });
         }
-        let as_of = bounds.as_of(epoch);
-        drop(bounds);
-        let (rows, next) = page(&view, query, epoch)?;
-        Ok(Page { rows, next, as_of })
+        let view = tenant.view(query.view).read();
+        let as_of = self.readable.read().asked(query)?;
+        let Found { rows, next, whole } = page(&view, query, as_of.epoch)?;
+        Ok(Part { page: Page { rows, next, as_of }, whole })
     }
 
     /// All rows of a view as of the latest epoch. For the view thread: nothing changes meanwhile.
@@ -120,12 +119,12 @@ impl Visible {
     }
 }
 
-impl Bounds {
+impl Readable {
     fn of(config: &EngineConfig) -> Self {
         let before = SealedEpoch { now: EventTime(0), event_time: EventTime(0), sealed_at: Instant::now() };
-        Bounds {
+        Readable {
             clock: config.clock,
-            readable: config.epochs_readable,
+            behind: config.epochs_readable,
             lateness_ms: config.lateness_ms,
             sealed: BTreeMap::from([(0, before)]),
             latest: 0,
@@ -154,8 +153,18 @@ impl Bounds {
         }
     }
 
+    /// The epoch that a query is of, if it can be read.
+    fn asked(&self, query: &Query) -> Result<AsOf, ReadError> {
+        let (since, latest) = (self.since(), self.latest);
+        let asked = query.as_of.unwrap_or(latest);
+        if asked < since || latest < asked {
+            return Err(ReadError::Epoch { asked, since, latest });
+        }
+        Ok(self.as_of(asked))
+    }
+
     fn since(&self) -> Epoch {
-        self.latest.saturating_sub(self.readable).max(self.first).max(self.readable_from)
+        self.latest.saturating_sub(self.behind).max(self.first).max(self.readable_from)
     }
 
     fn as_of(&self, epoch: Epoch) -> AsOf {

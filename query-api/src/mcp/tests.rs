@@ -19,7 +19,7 @@ use schemas::catalogue::Kind;
 use schemas::entity::{Entity, EntityKind, RelationKind};
 use schemas::envelope::Severity;
 use schemas::ids::{EntityId, EpisodeId, EventId, IncidentId};
-use schemas::read::{AsOf, Page, Query, ReadError, ViewReader};
+use schemas::read::{AsOf, Page, Part, Query, ReadError, ViewReader};
 use schemas::search::{Hit, Hits};
 use schemas::state::{Admission, Investigated, ProductState, Recording, StateRequest};
 use schemas::time::EventTime;
@@ -130,7 +130,7 @@ pub(super) fn get(path: &str) -> Request {
     Request::get(path).body(Body::empty()).unwrap()
 }
 
-fn page(query: &Query, rows: &[(ViewName, Row)]) -> Result<Page, ReadError> {
+fn page(query: &Query, rows: &[(ViewName, Row)]) -> Result<Part, ReadError> {
     if query.tenant.as_str() != "shop" {
         let (tenant, known) = (query.tenant.clone(), vec!["shop".parse().unwrap()]);
         return Err(ReadError::UnknownTenant { tenant, known });
@@ -143,7 +143,7 @@ fn page(query: &Query, rows: &[(ViewName, Row)]) -> Result<Page, ReadError> {
     let more = query.limit < rows.len();
     rows.truncate(query.limit);
     let next = rows.last().filter(|_| more).map(Row::key);
-    Ok(Page { rows, next, as_of: as_of() })
+    Ok(Part { page: Page { rows, next, as_of: as_of() }, whole: true })
 }
 
 fn as_of() -> AsOf {

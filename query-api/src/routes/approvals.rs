@@ -190,7 +190,7 @@ async fn denied(
     about: &str,
     problem: Problem,
 ) -> Problem {
-    if asked::exists(api, &access.reading()).is_ok() {
+    if asked::exists(api, &access.reading()).await.is_ok() {
         let of = of.map(|of| (of.answer.investigation_id.as_str(), of.answer.as_of.epoch));
         let why = match problem.code() {
             // Its words hold what somebody sent.

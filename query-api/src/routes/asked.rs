@@ -46,8 +46,8 @@ impl IntoResponse for Refusal {
 }
 
 /// The tenant of a question exists: only those are counted, so that there are no more counts than tenants.
-pub(crate) fn exists(api: &Api, access: &ReadAccess) -> Result<(), Problem> {
-    api.peek(access, Query { limit: 1, ..Query::all(access.tenant(), ViewName::Coverage) }).map(drop)
+pub(crate) async fn exists(api: &Api, access: &ReadAccess) -> Result<(), Problem> {
+    api.peek(access, Query { limit: 1, ..Query::all(access.tenant(), ViewName::Coverage) }).await.map(drop)
 }
 
 /// Counts a question.

@@ -96,7 +96,7 @@ pub(crate) async fn feedback(
     let incident: IncidentId =
         id.parse().map_err(|error: IdError| Problem::unprocessable("incident_invalid", error.to_string()))?;
     check(&said)?;
-    let (row, chains) = concluded(&api, &access, incident)?;
+    let (row, chains) = concluded(&api, &access, incident).await?;
     let first = row.hypotheses.first().map(|first| {
         let (root, rules) = (&first.root, rules(&chains, first.root.episode_id));
         json!({"kind": root.kind, "entity": root.entity.to_string(), "rules": rules})
@@ -145,7 +145,7 @@ fn check(said: &Said) -> Result<(), Problem> {
 }
 
 /// The incident with its chains, as of one epoch.
-fn concluded(
+async fn concluded(
     api: &Api,
     access: &WriteAccess,
     incident: IncidentId,
@@ -153,13 +153,13 @@ fn concluded(
     let reading = access.reading();
     let filter = Filter { incident: Some(incident), ..Filter::default() };
     let all = |view| Query { filter: filter.clone(), ..Query::all(access.tenant(), view) };
-    let found = api.peek(&reading, all(ViewName::Incidents))?;
+    let found = api.peek(&reading, all(ViewName::Incidents)).await?;
     let Some(Row::Incident(row)) = found.rows.into_iter().next() else {
         let detail = format!("no incident {incident} in the views; judge it while it is there");
         return Err(Problem::new(StatusCode::NOT_FOUND, "incident_unknown", detail));
     };
     let chains = Query { as_of: Some(found.as_of.epoch), ..all(ViewName::Chains) };
-    let chains = api.peek(&reading, chains)?.rows.into_iter().filter_map(|row| match row {
+    let chains = api.peek(&reading, chains).await?.rows.into_iter().filter_map(|row| match row {
         Row::Chain(chain) => Some(chain),
         _ => None,
     });

@@ -70,7 +70,7 @@ pub(crate) async fn investigate(
     })?;
     let access = ReadAccess::to_tenant_of_question(&question.tenant_id);
     let key = key(&headers)?;
-    asked::exists(&api, &access)?;
+    asked::exists(&api, &access).await?;
     if let Some(key) = &key
         && let Some(answer) = answered_before(&api, &access, key, &question).await?
     {

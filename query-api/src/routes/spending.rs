@@ -13,7 +13,7 @@ use crate::state::Api;
 #[utoipa::path(get, path = "/api/v1/spending", params(("tenant_id" = String, Query, description = "whose")),
     responses((status = 200, body = Spending), (status = 503, body = ProblemDocument)))]
 pub(crate) async fn spending(State(api): State<Api>, access: ReadAccess) -> Result<Json<Spending>, Problem> {
-    asked::exists(&api, &access)?;
+    asked::exists(&api, &access).await?;
     let spending = api.kept(&access, StateRequest::Spending).await?;
     Ok(Json(Spending { limit_micros: api.usd_micros_per_day(), ..spending }))
 }

@@ -48,7 +48,7 @@ pub(crate) async fn switch(
     body: Bytes,
 ) -> Result<Json<Switches>, Problem> {
     let Switched { enabled } = Switched::read(&body)?;
-    asked::exists(&api, &access.reading())?;
+    asked::exists(&api, &access.reading()).await?;
     if !api.switch(&access, &what, enabled) {
         return Err(unknown(&what));
     }

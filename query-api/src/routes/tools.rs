@@ -52,7 +52,7 @@ pub(crate) async fn switch(
     body: Bytes,
 ) -> Result<Json<Tools>, Problem> {
     let Switched { enabled } = Switched::read(&body)?;
-    asked::exists(&api, &access.reading())?;
+    asked::exists(&api, &access.reading()).await?;
     // `tools` and `model` have a place of their own.
     if !name.contains('.') || !api.switch(&access, &name, enabled) {
         let detail = format!("no tool {name:?} of this tenant; GET /api/v1/tools lists those there are");

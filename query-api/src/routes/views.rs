@@ -50,7 +50,7 @@ pub(crate) struct Rows {
     next_cursor: Option<String>,
 }
 
-fn page(
+async fn page(
     api: &Api,
     access: &ReadAccess,
     view: ViewName,
@@ -65,7 +65,7 @@ fn page(
         limit,
         ..Query::all(access.tenant(), view)
     };
-    let page = api.peek(access, query)?;
+    let page = api.peek(access, query).await?;
     Ok(Json(Rows { as_of: page.as_of, rows: page.rows, next_cursor: page.next }))
 }
 
@@ -101,7 +101,7 @@ pub(crate) async fn incident(
     })?;
     let of_incident = Filter { incident: Some(incident), ..Filter::default() };
     let all = |view| Query { filter: of_incident.clone(), ..Query::all(access.tenant(), view) };
-    let found = api.peek(&access, all(ViewName::Incidents))?;
+    let found = api.peek(&access, all(ViewName::Incidents)).await?;
     let Some(row) = found.rows.first() else {
         let past = |tenant, reply| StateRequest::Incident(tenant, incident, reply);
         if let Some(past) = api.kept(&access, past).await? {
@@ -114,8 +114,8 @@ pub(crate) async fn incident(
         return Err(Problem::new(axum::http::StatusCode::NOT_FOUND, "incident_unknown", detail));
     };
     let at = |view| Query { as_of: Some(found.as_of.epoch), ..all(view) };
-    let chains = api.peek(&access, at(ViewName::Chains))?.rows;
-    let alert = api.peek(&access, at(ViewName::Alerts))?.rows;
+    let chains = api.peek(&access, at(ViewName::Chains)).await?.rows;
+    let alert = api.peek(&access, at(ViewName::Alerts)).await?.rows;
     Ok(Json(
         serde_json::json!({"as_of": found.as_of, "incident": row, "chains": chains, "alert": alert.first(), "live": true}),
     ))
@@ -133,7 +133,7 @@ macro_rules! view_route {
         ) -> Result<Json<Rows>, Problem> {
             let axum::extract::Query(parameters) =
                 parameters.map_err(|error| Problem::bad_request("query_invalid", error.body_text()))?;
-            page(&api, &access, $view, parameters)
+            page(&api, &access, $view, parameters).await
         }
     };
 }

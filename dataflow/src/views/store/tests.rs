@@ -20,7 +20,7 @@ fn changes(tenant: &TenantId, rows: Vec<(Row, Diff)>) -> Changes {
 
 fn shown(store: &Store, tenant: &TenantId, epoch: Epoch) -> Vec<Row> {
     let views = store.tenants.get(tenant.key()).unwrap();
-    page(&views.view(PLACE_VIEW).read(), &Query::all(tenant, PLACE_VIEW), epoch).unwrap().0
+    page(&views.view(PLACE_VIEW).read(), &Query::all(tenant, PLACE_VIEW), epoch).unwrap().rows
 }
 
 fn counted(store: &Store) -> u64 {

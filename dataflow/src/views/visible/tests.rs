@@ -1,6 +1,6 @@
 //! Whoever reads while epochs are applied and forgotten sees one epoch, whole.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use schemas::ids::Tenant;
 use schemas::read::Filter;
@@ -12,7 +12,10 @@ use crate::views::store::Store;
 
 const VIEW: ViewName = ViewName::Coverage;
 const SOURCES: [&str; 5] = ["a", "b", "c", "d", "e"];
+/// Epochs at least.
 const EPOCHS: Epoch = 3_000;
+/// Reads at least, of epochs that are neither the first nor the last.
+const READS: u64 = 1_000;
 
 fn row(source: &str, epoch: Epoch) -> Row {
     let source = source.to_owned();
@@ -46,20 +49,22 @@ fn check(page: &Page) {
     assert_eq!(page.rows, if page.as_of.epoch == 0 { Vec::new() } else { rows });
 }
 
-fn read(visible: &Visible, tenant: &TenantId) {
+/// Reads in three ways; gives the epoch of the first.
+fn read(visible: &Visible, tenant: &TenantId) -> Epoch {
     let all = Query::all(tenant, VIEW);
-    let page = visible.peek(&all).unwrap();
+    let page = visible.peek(&all).unwrap().page;
     check(&page);
     // The oldest epoch that could be read a moment ago: it is read whole, or not at all.
     match visible.peek(&Query { as_of: Some(page.as_of.since), ..all.clone() }) {
-        Ok(oldest) => check(&oldest),
+        Ok(oldest) => check(&oldest.page),
         Err(error) => assert!(matches!(error, ReadError::Epoch { .. }), "{error}"),
     }
     let keys = [RowKey::of(&row("c", 1))].into();
     let filter = Filter { keys: Some(Arc::new(keys)), ..Filter::default() };
-    let one = visible.peek(&Query { filter, ..all }).unwrap();
+    let one = visible.peek(&Query { filter, ..all }).unwrap().page;
     let wanted = (0 < one.as_of.epoch).then(|| row("c", one.as_of.epoch));
     assert_eq!(one.rows.first(), wanted.as_ref());
+    page.as_of.epoch
 }
 
 #[test]
@@ -69,18 +74,24 @@ fn readers_see_one_epoch_whole_while_others_are_applied_and_forgotten() {
     let config = EngineConfig { epochs_readable: 1, ..EngineConfig::default() };
     let visible = Visible::of(&config, Arc::clone(&store.tenants));
     visible.sealed(told(1, vec![tenant.clone()]));
-    let ended = AtomicBool::new(false);
+    let (ended, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+    let mut last = 0;
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !ended.load(Ordering::Relaxed) {
-                    read(&visible, &tenant);
+                    if 0 < read(&visible, &tenant) {
+                        reads.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             });
         }
-        (1..=EPOCHS).for_each(|epoch| write(&visible, &mut store, tenant.key(), epoch));
+        while last < EPOCHS || reads.load(Ordering::Relaxed) < READS {
+            last += 1;
+            write(&visible, &mut store, tenant.key(), last);
+        }
         ended.store(true, Ordering::Relaxed);
     });
     read(&visible, &tenant);
-    assert_eq!((visible.latest(), visible.since()), (EPOCHS, EPOCHS - 1));
+    assert_eq!((visible.latest(), visible.since()), (last, last - 1));
 }
