@@ -44,7 +44,8 @@ pub struct EngineConfig {
     pub gap_ms: i64,
     /// What can cause what.
     pub rules: Rules,
-    /// Epochs that may be in flight before sealing waits: the engine's backpressure.
+    /// Epochs that may be in flight before sealing waits: the engine's backpressure, and what makes epochs grow when it has much
+    /// to do (docs/adr/0029).
     pub epochs_in_flight_max: usize,
     /// Complete epochs that stay readable behind the latest, at most: ten seconds of them where they changed more than there is.
     pub epochs_readable: u64,
@@ -79,7 +80,7 @@ impl Default for EngineConfig {
             future_ms: 300_000,
             gap_ms: 600_000,
             rules: Rules::built_in(),
-            epochs_in_flight_max: 8,
+            epochs_in_flight_max: 2,
             epochs_readable: 600,
         }
     }

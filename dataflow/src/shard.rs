@@ -51,7 +51,7 @@ use assigned::Assigned;
 use background::Background;
 
 /// Records of one epoch at most: trades latency for throughput.
-const EPOCH_RECORDS_MAX: usize = 5_000;
+const EPOCH_RECORDS_MAX: usize = 10_000;
 /// How long an epoch that is not full waits for more records.
 const EPOCH_WAIT: Duration = Duration::from_millis(50);
 /// An epoch without records is sealed this often, so that time goes on.
