@@ -203,10 +203,13 @@ impl ViewReader {
         rest.as_of = Some(page.as_of.epoch);
         while !whole {
             yield_now().await;
+            let room = rest.limit.clamp(1, PAGE_ROWS_MAX).saturating_sub(page.rows.len());
             rest.after = page.next.take();
-            let wanted = rest.limit.min(PAGE_ROWS_MAX);
-            let limit = wanted.saturating_sub(page.rows.len());
-            let part = (self.peek)(&Query { limit, ..rest.clone() })?;
+            let part = (self.peek)(&Query { limit: room.max(1), ..rest.clone() })?;
+            if room == 0 && !part.page.rows.is_empty() {
+                page.next = page.rows.last().map(Row::key);
+                break;
+            }
             page.rows.extend(part.page.rows);
             (page.next, whole) = (part.page.next, part.whole);
         }
@@ -282,5 +285,52 @@ impl Filter {
         let wanted = self.index_keys.as_ref();
         let bears = || wanted.is_none_or(|wanted| !wanted.is_disjoint(&IndexKey::all(view, row)));
         in_time && of_incident && names && bears()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::CoverageRow;
+
+    const AS_OF: AsOf = AsOf {
+        epoch: 7,
+        since: 1,
+        upper: 8,
+        event_time: EventTime(0),
+        now: EventTime(0),
+        settled_before: EventTime(0),
+        freshness_ms: 0,
+    };
+
+    fn row(source: &str) -> Row {
+        let source = source.to_owned();
+        CoverageRow { source, accepted: 1, duplicate: 0, rejected: vec![], reached: None }.into()
+    }
+
+    /// A view that is let go after each two of its rows.
+    fn part(query: &Query) -> Result<Part, ReadError> {
+        let all: Vec<Row> = ["a", "b", "c", "d", "e"].map(row).into();
+        let after = |row: &&Row| query.after.as_ref().is_none_or(|after| *after < row.key());
+        let rest: Vec<Row> = all.iter().filter(after).cloned().collect();
+        let rows: Vec<Row> = rest.iter().take(query.limit.min(2)).cloned().collect();
+        let whole = query.limit < 2 || rest.len() <= 2;
+        let next = rows.last().map(Row::key).filter(|_| rows.len() < rest.len());
+        Ok(Part { page: Page { rows, next, as_of: AS_OF }, whole })
+    }
+
+    #[test]
+    fn a_page_that_is_read_in_parts_is_the_page() {
+        let reader = ViewReader::new(Arc::new(part), mpsc::channel(1).0);
+        let tenant: TenantId = "shop".parse().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let cases =
+            [(1, "a", Some("a")), (2, "ab", Some("b")), (3, "abc", Some("c")), (4, "abcd", Some("d"))];
+        for (limit, rows, next) in cases.into_iter().chain([(5, "abcde", None), (500, "abcde", None)]) {
+            let query = Query { limit, ..Query::all(&tenant, ViewName::Coverage) };
+            let page = runtime.block_on(reader.peek(query)).unwrap();
+            let wanted: Vec<Row> = rows.chars().map(|source| row(&source.to_string())).collect();
+            assert_eq!((page.rows, page.next.as_deref()), (wanted, next), "{limit}");
+        }
     }
 }

@@ -95,9 +95,9 @@ impl Visible {
     /// Rows of one page, or of as much of it as is looked at in one go.
     pub(super) fn peek(&self, query: &Query) -> Result<Part, ReadError> {
         let tenant = self.known(&query.tenant)?;
-        if self.latest() == 0 {
-            // A view that is brought back is locked for as long as that takes. Before, there is nothing in it.
-            let as_of = self.readable.read().asked(query)?;
+        let as_of = self.readable.read().asked(query)?;
+        if as_of.epoch == 0 {
+            // There is nothing in it, and a view that is brought back is locked for as long as that takes.
             return Ok(Part { page: Page { rows: Vec::new(), next: None, as_of }, whole: true });
         }
         let view = tenant.view(query.view).read();
