@@ -153,8 +153,7 @@ pub struct Part {
     pub whole: bool,
 }
 
-/// Reads a part of a page in the thread that calls it, which waits only while the view is changed, and while it is brought
-/// back after a start.
+/// Reads a part of a page in the thread that calls it, which waits only while a slice of the view is changed.
 pub type Peek = Arc<dyn Fn(&Query) -> Result<Part, ReadError> + Send + Sync>;
 
 /// A question to the engine, with the channel for its answer.

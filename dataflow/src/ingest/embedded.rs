@@ -3,7 +3,8 @@
 //! Records live under `topic 0x00 offset(8, big endian)`, so that a scan of a topic is its order. An append is
 //! acknowledged when it is synchronized to the disk. Dead letters live beside them under the position of the refused
 //! record: reading the log again writes the same letters again, never more. What is older than the retention goes
-//! (`retention`). The control log lives in a keyspace of its own.
+//! (`retention`). Records that came by HTTP are appended by a thread of their own (`appender`). The control log lives in a
+//! keyspace of its own.
 
 mod appender;
 mod retention;

@@ -1,6 +1,7 @@
 //! Whoever reads while epochs are applied and forgotten sees one epoch, whole.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use schemas::ids::Tenant;
 use schemas::read::Filter;
@@ -77,16 +78,17 @@ fn readers_see_one_epoch_whole_while_others_are_applied_and_forgotten() {
     let (ended, reads) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut last = 0;
     std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while !ended.load(Ordering::Relaxed) {
-                    if 0 < read(&visible, &tenant) {
-                        reads.fetch_add(1, Ordering::Relaxed);
-                    }
+        let reader = || {
+            while !ended.load(Ordering::Relaxed) {
+                if 0 < read(&visible, &tenant) {
+                    reads.fetch_add(1, Ordering::Relaxed);
                 }
-            });
-        }
-        while last < EPOCHS || reads.load(Ordering::Relaxed) < READS {
+            }
+        };
+        let readers = [scope.spawn(reader), scope.spawn(reader)];
+        // A reader that has ended has failed: there is nothing to wait for.
+        let go_on = |last| last < EPOCHS || reads.load(Ordering::Relaxed) < READS;
+        while go_on(last) && !readers.iter().any(ScopedJoinHandle::is_finished) {
             last += 1;
             write(&visible, &mut store, tenant.key(), last);
         }
