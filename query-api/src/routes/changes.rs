@@ -8,9 +8,9 @@ use axum::http::HeaderName;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream;
-use schemas::view::ViewName;
-use serde::Deserialize;
-use serde_json::json;
+use schemas::time::{Diff, Epoch};
+use schemas::view::{Row, ViewName};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Receiver;
 
 use crate::access::ReadAccess;
@@ -47,16 +47,27 @@ pub(crate) async fn changes(
     Ok(([(HeaderName::from_static("x-accel-buffering"), "no")], events))
 }
 
+/// One line.
+#[derive(Serialize)]
+struct Line<'a> {
+    epoch: Epoch,
+    snapshot: bool,
+    diff: Diff,
+    row: &'a Row,
+}
+
 /// All changes of one epoch are one event with one line each.
 async fn next(
     mut receiver: Receiver<schemas::read::Changes>,
 ) -> Option<(Result<Event, Infallible>, Receiver<schemas::read::Changes>)> {
     let changes = receiver.recv().await?;
-    let line = |(row, diff): &(schemas::view::Row, i64)| {
-        json!({"epoch": changes.epoch, "snapshot": changes.snapshot, "diff": diff, "row": row}).to_string()
+    let (epoch, snapshot) = (changes.epoch, changes.snapshot);
+    let line = |(row, diff): &(Row, Diff)| {
+        let line = serde_json::to_string(&Line { epoch, snapshot, diff: *diff, row });
+        line.unwrap_or_else(|error| panic!("a row has no form in JSON: {error}"))
     };
     let lines: Vec<String> = changes.rows.iter().map(line).collect();
-    let event = Event::default().event("changes").id(changes.epoch.to_string()).data(lines.join("\n"));
+    let event = Event::default().event("changes").id(epoch.to_string()).data(lines.join("\n"));
     Some((Ok(event), receiver))
 }
 

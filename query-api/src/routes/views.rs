@@ -7,7 +7,6 @@ use schemas::read::{AsOf, Filter, Query};
 use schemas::state::StateRequest;
 use schemas::view::{Row, ViewName};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::access::ReadAccess;
 use crate::problem::{Problem, ProblemDocument};
@@ -48,6 +47,16 @@ pub(crate) struct Rows {
     rows: Vec<Row>,
     /// Pass as `cursor` for the next page; null at the end.
     next_cursor: Option<String>,
+}
+
+/// One incident. Rows are printed as they are: a tree of values first was most of the work of answering.
+#[derive(Serialize)]
+pub(crate) struct OneIncident {
+    as_of: AsOf,
+    incident: Row,
+    chains: Vec<Row>,
+    alert: Option<Row>,
+    live: bool,
 }
 
 async fn page(
@@ -95,30 +104,27 @@ pub(crate) async fn incident(
     State(api): State<Api>,
     access: ReadAccess,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<OneIncident>, Problem> {
     let incident: IncidentId = id.parse().map_err(|error: schemas::ids::IdError| {
         Problem::unprocessable("incident_invalid", error.to_string())
     })?;
     let of_incident = Filter { incident: Some(incident), ..Filter::default() };
     let all = |view| Query { filter: of_incident.clone(), ..Query::all(access.tenant(), view) };
     let found = api.peek(&access, all(ViewName::Incidents)).await?;
-    let Some(row) = found.rows.first() else {
+    let as_of = found.as_of;
+    let Some(row) = found.rows.into_iter().next() else {
         let past = |tenant, reply| StateRequest::Incident(tenant, incident, reply);
         if let Some(past) = api.kept(&access, past).await? {
-            let (as_of, incident, live) = (found.as_of, past.incident, false);
-            return Ok(Json(
-                serde_json::json!({"as_of": as_of, "incident": incident, "chains": [], "alert": null, "live": live}),
-            ));
+            let incident = past.incident.into();
+            return Ok(Json(OneIncident { as_of, incident, chains: vec![], alert: None, live: false }));
         }
         let detail = format!("no incident {id}; GET /api/v1/incidents lists those there are");
         return Err(Problem::new(axum::http::StatusCode::NOT_FOUND, "incident_unknown", detail));
     };
-    let at = |view| Query { as_of: Some(found.as_of.epoch), ..all(view) };
+    let at = |view| Query { as_of: Some(as_of.epoch), ..all(view) };
     let chains = api.peek(&access, at(ViewName::Chains)).await?.rows;
-    let alert = api.peek(&access, at(ViewName::Alerts)).await?.rows;
-    Ok(Json(
-        serde_json::json!({"as_of": found.as_of, "incident": row, "chains": chains, "alert": alert.first(), "live": true}),
-    ))
+    let alert = api.peek(&access, at(ViewName::Alerts)).await?.rows.into_iter().next();
+    Ok(Json(OneIncident { as_of, incident: row, chains, alert, live: true }))
 }
 
 macro_rules! view_route {
