@@ -19,7 +19,7 @@ use std::sync::Arc;
 use differential_dataflow::AsCollection;
 use schemas::catalogue::Class;
 use schemas::entity::Entity;
-use schemas::ids::{EventKey, Tenant};
+use schemas::ids::Tenant;
 use schemas::time::EventTime;
 use schemas::view::{EntityRow, RelationRow, Row, ViewName};
 
@@ -52,10 +52,10 @@ use crate::types::{Ticks, Updates};
 pub(crate) enum Published {
     /// A row of a view.
     Row(Tenant, ViewName, Row),
-    /// Deliveries of one source with one outcome, counted by multiplicity.
-    Count(Tenant, String, Outcome),
+    /// Deliveries of one source with one outcome, counted by multiplicity. Boxed, for most of what is published is rows.
+    Count(Tenant, Box<(String, Outcome)>),
     /// Greatest event time admitted of a source.
-    Reached(Tenant, String, EventTime),
+    Reached(Tenant, Box<(String, EventTime)>),
 }
 
 /// What the computation comes to.
@@ -119,11 +119,13 @@ pub(crate) fn build<'scope>(
         .concat(incidents.map(|(tenant, found)| row(tenant, view_of(&found), found)));
     let accounts = admitted.flat_map(|admitted| match admitted {
         Admitted::Reject(tenant, reject) => Some(row(tenant, ViewName::Rejects, Row::from(*reject))),
-        Admitted::Count(tenant, source, outcome) => Some(Published::Count(tenant, source, outcome)),
+        Admitted::Count(tenant, source, outcome) => {
+            Some(Published::Count(tenant, Box::new((source, outcome))))
+        }
         _ => None,
     });
     let reached = reached.flat_map(|reached| match reached {
-        Reached::Now(tenant, source, at) => Some(Published::Reached(tenant, source, at)),
+        Reached::Now(tenant, source, at) => Some(Published::Reached(tenant, Box::new((source, at)))),
         Reached::Retained(_) => None,
     });
     Built { views: rows.concat(accounts).concat(reached), retained }
@@ -132,9 +134,9 @@ pub(crate) fn build<'scope>(
 /// Live events, and the rest of admission. Moved apart: two readers of one stream would each be given a copy.
 fn apart<'scope>(
     admitted: Updates<'scope, Admitted>,
-) -> (Updates<'scope, ((Tenant, Option<EventKey>), LiveEvent)>, Updates<'scope, Admitted>) {
+) -> (Updates<'scope, (Tenant, LiveEvent)>, Updates<'scope, Admitted>) {
     let (rest, live) = admitted.inner.ok_err(|(row, epoch, diff)| match row {
-        Admitted::Live(key, event) => Err(((key, event), epoch, diff)),
+        Admitted::Live(tenant, event) => Err(((tenant, event), epoch, diff)),
         rest => Ok((rest, epoch, diff)),
     });
     (live.as_collection(), rest.as_collection())

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use schemas::catalogue::{Class, Kind};
 use schemas::entity::RelationKind;
-use schemas::envelope::Severity;
+use schemas::envelope::{CorrelationIds, Severity};
 use schemas::fact::{Fact, Feedback, LogLine, Signal};
 use schemas::ids::Tenant;
 use schemas::object::ObjectState;
 use schemas::time::EventTime;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::names::{Names, Texts};
 use crate::operators::objects::occurrence;
@@ -42,11 +42,57 @@ pub(crate) enum NamedFact {
     Feedback(Box<Feedback>),
 }
 
+/// The facts of an event, written as a list. Most events state one thing, for which no list is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(from = "Vec<NamedFact>")]
+pub(crate) enum Stated {
+    /// A single fact, always.
+    One(NamedFact),
+    /// Several, or none.
+    Many(Box<[NamedFact]>),
+}
+
+impl Stated {
+    /// In the order in which they are stated.
+    pub(crate) fn facts(&self) -> &[NamedFact] {
+        match self {
+            Stated::One(fact) => std::slice::from_ref(fact),
+            Stated::Many(facts) => facts,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn facts_mut(&mut self) -> &mut [NamedFact] {
+        match self {
+            Stated::One(fact) => std::slice::from_mut(fact),
+            Stated::Many(facts) => facts,
+        }
+    }
+}
+
+impl From<Vec<NamedFact>> for Stated {
+    fn from(facts: Vec<NamedFact>) -> Stated {
+        match <[NamedFact; 1]>::try_from(facts) {
+            Ok([fact]) => Stated::One(fact),
+            // As many places as facts.
+            Err(facts) => Stated::Many(facts.into()),
+        }
+    }
+}
+
+impl Serialize for Stated {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.facts().serialize(serializer)
+    }
+}
+
 /// Names facts, with the entities and texts that came lately.
 #[derive(Debug, Default)]
 pub(crate) struct Naming {
     names: Names,
     pub(crate) texts: Texts,
+    /// What all events share that are tied to no other.
+    untied: Arc<CorrelationIds>,
 }
 
 impl Naming {
@@ -56,7 +102,7 @@ impl Naming {
         tenant: Tenant,
         cite: Cite,
         facts: Vec<Fact>,
-    ) -> (Vec<NamedFact>, Vec<Arc<ObjectState>>) {
+    ) -> (Stated, Vec<Arc<ObjectState>>) {
         let (mut named, mut objects) = (Vec::with_capacity(facts.len()), Vec::new());
         for fact in facts {
             let fact = match fact {
@@ -83,13 +129,30 @@ impl Naming {
             };
             named.push(fact);
         }
-        (named, objects)
+        (named.into(), objects)
+    }
+
+    /// Ids that tie an event to others; none are shared.
+    pub(crate) fn ties(&self, ids: CorrelationIds) -> Arc<CorrelationIds> {
+        if ids == *self.untied { Arc::clone(&self.untied) } else { Arc::new(ids) }
+    }
+
+    /// Shares the absence of ids again.
+    pub(crate) fn share_ties(&self, ids: &mut Arc<CorrelationIds>) {
+        if *ids == self.untied {
+            *ids = Arc::clone(&self.untied);
+        }
     }
 
     /// Shares again what a snapshot has written out each time.
     pub(crate) fn share(&mut self, tenant: Tenant, fact: &mut NamedFact) {
         match fact {
-            NamedFact::Occurrence { on, .. } => *on = self.names.of(tenant, &on.entity),
+            NamedFact::Occurrence { on, row, .. } => {
+                *on = self.names.of(tenant, &on.entity);
+                if let Some(row) = Arc::get_mut(row) {
+                    row.detail = self.texts.of(&row.detail);
+                }
+            }
             NamedFact::Edge { from, to, .. } => {
                 *from = self.names.of(tenant, &from.entity);
                 *to = self.names.of(tenant, &to.entity);
@@ -107,7 +170,7 @@ impl Naming {
     }
 
     fn signal(&mut self, tenant: Tenant, cite: Cite, signal: &Signal) -> NamedFact {
-        let mut row = occurrence(signal, cite);
+        let mut row = occurrence(signal, cite, self.texts.of(&signal.detail));
         // A monitoring system takes an alert back explicitly; until then it stands.
         row.standing = signal.kind.spec().class == Class::Alert && row.ended.is_none();
         NamedFact::Occurrence {
@@ -126,6 +189,32 @@ impl Naming {
             // Hardly ever the same twice.
             detail: detail.into(),
             at: line.at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::entity::{Entity, EntityKind};
+
+    use super::*;
+
+    #[test]
+    fn facts_are_written_as_a_list_and_read_back_however_many() {
+        let on = Named::of(Tenant(1), &Entity::global(EntityKind::Node, "node-1"));
+        let fact = |at: i64| NamedFact::Sample {
+            on: on.clone(),
+            metric: "cpu".into(),
+            at: EventTime(at),
+            value_micro: at,
+        };
+        for count in 0..3 {
+            let facts: Vec<NamedFact> = (0..count).map(fact).collect();
+            let stated = Stated::from(facts.clone());
+            assert_eq!(stated.facts(), facts);
+            let written = rmp_serde::to_vec_named(&stated).unwrap();
+            assert_eq!(written, rmp_serde::to_vec_named(&facts).unwrap());
+            assert_eq!(rmp_serde::from_slice::<Stated>(&written).unwrap(), stated);
         }
     }
 }

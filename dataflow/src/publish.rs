@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_back_takes_its_part_of_the_digest_with_it() {
-        let account = Published::Reached(PLACE.0, "a".to_owned(), EventTime(5));
+        let account = Published::Reached(PLACE.0, Box::new(("a".to_owned(), EventTime(5))));
         let all = |diff: Diff| {
             let mut changes = Changes::default();
             changes.take(account.clone(), diff);

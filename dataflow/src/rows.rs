@@ -73,7 +73,7 @@ pub(crate) struct Occurrence {
     pub(crate) standing: bool,
     pub(crate) count: u64,
     pub(crate) severity: Severity,
-    pub(crate) detail: String,
+    pub(crate) detail: Arc<str>,
     /// Tenths of a spread, for anomalies on metrics; else 0.
     pub(crate) magnitude: u32,
 }
@@ -140,4 +140,16 @@ pub(crate) struct Link {
     pub(crate) strength: u32,
     /// It is the effect's best cause.
     pub(crate) best: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::admit::LiveEvent;
+
+    #[test]
+    fn what_every_event_has_is_as_small_as_it_can_be() {
+        assert_eq!(size_of::<Cite>(), 24);
+        assert_eq!(size_of::<LiveEvent>(), 16);
+    }
 }

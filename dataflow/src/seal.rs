@@ -10,7 +10,7 @@ use std::sync::Arc;
 use schemas::catalogue::{Catalogue, Kind, Rules};
 use schemas::error::Reject;
 use schemas::fact::{FEEDBACK_LIFETIME_MS, Fact};
-use schemas::ids::{EventId, Tenant, TenantId, hash64, hash128};
+use schemas::ids::{Digest, EventId, Tenant, TenantId, hash64, hash128};
 use schemas::time::{Epoch, EventTime};
 use schemas::view::EventRow;
 use serde::{Deserialize, Serialize};
@@ -135,11 +135,12 @@ impl Sealer {
         if let Retained::Event { tenant, delivery, .. } = &mut kept
             && let Some(delivery) = Arc::get_mut(delivery)
         {
-            delivery.facts.iter_mut().for_each(|fact| self.naming.share(*tenant, fact));
+            delivery.stated.facts_mut().iter_mut().for_each(|fact| self.naming.share(*tenant, fact));
             if let Some(row) = Arc::get_mut(&mut delivery.row) {
                 row.source = self.naming.texts.of(&row.source);
                 row.event_type = self.naming.texts.of(&row.event_type);
                 row.position.topic = self.naming.texts.of(&row.position.topic);
+                self.naming.share_ties(&mut row.correlation_ids);
             }
         }
         kept
@@ -162,7 +163,7 @@ impl Sealer {
                 tenants.push(tenant.clone());
             }
             match arrival {
-                Arrival::Event(event) => self.event(*event, &mut rows),
+                Arrival::Event(event) => self.event(event, &mut rows),
                 Arrival::Reject(reject) => rows.push(rejected(self.seq, reject)),
             }
         }
@@ -172,7 +173,7 @@ impl Sealer {
         SealedBatch { epoch: self.epoch, now: self.now, event_time: self.event_time, tenants, rows }
     }
 
-    fn event(&mut self, event: EventArrival, rows: &mut Vec<Sealed>) {
+    fn event(&mut self, event: Box<EventArrival>, rows: &mut Vec<Sealed>) {
         let at = event.envelope.ts;
         if self.clock == Clock::Event || at <= self.now.plus_ms(self.future_ms) {
             self.event_time = self.event_time.max(at);
@@ -193,30 +194,29 @@ impl Sealer {
         });
     }
 
-    fn delivery(&mut self, tenant: Tenant, event: EventArrival) -> EventDelivery {
-        let EventArrival { position, envelope, normalized } = event;
-        let content = content(&envelope);
-        let lifetime_ms = self.lifetime_ms(tenant, &normalized.facts);
-        let cite = Cite { seq: self.seq, event: envelope.ingest_id };
-        let (facts, objects) = self.naming.of(tenant, cite, normalized.facts);
+    fn delivery(&mut self, tenant: Tenant, event: Box<EventArrival>) -> EventDelivery {
+        // Taken apart where it lies: it is several hundred bytes, of which few are kept.
+        let content = content(&event.envelope);
+        let lifetime_ms = self.lifetime_ms(tenant, &event.normalized.facts);
+        let cite = Cite { seq: self.seq, event: event.envelope.ingest_id };
+        let (stated, objects) = self.naming.of(tenant, cite, event.normalized.facts);
         let row = EventRow {
-            event_id: envelope.ingest_id,
-            source: self.naming.texts.of(&envelope.source),
-            event_type: self.naming.texts.of(&envelope.event_type),
-            at: envelope.ts,
-            severity: envelope.severity,
-            summary: normalized.summary.into(),
-            correlation_ids: envelope.correlation_ids,
-            position,
+            event_id: event.envelope.ingest_id,
+            source: self.naming.texts.of(&event.envelope.source),
+            event_type: self.naming.texts.of(&event.envelope.event_type),
+            at: event.envelope.ts,
+            severity: event.envelope.severity,
+            summary: event.normalized.summary.into(),
+            correlation_ids: self.naming.ties(event.envelope.correlation_ids),
+            position: event.position,
         };
         EventDelivery {
-            key: normalized.key,
-            revision: normalized.revision,
+            key: event.normalized.key,
+            revision: event.normalized.revision,
             content,
-            expiry: envelope.ts.plus_ms(lifetime_ms),
+            expiry: event.envelope.ts.plus_ms(lifetime_ms),
             row: Arc::new(row),
-            // As many places as rows: they are kept for the horizon, and most events have one.
-            facts: facts.into(),
+            stated,
             objects: objects.into(),
         }
     }
@@ -234,12 +234,12 @@ impl Sealer {
 
 /// Everything by which two deliveries of one idempotency key can differ. Not the time: for a re-listed object it is
 /// the time of the listing.
-fn content(envelope: &schemas::envelope::Envelope) -> u128 {
+fn content(envelope: &schemas::envelope::Envelope) -> Digest {
     fn optional(text: &Option<String>) -> &[u8] {
         text.as_deref().unwrap_or_default().as_bytes()
     }
     let (entity, ids) = (&envelope.entity, &envelope.correlation_ids);
-    hash128(&[
+    Digest(hash128(&[
         envelope.source.as_bytes(),
         envelope.event_type.as_bytes(),
         envelope.severity.as_str().as_bytes(),
@@ -251,7 +251,7 @@ fn content(envelope: &schemas::envelope::Envelope) -> u128 {
         optional(&ids.trace_id),
         optional(&ids.commit),
         optional(&ids.workflow),
-    ])
+    ]))
 }
 
 fn rejected(seq: u64, reject: Reject) -> Sealed {

@@ -3,7 +3,8 @@
 
 use schemas::time::Diff;
 
-/// So few changes are looked up one by one; each moves what comes after it. So few values are looked through.
+/// So few changes are looked up one by one; each moves what comes after it. So few values are looked through, and kept without room for
+/// more.
 const FEW: usize = 4;
 
 /// Values in order, each with its multiplicity, which is never zero.
@@ -59,7 +60,13 @@ impl<V: Ord> Values<V> {
     fn add(&mut self, value: V, diff: Diff) {
         match self.place(&value) {
             Err(_) if diff == 0 => {}
-            Err(place) => self.0.insert(place, (value, diff)),
+            Err(place) => {
+                if self.0.len() < FEW {
+                    // Most keys have few for good, and a list that grows by itself has room for four.
+                    self.0.reserve_exact(1);
+                }
+                self.0.insert(place, (value, diff));
+            }
             Ok(place) if self.0[place].1 + diff == 0 => {
                 self.0.remove(place);
                 self.shrink();

@@ -111,7 +111,7 @@ pub struct EventRow {
     /// One line for people.
     pub summary: Box<str>,
     /// Ids that tie it to others.
-    pub correlation_ids: CorrelationIds,
+    pub correlation_ids: Arc<CorrelationIds>,
     /// Where its bytes are.
     pub position: SourcePosition,
 }
@@ -168,7 +168,7 @@ pub struct EpisodeRow {
     /// First events that prove it, at most eight.
     pub event_ids: Vec<EventId>,
     /// The source's words of its first event.
-    pub detail: String,
+    pub detail: Arc<str>,
     /// Of an anomaly on a metric: its greatest distance from what is usual, in tenths of the usual spread; else 0.
     #[serde(default)]
     pub magnitude: u32,

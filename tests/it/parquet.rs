@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bench::scenario::{Family, generate};
 use dataflow::engine::Engine;
-use schemas::envelope::{CorrelationIds, Severity};
+use schemas::envelope::Severity;
 use schemas::feed::{Change, EpochChanges};
 use schemas::ids::{Digest, EventId, TenantId};
 use schemas::position::SourcePosition;
@@ -154,7 +154,7 @@ fn hours(rows: u64) -> Vec<EpochChanges> {
             at,
             severity: Severity::ALL[(number % 4) as usize],
             summary: format!("request {:x} failed", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).into(),
-            correlation_ids: CorrelationIds::default(),
+            correlation_ids: Default::default(),
             position: SourcePosition { offset: number as i64, ..SourcePosition::default() },
         });
         let tenant: TenantId = TENANTS[(number % 2) as usize].0.parse().unwrap();
@@ -285,7 +285,7 @@ fn names_of_files_say_what_is_in_them() {
         let bytes = std::fs::read(folder.join(path)).unwrap();
         let hash = Digest(schemas::ids::hash128(&[&bytes]));
         assert_eq!(file["hash"], hash.to_string());
-        assert!(path.ends_with(&format!("-{:032x}.parquet", hash.0)), "{path}");
+        assert!(path.ends_with(&format!("-{:032x}.parquet", { hash.0 })), "{path}");
     }
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bench::scenario::random::Random;
 use schemas::catalogue::{Class, Kind};
 use schemas::entity::{Entity, EntityKind};
-use schemas::envelope::{CorrelationIds, Severity};
+use schemas::envelope::Severity;
 use schemas::feed::{Change, EpochChanges};
 use schemas::ids::{EpisodeId, EventId, TenantId, hash128};
 use schemas::search::query::{Expression, FieldName, Test};
@@ -61,7 +61,7 @@ fn change(random: &mut Random, number: u64) -> Change {
             at,
             severity,
             summary: text(random).into(),
-            correlation_ids: CorrelationIds::default(),
+            correlation_ids: Default::default(),
             position: schemas::position::SourcePosition {
                 topic: "t".into(),
                 partition: 0,
@@ -83,7 +83,7 @@ fn change(random: &mut Random, number: u64) -> Change {
             count: 1,
             severity,
             event_ids: Vec::new(),
-            detail: text(random),
+            detail: text(random).into(),
             magnitude: 0,
         };
         (ViewName::Episodes, Row::from(row))

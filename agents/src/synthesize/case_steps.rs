@@ -91,7 +91,7 @@ mod tests {
             count: 1,
             severity: kind.spec().severity,
             event_ids: vec![EventId(number.into())],
-            detail: String::new(),
+            detail: "".into(),
             magnitude: 0,
         })
     }

@@ -1,14 +1,14 @@
-//! kgroot's own engine, fed with envelopes that are decoded already. It does all that it always does: every rule of the
-//! catalogue, all kept links, ranking, chains, and views that are readable as of every epoch.
+//! kgroot's own engine, fed with envelopes that are decoded already, with the rules of the workload and no others. It does all
+//! that it always does: all kept links, ranking, chains, and views that are readable as of every epoch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use dataflow::arrival::{Arrival, EventArrival};
 use dataflow::config::{Clock, EngineConfig};
 use dataflow::engine::{Engine, EngineInput};
-use schemas::catalogue::Catalogue;
+use schemas::catalogue::{Catalogue, Rules};
 use schemas::entity::{Entity, EntityKind, Relation, RelationKind};
 use schemas::envelope::{CorrelationIds, Envelope, EnvelopeEntity, Severity};
 use schemas::fact::{Fact, Normalized, Sample, Signal};
@@ -54,6 +54,7 @@ impl Kgroot {
             horizon_ms: HORIZON_MS,
             lateness_ms: HORIZON_MS,
             gap_ms: GAP_MS,
+            rules: rules()?,
             ..EngineConfig::default()
         };
         let engine = Engine::start(config)?;
@@ -190,6 +191,15 @@ impl Peer for Kgroot {
         }
         Ok(output)
     }
+}
+
+/// The rules of the workload, as a user's file would have it.
+fn rules() -> Result<Rules> {
+    let asked: BTreeSet<&str> = WAYS.iter().map(|way| way.rule).collect();
+    let rules = Rules::built_in();
+    let others = rules.iter().filter(|(_, rule)| !asked.contains(rule.id.as_str()));
+    let file: String = others.map(|(_, rule)| format!("- {{id: {}, enabled: false}}\n", rule.id)).collect();
+    Ok(Rules::with_file("peers", &file)?)
 }
 
 fn entity(place: Place) -> Entity {

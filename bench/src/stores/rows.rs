@@ -2,7 +2,7 @@
 
 use schemas::catalogue::Kind;
 use schemas::entity::{Entity, EntityKind};
-use schemas::envelope::{CorrelationIds, Severity};
+use schemas::envelope::Severity;
 use schemas::feed::Change;
 use schemas::ids::{EpisodeId, EventId, TenantId};
 use schemas::position::SourcePosition;
@@ -42,7 +42,7 @@ fn event(number: u64) -> EventRow {
         severity: severity(number),
         summary: format!("Back-off restarting failed container, attempt {number} of checkout-{pod:05x}")
             .into(),
-        correlation_ids: CorrelationIds::default(),
+        correlation_ids: Default::default(),
         position: SourcePosition {
             topic: "k8s-events-shop".into(),
             partition: (number % 12) as i32,
@@ -67,7 +67,7 @@ fn episode(number: u64) -> EpisodeRow {
         count: number % 9,
         severity: severity(number),
         event_ids: (0..4).map(|event| EventId(u128::from(number * 7 + event))).collect(),
-        detail: format!("container main was killed, attempt {number}"),
+        detail: format!("container main was killed, attempt {number}").into(),
         magnitude: 0,
     }
 }

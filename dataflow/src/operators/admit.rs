@@ -14,19 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, Hashable};
-use schemas::error::{DecodeError, Reject, RejectCode};
-use schemas::ids::{EventId, EventKey, Tenant, TenantId};
-use schemas::object::ObjectState;
+use schemas::error::{DecodeError, Reject};
+use schemas::ids::{EventId, Tenant, TenantId};
 use schemas::time::{Diff, Epoch, EventTime};
 use schemas::view::EventRow;
-use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::config::EngineConfig;
-use crate::named_fact::NamedFact;
 use crate::operators::maintain::{Due, pop_complete, sealed_tick, stash_rows, stash_ticks};
-use crate::retained::Retained;
 use crate::rows::Cite;
 use crate::types::{Ticks, Updates};
 
@@ -35,96 +31,17 @@ mod calendar;
 mod events;
 mod refusal;
 mod retain;
+mod rows;
 
 use accounts::Accounts;
 use calendar::Calendar;
 use events::{Entry, Events};
 use refusal::{conflict, refusal};
 use retain::Restored;
+pub(crate) use rows::{Admitted, Delivery, EventDelivery, LiveEvent, Outcome, Sealed, Version};
 
 /// A table with room for so many events is not made smaller.
 const EVENTS_ROOM_MIN: usize = 65_536;
-
-/// An arrival as it was sealed, routed to the keeper of `id`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct Sealed {
-    /// Order of sealing, over all epochs; first, so that sorting restores it.
-    pub(crate) seq: u64,
-    pub(crate) tenant: Tenant,
-    pub(crate) id: EventId,
-    pub(crate) delivery: Delivery,
-}
-
-/// What arrived.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) enum Delivery {
-    /// An event of the tenant of this name.
-    Event(TenantId, Arc<EventDelivery>),
-    /// The event that withdraws `id` was delivered; `at` and `expiry` are that event's.
-    Withdrawal { at: EventTime, expiry: EventTime },
-    /// A data error found before sealing.
-    Reject(Box<Reject>),
-    /// A snapshot retained it.
-    Retained(Box<Retained>),
-}
-
-/// An event as it arrived.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct EventDelivery {
-    pub(crate) key: Option<EventKey>,
-    pub(crate) revision: i64,
-    /// Hash of everything but time and position.
-    pub(crate) content: u128,
-    pub(crate) expiry: EventTime,
-    pub(crate) row: Arc<EventRow>,
-    pub(crate) facts: Box<[NamedFact]>,
-    pub(crate) objects: Box<[Arc<ObjectState>]>,
-}
-
-/// A live event.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct LiveEvent {
-    pub(crate) revision: i64,
-    pub(crate) cite: Cite,
-    pub(crate) delivery: Arc<EventDelivery>,
-}
-
-/// A version of an object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct Version {
-    pub(crate) at: EventTime,
-    pub(crate) resource_version: i64,
-    pub(crate) cite: Cite,
-    pub(crate) state: Arc<ObjectState>,
-}
-
-/// What became of a delivery, for the `coverage` view. The count is the multiplicity.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) enum Outcome {
-    /// Distinct and valid.
-    Admitted,
-    /// There already.
-    Duplicate,
-    /// Refused.
-    Rejected(RejectCode),
-}
-
-/// Output of admission.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) enum Admitted {
-    /// A live event, by key if it has one.
-    Live((Tenant, Option<EventKey>), LiveEvent),
-    /// A version of an object.
-    Version(Tenant, Version),
-    /// A refused delivery.
-    Reject(Tenant, Box<Reject>),
-    /// Deliveries of an epoch, counted for their source by the multiplicity.
-    Count(Tenant, String, Outcome),
-    /// Greatest event time admitted of a source in an epoch.
-    Reached(Tenant, String, EventTime),
-    /// Kept as of an epoch that is captured; never retracted.
-    Retained(Box<Retained>),
-}
 
 struct Remembered {
     delivery: Arc<EventDelivery>,
@@ -264,13 +181,13 @@ impl Keeper {
         let live = self.withdrawals.get(&name).is_none_or(|until| *until <= now);
         let fresh = Remembered { delivery, seq, live, objects_live: live };
         if live {
-            emit(live_row(name.0, name.1, &fresh), 1);
+            emit(live_row(name.0, &fresh), 1);
             emit_versions(name, &fresh, 1, emit);
         }
         match place {
             Entry::Vacant(place) => drop(place.insert(fresh)),
             // An expired predecessor was settled when it expired, or is about to be replaced in this very epoch.
-            Entry::Occupied(mut expired) => retract(name, &expired.insert(fresh), emit),
+            Entry::Occupied(mut expired) => retract(name.0, &expired.insert(fresh), emit),
         }
         Outcome::Admitted
     }
@@ -305,19 +222,20 @@ impl Keeper {
             self.withdrawals.remove(&name);
         }
         let withdrawn = self.withdrawals.contains_key(&name);
-        let Some(entry) = self.events.get_mut(&name) else { return };
+        let Entry::Occupied(mut known) = self.events.entry(name) else { return };
+        let entry = known.get_mut();
         let unexpired = now < entry.delivery.expiry;
         let live = unexpired && !withdrawn;
         if entry.live != live {
             entry.live = live;
-            emit(live_row(name.0, name.1, entry), if live { 1 } else { -1 });
+            emit(live_row(name.0, entry), if live { 1 } else { -1 });
         }
         if unexpired && withdrawn && entry.objects_live {
             entry.objects_live = false;
             emit_versions(name, entry, -1, emit);
         }
         if !unexpired {
-            self.events.remove(&name);
+            known.remove();
         }
     }
 
@@ -354,11 +272,8 @@ impl Keeper {
     }
 }
 
-fn live_row(tenant: Tenant, id: EventId, entry: &Remembered) -> Admitted {
-    let cite = Cite { seq: entry.seq, event: id };
-    let delivery = &entry.delivery;
-    let live = LiveEvent { revision: delivery.revision, cite, delivery: Arc::clone(delivery) };
-    Admitted::Live((tenant, delivery.key), live)
+fn live_row(tenant: Tenant, entry: &Remembered) -> Admitted {
+    Admitted::Live(tenant, LiveEvent { seq: entry.seq, delivery: Arc::clone(&entry.delivery) })
 }
 
 fn emit_versions(
@@ -377,8 +292,8 @@ fn emit_versions(
     }
 }
 
-fn retract(name: (Tenant, EventId), entry: &Remembered, emit: &mut impl FnMut(Admitted, Diff)) {
+fn retract(tenant: Tenant, entry: &Remembered, emit: &mut impl FnMut(Admitted, Diff)) {
     if entry.live {
-        emit(live_row(name.0, name.1, entry), -1);
+        emit(live_row(tenant, entry), -1);
     }
 }

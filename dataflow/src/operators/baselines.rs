@@ -128,7 +128,7 @@ fn deviates(series: &Series, history: &History, run: &Run) -> Option<Found> {
         standing: false,
         count: u64::try_from(run.to - run.from + 1).unwrap_or(u64::MAX),
         severity: anomaly_severity(kind, series.on.entity.kind, magnitude, lasted_ms),
-        detail: clip(&detail),
+        detail: clip(&detail).into(),
         magnitude,
     };
     let subject = Subject { tenant: series.tenant, on: series.on.clone(), kind };

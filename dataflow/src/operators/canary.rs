@@ -69,7 +69,8 @@ pub(crate) fn canary<'scope>(
     points: Updates<'scope, (Series, Point)>,
     gap_ms: i64,
 ) -> Updates<'scope, (Subject, Arc<Occurrence>)> {
-    let steps = stated.filter(|(subject, _)| released(subject.kind)).map(|(subject, step)| {
+    let released = ["deploy.canary_step", "deploy.rollout"].map(Kind::named);
+    let steps = stated.filter(move |(subject, _)| released.contains(&subject.kind)).map(|(subject, step)| {
         ((subject.tenant, subject.on.id), Part::Step(step.onset, step.cite, subject.on.entity))
     });
     let changed = steps.clone().map(|(group, _)| group).distinct_core::<Diff>();
@@ -80,10 +81,6 @@ pub(crate) fn canary<'scope>(
     );
     let pods = members.map(|(group, (pod, since))| (group, Part::Pod(pod, since)));
     maintain(steps.concat(pods).concat(readings), "Canary", move |group, parts| judge(*group, parts, gap_ms))
-}
-
-fn released(kind: Kind) -> bool {
-    kind == Kind::named("deploy.canary_step") || kind == Kind::named("deploy.rollout")
 }
 
 fn member(edge: Edge) -> Option<(Group, (EntityId, EventTime))> {
@@ -277,7 +274,7 @@ fn occurrences(
         standing: false,
         count: release.steps,
         severity: kind.spec().severity,
-        detail: clip(&detail),
+        detail: clip(&detail).into(),
         magnitude: 0,
     };
     let proof = told.map(|(reading, _)| Occurrence {

@@ -68,7 +68,7 @@ fn judge(tenant: Tenant, states: &Values<(Cite, Arc<ObjectState>)>) -> Vec<Objec
     };
     let mut output = Vec::with_capacity(signals.len() + relations.len());
     for signal in signals {
-        let mut row = occurrence(&signal, cited(&signal.entity));
+        let mut row = occurrence(&signal, cited(&signal.entity), signal.detail.as_str().into());
         row.standing = row.ended.is_none();
         output.push(ObjectRow::Occurrence(tenant, signal.entity, signal.kind, Arc::new(row)));
     }

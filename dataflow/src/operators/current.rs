@@ -1,12 +1,12 @@
 //! The current revision of each event.
 //!
-//! Input   live events by (tenant, event key).
+//! Input   live events; some have a key.
 //! Output  per key the one with the greatest revision; every event without a key.
 //! Ties    the later arrival wins.
 //! State   the live revisions of each key.
 
 use differential_dataflow::AsCollection;
-use schemas::ids::{EventKey, Tenant};
+use schemas::ids::Tenant;
 use timely::dataflow::operators::core::OkErr;
 
 use crate::operators::admit::LiveEvent;
@@ -15,9 +15,9 @@ use crate::types::Updates;
 
 /// The current events of all tenants.
 pub(crate) fn current<'scope>(
-    live: Updates<'scope, ((Tenant, Option<EventKey>), LiveEvent)>,
+    live: Updates<'scope, (Tenant, LiveEvent)>,
 ) -> Updates<'scope, (Tenant, LiveEvent)> {
-    let (keyed, alone) = live.inner.ok_err(|(((tenant, key), event), epoch, diff)| match key {
+    let (keyed, alone) = live.inner.ok_err(|((tenant, event), epoch, diff)| match event.delivery.key {
         Some(key) => Ok((((tenant, key), event), epoch, diff)),
         None => Err(((tenant, event), epoch, diff)),
     });

@@ -41,7 +41,7 @@ struct Run {
     span: Span,
     evidence: Vec<EventId>,
     /// Of the first.
-    detail: String,
+    detail: Arc<str>,
 }
 
 /// What occurrences come to, whatever their order.
@@ -274,7 +274,7 @@ impl Span {
 impl Run {
     fn of(occurrence: &Occurrence, copies: Diff) -> Run {
         let (span, evidence) = (Span::of(occurrence, copies), vec![occurrence.cite.event]);
-        Run { span, evidence, detail: occurrence.detail.clone() }
+        Run { span, evidence, detail: Arc::clone(&occurrence.detail) }
     }
 
     /// Goes on with an occurrence. A hot subject has thousands in a minute, and a run of its own is not made for each.

@@ -306,19 +306,30 @@ pub(crate) fn pop_complete<D>(
 /// Changes by key, in order of the hashes of the keys. Rows are wide: their places are sorted, and each is moved once.
 fn by_key<K: Ord + Hash, V>(rows: Vec<((K, V), Diff)>) -> Vec<(K, Vec<(V, Diff)>)> {
     let mut places: Vec<(u64, usize)> = rows.iter().map(|((key, _), _)| key.hashed()).zip(0..).collect();
-    // Keys are compared too: two that hash alike, by chance or on purpose, must not mix.
-    places.sort_unstable_by(|(hash, place), (other_hash, other)| {
-        hash.cmp(other_hash).then_with(|| rows[*place].0.0.cmp(&rows[*other].0.0))
-    });
-    let mut rows: Vec<Option<((K, V), Diff)>> = rows.into_iter().map(Some).collect();
-    let mut found: Vec<(K, Vec<(V, Diff)>)> = Vec::new();
-    for ((key, value), diff) in places.into_iter().filter_map(|(_, place)| rows[place].take()) {
-        match found.last_mut() {
-            Some((last, changes)) if *last == key => changes.push((value, diff)),
-            _ => found.push((key, vec![(value, diff)])),
+    places.sort_unstable();
+    // How many rows each key has.
+    let mut counts = Vec::new();
+    let key = |(_, place): &(u64, usize)| &rows[*place].0.0;
+    for alike in places.chunk_by_mut(|(hash, _), (other, _)| hash == other) {
+        if alike.iter().all(|place| key(place) == key(&alike[0])) {
+            counts.push(alike.len());
+        } else {
+            // Two that hash alike, by chance or on purpose, must not mix.
+            alike.sort_by(|left, right| key(left).cmp(key(right)));
+            counts.extend(alike.chunk_by(|left, right| key(left) == key(right)).map(<[_]>::len));
         }
     }
-    found
+    let mut rows: Vec<Option<((K, V), Diff)>> = rows.into_iter().map(Some).collect();
+    let mut moved = places.into_iter().filter_map(|(_, place)| rows[place].take());
+    let groups = counts.into_iter().filter_map(|count| {
+        let ((key, value), diff) = moved.next()?;
+        // With no room to spare: a key that is new keeps this list.
+        let mut changes = Vec::with_capacity(count);
+        changes.push((value, diff));
+        changes.extend(moved.by_ref().take(count - 1).map(|((_, value), diff)| (value, diff)));
+        Some((key, changes))
+    });
+    groups.collect()
 }
 
 /// Changes one group; one without values is not kept.

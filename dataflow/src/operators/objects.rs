@@ -153,7 +153,7 @@ fn states(tenant: Tenant, versions: &[&Version], output: &mut Vec<ObjectRow>) {
             match open.get_mut(&subject) {
                 Some(run) => extend(run, &signal, at),
                 None => {
-                    let mut run = occurrence(&signal, version.cite);
+                    let mut run = occurrence(&signal, version.cite, signal.detail.as_str().into());
                     run.last = run.last.max(at);
                     open.insert(subject, run);
                 }
@@ -182,14 +182,14 @@ fn differences(tenant: Tenant, versions: &[&Version], output: &mut Vec<ObjectRow
             continue;
         }
         for signal in changes(previous, next) {
-            let row = Arc::new(occurrence(&signal, after.cite));
+            let row = Arc::new(occurrence(&signal, after.cite, signal.detail.as_str().into()));
             output.push(ObjectRow::Occurrence(tenant, signal.entity, signal.kind, row));
         }
     }
 }
 
-/// A signal as an occurrence that does not stand.
-pub(crate) fn occurrence(signal: &Signal, cite: Cite) -> Occurrence {
+/// A signal as an occurrence that does not stand, with the text of the signal's detail.
+pub(crate) fn occurrence(signal: &Signal, cite: Cite, detail: Arc<str>) -> Occurrence {
     Occurrence {
         onset: signal.onset,
         cite,
@@ -199,7 +199,7 @@ pub(crate) fn occurrence(signal: &Signal, cite: Cite) -> Occurrence {
         standing: false,
         count: u64::from(signal.count),
         severity: signal.severity,
-        detail: signal.detail.clone(),
+        detail,
         magnitude: 0,
     }
 }

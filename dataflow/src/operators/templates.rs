@@ -102,7 +102,7 @@ fn occurrence(logger: &Logger, summary: Summary) -> (Subject, Arc<Occurrence>) {
         standing: false,
         count: summary.count.min(u64::from(u32::MAX)),
         severity: Severity::Error,
-        detail: summary.first.detail.as_ref().to_owned(),
+        detail: Arc::clone(&summary.first.detail),
         magnitude: 0,
     };
     (subject, Arc::new(occurrence))

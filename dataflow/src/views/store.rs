@@ -108,12 +108,14 @@ impl Store {
         let mut rows: BTreeMap<Tenant, Vec<RowChange>> = BTreeMap::new();
         for (account, diff) in accounts {
             let (tenant, changes) = match account {
-                Published::Count(tenant, source, outcome) => {
+                Published::Count(tenant, counted) => {
+                    let (source, outcome) = *counted;
                     let count = |row: &mut CoverageRow| count(row, &outcome, diff);
                     (tenant, self.cover(tenant, source, count))
                 }
                 // A retraction is followed by the greater time that replaces it.
-                Published::Reached(tenant, source, at) if 0 < diff => {
+                Published::Reached(tenant, reached) if 0 < diff => {
+                    let (source, at) = *reached;
                     let reach = |row: &mut CoverageRow| row.reached = row.reached.max(Some(at));
                     (tenant, self.cover(tenant, source, reach))
                 }

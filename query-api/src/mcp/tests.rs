@@ -240,7 +240,7 @@ pub(super) fn episode(id: u64, at: EventTime, detail: &str) -> EpisodeRow {
         count: 1,
         severity: Severity::Info,
         event_ids: vec![EventId(1)],
-        detail: detail.to_owned(),
+        detail: detail.into(),
         magnitude: 0,
     }
 }

@@ -1,18 +1,42 @@
 //! Keys of rows in memory: as [`Row::key`] says them, in two words where they are ids. Views hold millions of them, and text
 //! would be much of their size and most of the work of putting rows in order.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::ids::{EntityId, EpisodeId, EventId, IncidentId};
 use crate::view::{Row, ViewName};
 
 /// The key of a row. Within a view keys are all of one form, and are ordered as their texts are.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowKey {
     /// One id, whose second word is 0; two ids; or the high and the low half of a wide one.
     Ids(u64, u64),
     /// Any other text.
     Text(Arc<str>),
+}
+
+impl Ord for RowKey {
+    /// The derived order, with two words compared as one: views do little else.
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        let whole = |high: u64, low: u64| u128::from(high) << 64 | u128::from(low);
+        match (self, other) {
+            (RowKey::Ids(high, low), RowKey::Ids(other_high, other_low)) => {
+                whole(*high, *low).cmp(&whole(*other_high, *other_low))
+            }
+            (RowKey::Text(text), RowKey::Text(other)) => text.cmp(other),
+            (RowKey::Ids(..), RowKey::Text(_)) => Ordering::Less,
+            (RowKey::Text(_), RowKey::Ids(..)) => Ordering::Greater,
+        }
+    }
+}
+
+impl PartialOrd for RowKey {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl RowKey {

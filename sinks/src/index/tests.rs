@@ -37,7 +37,7 @@ fn event(tenant: &str, number: u64, at: i64, summary: &str, live: bool) -> Chang
         at: EventTime(at),
         severity: schemas::envelope::Severity::Error,
         summary: summary.into(),
-        correlation_ids: schemas::envelope::CorrelationIds::default(),
+        correlation_ids: Default::default(),
         position: schemas::position::SourcePosition::default(),
     });
     let tenant: TenantId = tenant.parse().unwrap();

@@ -96,7 +96,7 @@ impl Manifest {
 
 /// Name of the file that a manifest may name: of what shard, since which manifest, and what is in it.
 pub(super) fn file_name(shard: &str, number: u64, hash: Digest) -> String {
-    format!("{shard}-{number:020}-{:032x}.parquet", hash.0)
+    format!("{shard}-{number:020}-{:032x}.parquet", { hash.0 })
 }
 
 /// Reads the shard and the number in a file's name; `None` if it is not such a name.

@@ -41,7 +41,8 @@ pub(super) fn event(number: u128, at: EventTime) -> EventRow {
         at,
         severity: Severity::ALL[1],
         summary: format!("ünable, {number}").into(),
-        correlation_ids: CorrelationIds { commit: Some("abc".to_owned()), ..CorrelationIds::default() },
+        correlation_ids: CorrelationIds { commit: Some("abc".to_owned()), ..CorrelationIds::default() }
+            .into(),
         position: position(5),
     }
 }
@@ -59,7 +60,7 @@ fn episode(number: u64) -> EpisodeRow {
         count: 3,
         severity: Severity::ALL[2],
         event_ids: vec![EventId(1), EventId(2)],
-        detail: String::new(),
+        detail: "".into(),
         magnitude: 0,
     }
 }

@@ -283,7 +283,7 @@ impl Admission {
                     at: envelope.ts,
                     severity: envelope.severity,
                     summary: normalized.summary.as_str().into(),
-                    correlation_ids: envelope.correlation_ids.clone(),
+                    correlation_ids: envelope.correlation_ids.clone().into(),
                     position: event.arrival.position.clone(),
                 }),
             );

@@ -82,7 +82,7 @@ fn episode(
         count: group.iter().map(|one| one.count).sum(),
         severity: group.iter().map(|one| one.severity).max().unwrap_or(schemas::envelope::Severity::Debug),
         event_ids: evidence,
-        detail: group[0].detail.clone(),
+        detail: group[0].detail.as_str().into(),
         magnitude: group.iter().map(|one| one.magnitude).max().unwrap_or(0),
     };
     Episode { row, standing: group.iter().any(|one| one.standing), seq, anchor }

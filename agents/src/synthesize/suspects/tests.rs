@@ -27,7 +27,7 @@ fn row(entity: Entity, kind: &'static str, onset: i64, magnitude: u32) -> Episod
         count: 1,
         severity: kind.spec().severity,
         event_ids: Vec::new(),
-        detail: String::new(),
+        detail: "".into(),
         magnitude,
     }
 }

@@ -1,6 +1,7 @@
 //! `maintain` and `summarize` against differential's own `reduce`: the same changes at the same epochs, on random updates.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, mpsc};
 
 use differential_dataflow::Hashable;
@@ -8,7 +9,7 @@ use differential_dataflow::consolidation::consolidate_updates;
 use differential_dataflow::input::Input;
 use schemas::time::{Diff, Epoch};
 
-use super::{maintain, summarize};
+use super::{by_key, maintain, summarize};
 use crate::values::Values;
 
 const KEYS: u64 = 5;
@@ -89,4 +90,24 @@ fn both_change_what_reduce_changes() {
             assert_eq!(summarized, reduced, "summarize, seed {seed}, {workers} workers");
         }
     }
+}
+
+/// A key that hashes as every second one does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Alike(u8);
+
+impl Hash for Alike {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.0 % 2).hash(state);
+    }
+}
+
+#[test]
+fn keys_that_hash_alike_are_kept_apart_and_their_rows_in_order() {
+    let row = |key: u8, value: char| ((Alike(key), value), 1);
+    let rows = [(4, 'c'), (1, 'b'), (2, 'f'), (4, 'a'), (3, 'e'), (1, 'd'), (5, 'h'), (5, 'g')];
+    let mut found = by_key(rows.map(|(key, value)| row(key, value)).to_vec());
+    found.sort();
+    let of = |key: u8, values: &str| (Alike(key), values.chars().map(|value| (value, 1)).collect());
+    assert_eq!(found, [of(1, "bd"), of(2, "f"), of(3, "e"), of(4, "ca"), of(5, "hg")]);
 }

@@ -39,7 +39,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "operators/current.rs",
             old: "revisions.last().map(|event| (*tenant, event.clone()))",
-            new: "let latest = revisions.distinct().max_by_key(|event| event.cite.seq);
+            new: "let latest = revisions.distinct().max_by_key(|event| event.seq);
         latest.map(|event| (*tenant, event.clone()))",
         }],
     },
