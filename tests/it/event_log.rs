@@ -236,11 +236,16 @@ fn what_was_removed_leaves_the_disk() {
     later.assign(&BTreeMap::from([(partition.clone(), 640)])).unwrap();
     later.partitions().unwrap();
     assert_eq!(later.bounds(&partition).unwrap().oldest, 639);
-    // It waits for the thread that discards. The files go when the store writes its next table, or is opened.
+    // It waits for the thread that discards. The files go when the store writes its next table, or is opened: on a busy machine
+    // it still has tables to write when it is opened first.
     drop((later, log));
+    let reopened = |_| {
+        drop(EmbeddedLog::open(&folder.0, 1_000).unwrap());
+        folder.bytes() >> 20
+    };
+    let left: Vec<u64> = (0..5).map(reopened).collect();
+    assert!(left[4] < 320, "{left:?} MiB, of 640 that were appended and are old");
     let mut anew = EmbeddedLog::open(&folder.0, 1_000).unwrap().reader(|| NOW);
-    let left = folder.bytes() >> 20;
-    assert!(left < 320, "{left} MiB, of 640 that were appended and are old");
     // Whoever opens it sees nothing again of what was removed.
     assert_eq!(anew.bounds(&partition).unwrap().oldest, 639);
     for offset in [0, 320, 638] {
