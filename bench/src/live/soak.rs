@@ -130,8 +130,8 @@ fn shown(sample: &Sample) -> Value {
         "allocated_mib": mib(sample.allocated as u64), "rows": sample.rows as u64, "handles": sample.handles as u64})
 }
 
-/// By how many percent the last third is above the first third, by their means: memory swings by some percent within minutes, as the
-/// log fills and writes its tables. Nothing if there is too little.
+/// By how many percent the last third is above the first third, by their means: memory swings by some percent within minutes.
+/// Nothing if there is too little.
 fn growth(full: &[Sample], of: fn(&Sample) -> f64) -> Option<f64> {
     let third = full.len() / 3;
     if third == 0 {
