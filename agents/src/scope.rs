@@ -67,7 +67,7 @@ pub(crate) fn index_keys(question: &Question) -> BTreeSet<IndexKey> {
 
 /// What a question names, of the entities with those index keys.
 pub(crate) fn name(question: &Question, entities: &[Arc<EntityRow>]) -> Named {
-    let catalogue = || entities.iter().map(|row| &row.entity);
+    let catalogue = || entities.iter().map(|row| &*row.entity);
     let mut named = names::read(&question.query, catalogue());
     if let Some(service) = &question.service {
         named.entities.extend(of_service(service, catalogue()));
@@ -79,21 +79,21 @@ pub(crate) fn name(question: &Question, entities: &[Arc<EntityRow>]) -> Named {
 
 /// Whether a question asks for a service that is none of those with its index keys.
 pub(crate) fn lacks_service(question: &Question, entities: &[Arc<EntityRow>]) -> bool {
-    let found = |service: &String| !of_service(service, entities.iter().map(|row| &row.entity)).is_empty();
+    let found = |service: &String| !of_service(service, entities.iter().map(|row| &*row.entity)).is_empty();
     question.service.as_ref().is_some_and(|service| !found(service))
 }
 
 /// What there is instead of a service that is unknown.
 pub(crate) fn unknown_service(question: &Question, services: &[Arc<EntityRow>]) -> InvestigateError {
     let name = question.service.clone().unwrap_or_default();
-    let nearest = names::nearest(&name, services.iter().map(|row| &row.entity));
+    let nearest = names::nearest(&name, services.iter().map(|row| &*row.entity));
     InvestigateError::UnknownService { name, nearest }
 }
 
 /// A note on each word that looks like a name and names nothing.
 pub(crate) fn unknown_words(named: &Named, services: &[Arc<EntityRow>]) -> Vec<String> {
     let note = |unknown: &String| {
-        let nearest = names::nearest(unknown, services.iter().map(|row| &row.entity));
+        let nearest = names::nearest(unknown, services.iter().map(|row| &*row.entity));
         let hint = match nearest.as_slice() {
             [] => String::new(),
             nearest => format!("; did you mean {}?", nearest.join(", ")),

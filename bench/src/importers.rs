@@ -153,7 +153,7 @@ pub async fn ask(question: &Question, records: &[CaseRecord]) -> Result<Outcome>
     let ms = started.elapsed().as_secs_f64() * 1_000.0;
     let (rows, ..) = reader.scan(Query::all(tenant, ViewName::Topology), 100_000).await?;
     let edges = rows.into_iter().filter_map(|row| match row {
-        Row::Relation(row) => Some((row.from.clone(), row.relation, row.to.clone())),
+        Row::Relation(row) => Some((Entity::clone(&row.from), row.relation, Entity::clone(&row.to))),
         _ => None,
     });
     let topology = edges.collect();

@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use schemas::catalogue::Class;
-use schemas::entity::Entity;
 use schemas::ids::Tenant;
 use schemas::time::EventTime;
 use schemas::view::{EntityRow, RelationRow, Row, ViewName};
@@ -172,15 +171,14 @@ fn ends(edge: Edge) -> [(Tenant, Named); 2] {
 }
 
 fn entity((tenant, Named { id, entity }): (Tenant, Named)) -> Published {
-    let entity = EntityRow { entity_id: id, entity: Entity::clone(&entity) };
-    row(tenant, ViewName::Entities, entity.into())
+    row(tenant, ViewName::Entities, EntityRow { entity_id: id, entity }.into())
 }
 
 fn relation(edge: Edge) -> Published {
     let relation = RelationRow {
-        from: Entity::clone(&edge.key.from.entity),
+        from: edge.key.from.entity,
         relation: edge.key.relation,
-        to: Entity::clone(&edge.key.to.entity),
+        to: edge.key.to.entity,
         valid_from: edge.valid_from,
         valid_to: edge.valid_to,
         event_id: edge.event,

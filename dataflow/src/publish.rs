@@ -113,8 +113,15 @@ pub(crate) fn sort_by_key(rows: &mut [RowChange]) {
 
 /// Rows by key, each once; of each key what goes comes first, so that a cell holds one row at a time.
 fn consolidate_rows(rows: &mut Vec<RowChange>) {
+    // Ids often rise with time, and then what comes and what goes are two lists in order, of which this sort makes use.
+    sort_by_key(rows);
+    if rows.is_sorted_by(|left, right| left.key < right.key) {
+        return;
+    }
     // Whole rows are only compared where a key has changed more than once.
-    rows.sort_unstable_by(|left, right| left.key.cmp(&right.key).then_with(|| left.row.cmp(&right.row)));
+    for same in rows.chunk_by_mut(|left, right| left.key == right.key) {
+        same.sort_unstable_by(|left, right| left.row.cmp(&right.row));
+    }
     rows.dedup_by(|next, kept| {
         let same = next.key == kept.key && next.row == kept.row;
         if same {

@@ -214,29 +214,45 @@ pub fn hash_of(value: &impl Hash) -> u128 {
 #[derive(Debug, Default)]
 pub struct Hashing(Gathered);
 
-/// What a value hands to a hasher.
+/// What a value hands to a hasher: so many of these bytes.
 #[derive(Debug, Default)]
-struct Gathered(Vec<u8>);
+struct Gathered {
+    bytes: Vec<u8>,
+    len: usize,
+}
 
 impl Hashing {
     /// The hash of a value.
     pub fn of(&mut self, value: &impl Hash) -> u128 {
         let Hashing(gathered) = self;
-        gathered.0.clear();
+        gathered.len = 0;
         value.hash(gathered);
-        xxh3_128(&gathered.0)
+        xxh3_128(&gathered.bytes[..gathered.len])
+    }
+}
+
+impl Gathered {
+    /// Room for at least so many bytes; rare, and so apart from what is done for each field.
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        self.bytes.resize(2 * len, 0);
     }
 }
 
 impl Hasher for Gathered {
-    // Called for every field of every row, from other crates.
+    // Called for every field of every row, from other crates: a field is a comparison and a copy of known length.
     #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+    fn write(&mut self, field: &[u8]) {
+        let end = self.len + field.len();
+        if self.bytes.len() < end {
+            self.grow(end);
+        }
+        self.bytes[self.len..end].copy_from_slice(field);
+        self.len = end;
     }
 
     fn finish(&self) -> u64 {
-        xxh3_64(&self.0)
+        xxh3_64(&self.bytes[..self.len])
     }
 }
 
@@ -260,7 +276,10 @@ fn framed<H>(parts: &[&[u8]], few: impl FnOnce(&[u8]) -> H, many: impl FnOnce(&X
         let (frame, after) = rest.split_at_mut(8);
         frame.copy_from_slice(&(part.len() as u64).to_le_bytes());
         let (place, after) = after.split_at_mut(part.len());
-        place.copy_from_slice(part);
+        // Most parts that may be absent are, and copying nothing is a call too.
+        if !part.is_empty() {
+            place.copy_from_slice(part);
+        }
         rest = after;
     }
     few(&bytes[..len])

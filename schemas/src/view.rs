@@ -13,7 +13,7 @@ use crate::ids::{EntityId, EpisodeId, EventId, IncidentId};
 use crate::position::SourcePosition;
 use crate::time::EventTime;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -53,6 +53,9 @@ named_enum!(
         Coverage = "coverage",
     }
 );
+
+/// Keys of relations mostly fit in so many bytes.
+const RELATION_KEY_ROOM: usize = 192;
 
 /// A row of any view. Cheap to clone: it is shared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,18 +125,18 @@ pub struct EntityRow {
     /// Its id.
     pub entity_id: EntityId,
     /// The entity.
-    pub entity: Entity,
+    pub entity: Arc<Entity>,
 }
 
 /// A relation with valid time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RelationRow {
     /// Subject.
-    pub from: Entity,
+    pub from: Arc<Entity>,
     /// Verb.
     pub relation: RelationKind,
     /// Object.
-    pub to: Entity,
+    pub to: Arc<Entity>,
     /// First instant.
     pub valid_from: EventTime,
     /// First instant at which it no longer holds; `None` while it holds.
@@ -307,7 +310,13 @@ impl Row {
             Row::Event(row) => row.event_id.to_string(),
             Row::Entity(row) => row.entity_id.to_string(),
             Row::Relation(row) => {
-                format!("{} {} {} {}", row.from, row.relation, row.to, row.valid_from)
+                // A text that begins without room is moved for each of its parts.
+                let mut key = String::with_capacity(RELATION_KEY_ROOM);
+                let text = format_args!("{} {} {} {}", row.from, row.relation, row.to, row.valid_from);
+                match key.write_fmt(text) {
+                    Ok(()) => key,
+                    Err(fmt::Error) => panic!("a text takes whatever is written to it"),
+                }
             }
             Row::Episode(row) => row.episode_id.to_string(),
             Row::Link(row) => format!("{} {}", row.effect.episode_id, row.cause.episode_id),

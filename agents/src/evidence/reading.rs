@@ -241,7 +241,7 @@ impl<'r> Reading<'r> {
         let mut rows = page.rows;
         if page.next.is_some() {
             self.cut.insert(ViewName::Changes);
-            let ends = relations.iter().flat_map(|relation| [&relation.from, &relation.to]);
+            let ends = relations.iter().flat_map(|relation| [&*relation.from, &*relation.to]);
             let ends: BTreeSet<IndexKey> =
                 ends.map(IndexKey::entity).chain(of_scope.iter().copied()).collect();
             let index_keys = Some(Arc::new(ends));

@@ -204,8 +204,8 @@ fn focus<'a>(resolved: &'a Resolved, known: &'a Known, incident: Option<&'a Inci
     });
     let beside: Vec<&Entity> = sources
         .filter_map(|relation| match (near(&relation.from), near(&relation.to)) {
-            (true, false) => Some(&relation.to),
-            (false, true) => Some(&relation.from),
+            (true, false) => Some(&*relation.to),
+            (false, true) => Some(&*relation.from),
             _ => None,
         })
         .take(50)

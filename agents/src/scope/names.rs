@@ -210,7 +210,7 @@ mod tests {
         let found = read(text, entities.iter());
         // Those that are looked up are enough.
         let looked_up = entities.iter().filter(|entity| {
-            let row = EntityRow { entity_id: EntityId(0), entity: Entity::clone(entity) };
+            let row = EntityRow { entity_id: EntityId(0), entity: Arc::new(Entity::clone(entity)) };
             !index_keys(text).is_disjoint(&IndexKey::all(ViewName::Entities, &Row::Entity(Arc::new(row))))
         });
         assert_eq!(read(text, looked_up), found);

@@ -24,7 +24,7 @@ pub(crate) fn speaker(root: &EpisodeRow, known: &Known) -> Option<Entity> {
         return None;
     }
     let ends = |verb: RelationKind| {
-        known.relations.iter().filter(move |row| row.relation == verb).map(|row| (&row.from, &row.to))
+        known.relations.iter().filter(move |row| row.relation == verb).map(|row| (&*row.from, &*row.to))
     };
     let selected_by = |service: &Entity| -> BTreeSet<Entity> {
         ends(RelationKind::Selects).filter(|(from, _)| *from == service).map(|(_, to)| to.clone()).collect()

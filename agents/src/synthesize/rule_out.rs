@@ -103,8 +103,8 @@ fn reason(
         );
     }
     let shares = known.relations.iter().any(|relation| {
-        (relation.from == *episode.entity && affected.contains(&relation.to))
-            || (relation.to == *episode.entity && affected.contains(&relation.from))
+        (relation.from == episode.entity && affected.contains(&*relation.to))
+            || (relation.to == episode.entity && affected.contains(&*relation.from))
     });
     let effects = known.links.iter().filter(|link| link.cause.episode_id == episode.episode_id).count();
     match (shares, effects) {

@@ -79,7 +79,7 @@ impl Stream {
         let (rows, ..) = self.engine.reader().scan(query, 100_000).await?;
         let edges = rows.into_iter().filter_map(|row| match row {
             Row::Relation(row) if row.relation == RelationKind::Selects => {
-                Some((row.to.clone(), row.from.clone()))
+                Some((Entity::clone(&row.to), Entity::clone(&row.from)))
             }
             _ => None,
         });

@@ -289,9 +289,9 @@ pub(super) fn an_outage() -> Vec<(ViewName, Row)> {
         links: vec![link.into()],
     };
     let relation = RelationRow {
-        from: checkout(),
+        from: checkout().into(),
         relation: RelationKind::Owns,
-        to: Entity::namespaced(EntityKind::Pod, "shop", "checkout-1"),
+        to: Entity::namespaced(EntityKind::Pod, "shop", "checkout-1").into(),
         valid_from: NOON,
         valid_to: None,
         event_id: EventId(1),
@@ -304,7 +304,7 @@ pub(super) fn an_outage() -> Vec<(ViewName, Row)> {
         raised_by: EventId(1),
         title: "Checkout fails".to_owned(),
     };
-    let entity = EntityRow { entity_id: EntityId(1), entity: checkout() };
+    let entity = EntityRow { entity_id: EntityId(1), entity: checkout().into() };
     let coverage = CoverageRow {
         source: "github".to_owned(),
         accepted: 1,

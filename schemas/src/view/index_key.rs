@@ -117,7 +117,7 @@ mod tests {
 
     fn index_keys(kind: EntityKind, name: &str) -> BTreeSet<IndexKey> {
         let entity = Entity::namespaced(kind, "shop", name);
-        let row = Row::Entity(Arc::new(EntityRow { entity_id: EntityId(1), entity }));
+        let row = Row::Entity(Arc::new(EntityRow { entity_id: EntityId(1), entity: entity.into() }));
         IndexKey::all(ViewName::Entities, &row)
     }
 

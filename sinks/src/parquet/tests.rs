@@ -108,9 +108,9 @@ fn rows() -> Vec<(ViewName, Row)> {
         title: "look".to_owned(),
     };
     let relation = RelationRow {
-        from: entity("a"),
+        from: entity("a").into(),
         relation: RelationKind::Calls,
-        to: entity("b"),
+        to: entity("b").into(),
         valid_from: NOON,
         valid_to: None,
         event_id: EventId(4),
@@ -133,7 +133,7 @@ fn rows() -> Vec<(ViewName, Row)> {
     };
     vec![
         (ViewName::Events, Row::from(event(1, NOON))),
-        (ViewName::Entities, Row::from(EntityRow { entity_id: EntityId(3), entity: entity("a") })),
+        (ViewName::Entities, Row::from(EntityRow { entity_id: EntityId(3), entity: entity("a").into() })),
         (ViewName::Topology, Row::from(relation)),
         (ViewName::Episodes, Row::from(episode(1))),
         (ViewName::Changes, Row::from(episode(2))),

@@ -165,9 +165,9 @@ pub(super) fn rows(
             rows,
             ViewName::Topology,
             Row::from(RelationRow {
-                from: edge.from.clone(),
+                from: edge.from.clone().into(),
                 relation: edge.relation,
-                to: edge.to.clone(),
+                to: edge.to.clone().into(),
                 valid_from: edge.valid_from,
                 valid_to: edge.valid_to,
                 event_id: edge.event,
@@ -182,6 +182,10 @@ pub(super) fn rows(
         };
     }
     for entity in entities {
-        add(rows, ViewName::Entities, Row::from(EntityRow { entity_id: entity.id(tenant), entity }));
+        add(
+            rows,
+            ViewName::Entities,
+            Row::from(EntityRow { entity_id: entity.id(tenant), entity: entity.into() }),
+        );
     }
 }

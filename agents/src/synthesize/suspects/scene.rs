@@ -95,7 +95,7 @@ impl<'a> Scene<'a> {
         for row in &known.relations {
             match row.relation {
                 RelationKind::Calls => {
-                    calls.entry(row.from.clone()).or_default().insert(row.to.clone());
+                    calls.entry(Entity::clone(&row.from)).or_default().insert(Entity::clone(&row.to));
                 }
                 RelationKind::Selects => {
                     serves.insert(&row.to, &row.from);
@@ -118,7 +118,7 @@ impl<'a> Scene<'a> {
         }
         let symptoms = each_once(symptoms);
         let (resources, wires, stops) = (clues(&RESOURCES), clues(&[WIRE]), clues(&[STOPS]));
-        let measured = Counted::of(known.entities.iter().map(|row| &row.entity));
+        let measured = Counted::of(known.entities.iter().map(|row| &*row.entity));
         let (slow, losing) = (Counted::of_clues(&symptoms), Counted::of_clues(&wires));
         Scene { resources, symptoms, wires, stops, calls, measured, slow, losing, from: window.from }
     }

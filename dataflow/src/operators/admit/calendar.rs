@@ -1,42 +1,68 @@
 //! When remembered keys are to be looked at again: a calendar queue. Pure.
 //!
-//! Every live event stands in it, so that it has to be small: lists of what is due within a quarter of a second, and no tree over
-//! all keys. The list of the present quarter is looked through more than once.
-
-use std::collections::BTreeMap;
+//! Every live event stands in it, so that it has to be small, and no tree. What is told between two looks is one run, in the
+//! order in which it is due. Runs of like length become one, up to a length from which on nothing is moved any more.
 
 use schemas::ids::{EventId, Tenant};
 use schemas::time::EventTime;
 
-/// Width of a list, in milliseconds.
-const WIDTH_MS: i64 = 250;
+/// A run so long stays as it is: merging is for the many short runs of a quiet system.
+const LONG: usize = if cfg!(test) { 16 } else { 65_536 };
 
 /// An event of a tenant.
 type Name = (Tenant, EventId);
 
+/// When an event is due.
+type Entry = (EventTime, Tenant, EventId);
+
 /// Keys by when they are due.
 #[derive(Debug, Default)]
-pub(super) struct Calendar(BTreeMap<i64, Vec<(EventTime, Tenant, EventId)>>);
+pub(super) struct Calendar {
+    /// Each by falling time, so that what is due next can be taken from its end. None is empty.
+    runs: Vec<Vec<Entry>>,
+    /// Told since the last look, in no order.
+    told: Vec<Entry>,
+}
 
 impl Calendar {
     /// A key is due at a time.
     pub(super) fn insert(&mut self, due: EventTime, (tenant, event): Name) {
-        self.0.entry(due.0.div_euclid(WIDTH_MS)).or_default().push((due, tenant, event));
+        self.told.push((due, tenant, event));
     }
 
     /// Takes out what is due by now, in no order.
     pub(super) fn take_due(&mut self, now: EventTime) -> Vec<Name> {
+        self.file();
         let mut taken = Vec::new();
-        let present = now.0.div_euclid(WIDTH_MS);
-        while let Some(mut list) = self.0.first_entry().filter(|list| *list.key() <= present) {
-            let due = list.get_mut().extract_if(.., |(due, ..)| *due <= now);
-            taken.extend(due.map(|(_, tenant, event)| (tenant, event)));
-            if !list.get().is_empty() {
-                break;
+        for run in &mut self.runs {
+            let later = run.iter().rposition(|(due, ..)| now < *due).map_or(0, |last| last + 1);
+            taken.extend(run.drain(later..).map(|(_, tenant, event)| (tenant, event)));
+            if 2 * run.len() < run.capacity() {
+                run.shrink_to_fit();
             }
-            list.remove();
         }
+        self.runs.retain(|run| !run.is_empty());
         taken
+    }
+
+    /// Makes a run of what was told; the last two become one as long as the last is no shorter.
+    fn file(&mut self) {
+        if self.told.is_empty() {
+            return;
+        }
+        let mut last = std::mem::take(&mut self.told);
+        let falling = |run: &mut Vec<Entry>| run.sort_by_key(|(due, ..)| std::cmp::Reverse(*due));
+        falling(&mut last);
+        while let Some(mut before) =
+            self.runs.pop_if(|before| before.len() <= last.len() && last.len() < LONG)
+        {
+            // Two runs in order, which the sort merges.
+            before.append(&mut last);
+            falling(&mut before);
+            last = before;
+        }
+        last.shrink_to_fit();
+        self.runs.push(last);
     }
 }
 
@@ -69,6 +95,17 @@ mod tests {
                     "seed {seed}, step {step}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_is_told_piece_by_piece_is_few_runs() {
+        let mut calendar = Calendar::default();
+        for told in 1..=500_i64 {
+            calendar.insert(EventTime(told), (Tenant(1), EventId(0)));
+            assert!(calendar.take_due(EventTime(0)).is_empty());
+            let (long, short) = calendar.runs.iter().partition::<Vec<_>, _>(|run| LONG <= run.len());
+            assert!(long.len() * LONG <= 500 && short.len() <= 4, "{told}: {}, {}", long.len(), short.len());
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The one hash table of the engine: of millions of names each is looked up when it is delivered and when it expires, and a tree
 //! misses the cache at every step of the way. Nobody sees its order: a snapshot sorts what it is given. Its hash is keyed anew
-//! in each process, because names come from producers, who must not be able to choose some that lie together.
+//! in each process, because names come from producers, who must not be able to choose some that lie together; it is one that
+//! promises this, and takes a fraction of the time of the standard library's.
 
 use std::collections::hash_map;
 
@@ -12,7 +13,7 @@ use super::Remembered;
 
 /// Events of all tenants.
 #[expect(clippy::disallowed_types, reason = "its order is seen by nobody")]
-pub(super) type Events = std::collections::HashMap<(Tenant, EventId), Remembered>;
+pub(super) type Events = std::collections::HashMap<(Tenant, EventId), Remembered, ahash::RandomState>;
 
 /// The place of an event.
 pub(super) type Entry<'a> = hash_map::Entry<'a, (Tenant, EventId), Remembered>;

@@ -194,17 +194,21 @@ impl History {
         }
     }
 
-    /// The same for many slots.
+    /// The same for many slots, which come in order: those that are known and those that change are merged.
     fn change_many(&mut self, by_slot: impl Iterator<Item = (i64, Vec<(Point, Diff)>)>, center: Center) {
-        let slots = std::mem::take(&mut self.slots);
-        let mut slots: BTreeMap<i64, Slot> = slots.into_iter().map(|slot| (slot.number, slot)).collect();
+        let mut known = std::mem::take(&mut self.slots).into_iter().peekable();
+        let mut slots = VecDeque::with_capacity(known.len());
         for (number, changes) in by_slot {
-            if !slots.entry(number).or_insert_with(|| Slot::new(number)).change(changes, center) {
-                slots.remove(&number);
+            slots.extend(std::iter::from_fn(|| known.next_if(|slot| slot.number < number)));
+            let mut slot = known.next_if(|slot| slot.number == number).unwrap_or_else(|| Slot::new(number));
+            if slot.change(changes, center) {
+                slots.push_back(slot);
+            } else {
                 self.deviations.remove(&number);
             }
         }
-        self.slots = slots.into_values().collect();
+        slots.extend(known);
+        self.slots = slots;
     }
 
     /// Judges the slots from an index on, until a change can tell no more; takes the changed numbers that it comes past.
