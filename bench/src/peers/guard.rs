@@ -33,20 +33,24 @@ pub struct Ratios {
     pub to_bare_milli: u64,
 }
 
+/// The workload of a whole cluster.
+pub fn cluster(services: u32) -> Vec<Event> {
+    generate(1, Size { services, duration_ms: DURATION_MS })
+}
+
 /// Measures the ratios.
 ///
 /// # Errors
 /// An engine failed, or the three do not give the same output.
-pub fn ratios(services: u32, repetitions: usize) -> Result<Ratios> {
-    let events = generate(1, Size { services, duration_ms: DURATION_MS });
+pub fn ratios(events: &[Event], repetitions: usize) -> Result<Ratios> {
     let (mut engine, mut plain, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..repetitions {
-        let (by_bare, expected) = taken(&mut Bare::default(), &events)?;
+        let (by_bare, expected) = taken(&mut Bare::default(), events)?;
         let mut kgroot = Kgroot::start(1)?;
-        let (by_engine, found) = taken(&mut kgroot, &events)?;
+        let (by_engine, found) = taken(&mut kgroot, events)?;
         kgroot.stop()?;
         ensure!(found == expected, "the engine's output is not that of the bare program");
-        let same = events.clone();
+        let same = events.to_vec();
         let (by_plain, found) = plain::with(move |peer| taken(peer, &same))?;
         ensure!(found == expected, "plain differential's output is not that of the bare program");
         engine.push(by_engine);
