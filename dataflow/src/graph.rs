@@ -57,6 +57,16 @@ pub(crate) enum Published {
     Reached(Tenant, Box<(String, EventTime)>),
 }
 
+impl Published {
+    /// The view that a row is of.
+    pub(crate) fn place(&self) -> Option<(Tenant, ViewName)> {
+        match self {
+            Published::Row(tenant, view, _) => Some((*tenant, *view)),
+            Published::Count(..) | Published::Reached(..) => None,
+        }
+    }
+}
+
 /// What the computation comes to.
 pub(crate) struct Built<'scope> {
     /// Everything that the views contain.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schemas::entity::Entity;
-use schemas::ids::{Tenant, hash64};
+use schemas::ids::Tenant;
 
 use crate::rows::Named;
 
@@ -20,7 +20,11 @@ pub(crate) struct Names(Lately<Named>);
 
 /// Texts that came lately.
 #[derive(Debug, Default)]
-pub(crate) struct Texts(Lately<Arc<str>>);
+pub(crate) struct Texts {
+    lately: Lately<Arc<str>>,
+    /// Keyed anew in each process: producers choose the texts.
+    hash: ahash::RandomState,
+}
 
 impl<T> Default for Lately<T> {
     fn default() -> Self {
@@ -50,7 +54,7 @@ impl Names {
 impl Texts {
     /// A text, shared with the one before.
     pub(crate) fn of(&mut self, text: &str) -> Arc<str> {
-        self.0.of(hash64(&[text.as_bytes()]), |known| **known == *text, || text.into())
+        self.lately.of(self.hash.hash_one(text), |known| **known == *text, || text.into())
     }
 }
 

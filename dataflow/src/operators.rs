@@ -14,5 +14,6 @@ pub(crate) mod maintain;
 pub(crate) mod objects;
 pub(crate) mod reached;
 pub(crate) mod recoveries;
+pub(crate) mod stash;
 pub(crate) mod templates;
 pub(crate) mod topology;

@@ -64,13 +64,20 @@ impl RowChange {
 }
 
 impl Changes {
-    /// Takes a change, in any order.
-    fn take(&mut self, published: Published, diff: Diff) {
-        match published {
-            Published::Row(tenant, view, row) => {
-                self.rows.entry((tenant, view)).or_default().push(RowChange::of(row, diff));
+    /// Takes changes, in any order; those of one place often come one after the other.
+    fn take(&mut self, changes: impl Iterator<Item = (Published, Diff)>) {
+        let mut changes = changes.peekable();
+        while let Some((published, diff)) = changes.next() {
+            let Published::Row(tenant, view, row) = published else {
+                self.accounts.push((published, diff));
+                continue;
+            };
+            let rows = self.rows.entry((tenant, view)).or_default();
+            rows.push(RowChange::of(row, diff));
+            let beside = |(next, _): &(Published, Diff)| next.place() == Some((tenant, view));
+            while let Some((Published::Row(_, _, row), diff)) = changes.next_if(beside) {
+                rows.push(RowChange::of(row, diff));
             }
-            account => self.accounts.push((account, diff)),
         }
     }
 
@@ -194,8 +201,11 @@ fn complete<'scope, D: ExchangeData>(
                 }
             });
             input.for_each(|_capability, rows: &mut Vec<(D, Epoch, Diff)>| {
-                for (row, epoch, diff) in rows.drain(..) {
-                    stash.entry(epoch).or_default().take(open(row), diff);
+                let mut rows = rows.drain(..).peekable();
+                while let Some((_, epoch, _)) = rows.peek() {
+                    let epoch = *epoch;
+                    let same = std::iter::from_fn(|| rows.next_if(|(_, next, _)| *next == epoch));
+                    stash.entry(epoch).or_default().take(same.map(|(row, _, diff)| (open(row), diff)));
                 }
             });
             let uppers = frontiers.iter().map(|frontier| frontier.frontier().first().copied());
@@ -226,7 +236,7 @@ mod tests {
 
     fn settled(rows: Vec<(Row, Diff)>) -> Changes {
         let mut changes = Changes::default();
-        rows.into_iter().for_each(|(row, diff)| changes.take(Published::Row(PLACE.0, PLACE.1, row), diff));
+        changes.take(rows.into_iter().map(|(row, diff)| (Published::Row(PLACE.0, PLACE.1, row), diff)));
         changes.settled()
     }
 
@@ -272,8 +282,8 @@ mod tests {
         let account = Published::Reached(PLACE.0, Box::new(("a".to_owned(), EventTime(5))));
         let all = |diff: Diff| {
             let mut changes = Changes::default();
-            changes.take(account.clone(), diff);
-            changes.take(Published::Row(PLACE.0, PLACE.1, row("a", 1)), diff);
+            let row = Published::Row(PLACE.0, PLACE.1, row("a", 1));
+            changes.take([account.clone(), row].into_iter().map(|published| (published, diff)));
             changes.settled()
         };
         let mut sum = all(1);

@@ -23,6 +23,7 @@ use crate::views::subscriptions::Subscriptions;
 use crate::views::visible::Visible;
 
 mod cell;
+mod cells;
 mod indexed;
 mod page;
 mod range;

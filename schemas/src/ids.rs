@@ -237,10 +237,33 @@ impl Gathered {
     fn grow(&mut self, len: usize) {
         self.bytes.resize(2 * len, 0);
     }
+
+    /// A number, as bytes.
+    // Called for every field of every row, from other crates: always inlined, so that the length is known where it is copied.
+    #[inline(always)]
+    fn put<const BYTES: usize>(&mut self, number: [u8; BYTES]) {
+        let end = self.len + BYTES;
+        if self.bytes.len() < end {
+            self.grow(end);
+        }
+        let Some(place) = self.bytes[self.len..].first_chunk_mut() else { panic!("room was made") };
+        *place = number;
+        self.len = end;
+    }
+}
+
+macro_rules! put {
+    ($($write:ident: $number:ty),+) => {
+        $(
+            #[inline(always)]
+            fn $write(&mut self, number: $number) {
+                self.put(number.to_ne_bytes());
+            }
+        )+
+    };
 }
 
 impl Hasher for Gathered {
-    // Called for every field of every row, from other crates: a field is a comparison and a copy of known length.
     #[inline]
     fn write(&mut self, field: &[u8]) {
         let end = self.len + field.len();
@@ -250,6 +273,9 @@ impl Hasher for Gathered {
         self.bytes[self.len..end].copy_from_slice(field);
         self.len = end;
     }
+
+    put!(write_u8: u8, write_u16: u16, write_u32: u32, write_u64: u64, write_u128: u128, write_usize: usize);
+    put!(write_i8: i8, write_i16: i16, write_i32: i32, write_i64: i64, write_i128: i128, write_isize: isize);
 
     fn finish(&self) -> u64 {
         xxh3_64(&self.bytes[..self.len])
@@ -296,6 +322,9 @@ mod tests {
             let value = (value, 7_u64, Some(EventId(1)), [1_u8, 2, 3].as_slice());
             assert_eq!(hashing.of(&value), hash_of(&value));
         }
+        let numbers = (1_u8, 2_u16, 3_u32, 4_u64, 5_u128, 6_usize);
+        let value = (numbers, (-1_i8, -2_i16, -3_i32, -4_i64, -5_i128, -6_isize), true, 'x');
+        assert_eq!(hashing.of(&value), hash_of(&value));
     }
 
     #[test]

@@ -15,14 +15,15 @@ pub fn measure(axis: &str, value: u64) -> Result<Point> {
     let Feed { events, workers, batch } = feed(axis, value).with_context(|| format!("no axis {axis:?}"))?;
     let before = resident_bytes()?;
     let mut engine = Kgroot::start(workers)?;
-    let (begun, cpu) = (Instant::now(), processor_s()?);
+    let (begun, cpu, making) = (Instant::now(), processor_s()?, engine.making_s());
     let mut now = 0;
     for part in events.chunks(batch) {
         now = part.iter().map(|(_, event)| event.at).fold(now, i64::max);
         engine.feed_of(part, now)?;
     }
     engine.settle()?;
-    let (wall_s, cpu_s) = (begun.elapsed().as_secs_f64(), processor_s()? - cpu);
+    let making_s = engine.making_s() - making;
+    let (wall_s, cpu_s) = (begun.elapsed().as_secs_f64(), processor_s()? - cpu - making_s);
     let end = now + AFTER_MS;
     engine.feed(&[], end)?;
     engine.settle()?;

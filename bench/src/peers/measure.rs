@@ -15,6 +15,11 @@ pub trait Peer {
     /// Takes the next events.
     fn feed(&mut self, events: &[Event], now: i64) -> Result<()>;
 
+    /// Processor seconds so far of making its records of the workload's events, which is the benchmark's own work.
+    fn making_s(&self) -> f64 {
+        0.0
+    }
+
     /// Waits until everything fed is visible.
     fn settle(&mut self) -> Result<()>;
 
@@ -47,8 +52,11 @@ pub struct Run {
     pub events: u64,
     /// Wall-clock seconds of feeding at capacity.
     pub wall_s: f64,
-    /// Processor seconds, of all threads, in that time.
+    /// Processor seconds, of all threads, in that time; without the making of records.
     pub cpu_s: f64,
+    /// Processor seconds of making the peer's records of the workload's events: of peers that are given events as they are, none.
+    #[serde(default)]
+    pub making_s: f64,
     /// Seconds from the start of the process until the engine takes events.
     pub start_s: f64,
     /// Memory that the fed engine has beyond what the process had before, in bytes.
@@ -82,18 +90,20 @@ pub fn run(
 ) -> Result<(Run, Output)> {
     let start_s = began.elapsed().as_secs_f64();
     let end = end(events);
-    let (cpu, begun) = (processor_s()?, Instant::now());
+    let (cpu, making, begun) = (processor_s()?, peer.making_s(), Instant::now());
     let latencies_ms =
         if 0.0 < pace.rate { open_loop(peer, events, pace)? } else { closed_loop(peer, events, pace)? };
     peer.settle()?;
-    let (wall_s, cpu_s) = (begun.elapsed().as_secs_f64(), processor_s()? - cpu);
+    let (wall_s, making_s) = (begun.elapsed().as_secs_f64(), peer.making_s() - making);
+    let cpu_s = processor_s()? - cpu - making_s;
     peer.feed(&[], end)?;
     peer.settle()?;
     let bytes = resident_bytes()?.saturating_sub(before);
     let live = events.iter().filter(|event| end < event.at + HORIZON_MS).count() as u64;
     let output = peer.output(end)?.compared(end);
     let events = events.len() as u64;
-    Ok((Run { events, wall_s, cpu_s, start_s, bytes, live, latencies_ms, version: None }, output))
+    let version = None;
+    Ok((Run { events, wall_s, cpu_s, making_s, start_s, bytes, live, latencies_ms, version }, output))
 }
 
 fn closed_loop(peer: &mut dyn Peer, events: &[Event], pace: Pace) -> Result<Vec<f64>> {

@@ -122,6 +122,7 @@ fn shown(engine: &str, runs: &Runs, digest: &Digest) -> Value {
         "events_per_s": median(of(|run| run.events as f64 / run.wall_s.max(1e-9))),
         "events_per_processor_s": median(of(|run| run.events as f64 / run.cpu_s.max(0.01))),
         "processor_s": median(of(|run| run.cpu_s)),
+        "making_processor_s": median(of(|run| run.making_s)),
         "p50_ms": at_80["p50_ms"],
         "p99_ms": at_80["p99_ms"],
         "p99_9_ms": at_80["p99_9_ms"],

@@ -22,7 +22,8 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::config::EngineConfig;
-use crate::operators::maintain::{Due, pop_complete, sealed_tick, stash_rows, stash_ticks};
+use crate::operators::maintain::Due;
+use crate::operators::stash::{Stash, StashedTicks};
 use crate::rows::Cite;
 use crate::types::{Ticks, Updates};
 
@@ -71,19 +72,17 @@ pub(crate) fn admit<'scope>(
     arrivals
         .inner
         .binary_frontier(ticks, route, Pipeline, "Admit", move |_capability, _info| {
-            let mut stash = BTreeMap::new();
-            let mut nows = BTreeMap::new();
+            let (mut stash, mut nows) = (Stash::default(), StashedTicks::default());
             let mut keeper = Keeper::default();
             move |(input, frontier), (ticks, tick_frontier), output| {
-                input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
-                ticks.for_each(|capability, rows| stash_ticks(&mut nows, capability.retain_least(0), rows));
+                input.for_each(|capability, rows| stash.keep(capability.retain_least(0), rows));
+                ticks.for_each(|capability, rows| nows.keep(capability.retain_least(0), rows));
                 let complete =
                     |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
-                while let Some((capability, ticked)) = pop_complete(&mut nows, complete) {
+                while let Some((capability, tick)) = nows.pop_complete(complete) {
                     let epoch = *capability.time();
-                    let arrivals = stash.remove(&epoch).map(|(_, rows)| rows).unwrap_or_default();
+                    let arrivals = stash.take(epoch);
                     let mut session = output.session(&capability);
-                    let tick = sealed_tick(&ticked);
                     keeper.step(&config, tick.now, arrivals, |row, diff| session.give((row, epoch, diff)));
                     if tick.capture {
                         keeper.retain(|kept| session.give((Admitted::Retained(Box::new(kept)), epoch, 1)));

@@ -143,23 +143,29 @@ impl Known {
     fn change(
         &mut self,
         (tenant, on): &Place,
-        changes: Vec<(Part, Diff)>,
+        mut changes: Vec<(Part, Diff)>,
         gap_ms: i64,
         emit: &mut dyn FnMut(Found, Diff),
     ) {
         let (since, named) = (self.well.first().copied(), !self.kinds.is_empty());
-        let (mut well, mut told) = (Vec::new(), BTreeMap::<Kind, Vec<_>>::new());
+        let (mut well, mut told) = (Vec::new(), Vec::<(Kind, Vec<_>)>::new());
+        // In order, so that what is told of a kind, and of a minute, is side by side.
+        changes.sort_by(|left, right| left.0.cmp(&right.0));
         for (part, diff) in changes {
             match part {
                 Part::Well(since) => well.push((since, diff)),
-                Part::Occurrence(kind, occurrence) => told.entry(kind).or_default().push((occurrence, diff)),
+                Part::Occurrence(kind, occurrence) => match told.last_mut() {
+                    Some((last, of_kind)) if *last == kind => of_kind.push((occurrence, diff)),
+                    _ => told.push((kind, vec![(occurrence, diff)])),
+                },
             }
         }
         self.well.apply(well);
         if self.well.first().copied() != since {
-            for kind in self.kinds.keys() {
-                told.entry(*kind).or_default();
-            }
+            let others = self.kinds.keys().filter(|kind| told.iter().all(|(of, _)| of != *kind));
+            let others: Vec<_> = others.map(|kind| (*kind, Vec::new())).collect();
+            // Their episodes may be over now.
+            told.extend(others);
         }
         let since = self.well.first().copied();
         for (kind, occurrences) in told {
@@ -197,26 +203,24 @@ impl Slot {
 }
 
 impl Folded {
-    /// Changes occurrences; folds those of the minutes that changed.
+    /// Changes occurrences, which come in order; folds those of the minutes that changed.
     fn apply(&mut self, changes: Vec<(Arc<Occurrence>, Diff)>) {
-        let mut by_slot: BTreeMap<i64, Vec<_>> = BTreeMap::new();
-        for (occurrence, diff) in changes {
-            let slot = occurrence.onset.0.div_euclid(SLOT_MS);
-            by_slot.entry(slot).or_default().push((occurrence, diff));
-        }
-        for (number, mut changes) in by_slot {
-            changes.sort_by(|left, right| left.0.cmp(&right.0));
-            let slot = match self.slots.remove(&number) {
+        let minute_of = |(occurrence, _): &(Arc<Occurrence>, Diff)| occurrence.onset.0.div_euclid(SLOT_MS);
+        let mut changes = changes.into_iter().peekable();
+        while let Some(minute) = changes.peek().map(minute_of) {
+            let same = std::iter::from_fn(|| changes.next_if(|change| minute_of(change) == minute));
+            let of_minute: Vec<_> = same.collect();
+            let slot = match self.slots.remove(&minute) {
                 // A hot subject mostly hears of what came after all it knows: the fold goes on where it stands.
-                Some(slot) if slot.occurrences.end_before(&changes) => Some(slot.with_later(changes)),
+                Some(slot) if slot.occurrences.end_before(&of_minute) => Some(slot.with_later(of_minute)),
                 slot => {
                     let mut occurrences = slot.map(|slot| slot.occurrences).unwrap_or_default();
-                    occurrences.apply(changes);
+                    occurrences.apply(of_minute);
                     Slot::of(occurrences)
                 }
             };
             if let Some(slot) = slot {
-                self.slots.insert(number, slot);
+                self.slots.insert(minute, slot);
             }
         }
     }

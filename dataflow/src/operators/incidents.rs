@@ -20,9 +20,10 @@ use timely::dataflow::operators::generic::operator::Operator;
 use crate::operators::feedback::Factor;
 use crate::operators::incidents::group::{Judgment, Name, Neighborhood, judge};
 use crate::operators::links::ways::Ways;
-use crate::operators::maintain::{Due, pop_complete, replace, sealed_tick, stash_rows, stash_ticks};
+use crate::operators::maintain::{Due, replace};
+use crate::operators::stash::{Stash, StashedTicks};
 use crate::rows::{Episode, Link};
-use crate::types::{Ticks, Updates};
+use crate::types::{Tick, Ticks, Updates};
 
 mod chains;
 mod group;
@@ -80,19 +81,17 @@ pub(crate) fn incidents<'scope>(
     parts
         .inner
         .binary_frontier(ticks, route, Pipeline, "Incidents", move |_capability, _info| {
-            let mut stash = BTreeMap::new();
-            let mut nows = BTreeMap::new();
+            let (mut stash, mut nows) = (Stash::default(), StashedTicks::default());
             let mut tenants: BTreeMap<Tenant, Groups> = BTreeMap::new();
             let mut calendar: BTreeSet<(EventTime, (Tenant, u64))> = BTreeSet::new();
             move |(input, frontier), (ticks, tick_frontier), output| {
-                input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
-                ticks.for_each(|capability, rows| stash_ticks(&mut nows, capability.retain_least(0), rows));
+                input.for_each(|capability, rows| stash.keep(capability.retain_least(0), rows));
+                ticks.for_each(|capability, rows| nows.keep(capability.retain_least(0), rows));
                 let complete =
                     |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
-                while let Some((capability, ticked)) = pop_complete(&mut nows, complete) {
+                while let Some((capability, Tick { now, .. })) = nows.pop_complete(complete) {
                     let epoch = *capability.time();
-                    let now = sealed_tick(&ticked).now;
-                    let parts = stash.remove(&epoch).map(|(_, rows)| rows).unwrap_or_default();
+                    let parts = stash.take(epoch);
                     let mut session = output.session(&capability);
                     let mut dirty = apply(&mut tenants, &ways, parts, |tenant, row, diff| {
                         session.give(((tenant, Row::Link(row)), epoch, diff));

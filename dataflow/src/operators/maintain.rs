@@ -18,9 +18,9 @@ use std::hash::Hash;
 use differential_dataflow::{AsCollection, ExchangeData, Hashable};
 use schemas::time::{Diff, Epoch, EventTime};
 use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
+use crate::operators::stash::{Stash, StashedTicks};
 use crate::types::{Tick, Ticks, Updates};
 use crate::values::Values;
 
@@ -34,9 +34,6 @@ pub(crate) struct Maintained<O> {
     /// The next `now` at which the output can differ.
     pub(crate) wake: Option<EventTime>,
 }
-
-/// Rows waiting for their epoch to complete, with the right to answer in it.
-type Stash<D> = BTreeMap<Epoch, (Capability<Epoch>, Vec<(D, Diff)>)>;
 
 struct Group<V, O> {
     values: Values<V>,
@@ -103,7 +100,8 @@ where
     summarize(input.map(|row| (row, ())), name, |row, _| Some(row.clone()))
 }
 
-/// Hands the changes of each key to `change` once their epoch is complete, with a way to emit.
+/// Hands the changes of each key to `change` once their epoch is complete, with a way to emit. Keys come in the order in which
+/// they arrived, which may be another in the next run: it must tell nothing.
 pub(crate) fn each_key<'scope, K, V, O>(
     input: Updates<'scope, (K, V)>,
     name: &str,
@@ -134,12 +132,10 @@ where
     input
         .inner
         .unary_frontier(route, name, move |_capability, _info| {
-            let mut stash: Stash<D> = BTreeMap::new();
+            let mut stash = Stash::default();
             move |(input, frontier), output| {
-                input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
-                while let Some((capability, rows)) =
-                    pop_complete(&mut stash, |epoch| !frontier.less_equal(epoch))
-                {
+                input.for_each(|capability, rows| stash.keep(capability.retain_least(0), rows));
+                while let Some((capability, rows)) = stash.pop_complete(|epoch| !frontier.less_equal(epoch)) {
                     let epoch = *capability.time();
                     let mut session = output.session(&capability);
                     change(rows, &mut |row, diff| session.give((row, epoch, diff)));
@@ -200,20 +196,18 @@ where
     input
         .inner
         .binary_frontier(ticks, route, Pipeline, name, move |_capability, _info| {
-            let mut stash: Stash<(K, V)> = BTreeMap::new();
-            let mut nows: Stash<Tick> = BTreeMap::new();
+            let (mut stash, mut nows) = (Stash::default(), StashedTicks::default());
             let mut groups: BTreeMap<K, Group<V, O>> = BTreeMap::new();
             let mut calendar: BTreeSet<(EventTime, K)> = BTreeSet::new();
             move |(input, frontier), (ticks, tick_frontier), output| {
-                input.for_each(|capability, rows| stash_rows(&mut stash, capability.retain_least(0), rows));
-                ticks.for_each(|capability, rows| stash_ticks(&mut nows, capability.retain_least(0), rows));
+                input.for_each(|capability, rows| stash.keep(capability.retain_least(0), rows));
+                ticks.for_each(|capability, rows| nows.keep(capability.retain_least(0), rows));
                 let complete =
                     |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
-                while let Some((capability, ticked)) = pop_complete(&mut nows, complete) {
+                while let Some((capability, Tick { now, capture })) = nows.pop_complete(complete) {
                     let epoch = *capability.time();
-                    let Tick { now, capture } = sealed_tick(&ticked);
-                    let rows = stash.remove(&epoch).map(|(_, rows)| rows).unwrap_or_default();
-                    let mut dirty: BTreeMap<K, Vec<(V, Diff)>> = by_key(rows).into_iter().collect();
+                    let mut dirty: BTreeMap<K, Vec<(V, Diff)>> =
+                        by_key(stash.take(epoch)).into_iter().collect();
                     while let Some((_, key)) = calendar.pop_first_if_due(now) {
                         dirty.entry(key).or_default();
                     }
@@ -254,82 +248,32 @@ impl<K: Ord> Due<K> for BTreeSet<(EventTime, K)> {
     }
 }
 
-/// Files rows under their own epoch; a container may carry rows of several.
-pub(crate) fn stash_rows<D>(
-    stash: &mut Stash<D>,
-    capability: Option<Capability<Epoch>>,
-    rows: &mut Vec<(D, Epoch, Diff)>,
-) {
-    // A container without a stamp holds no rows.
-    let Some(capability) = capability else { return };
-    let count = rows.len();
-    let mut rows = rows.drain(..).peekable();
-    while let Some((row, epoch, diff)) = rows.next() {
-        let (_, stashed) = stash.entry(epoch).or_insert_with(|| (capability.delayed(&epoch), Vec::new()));
-        stashed.reserve(count);
-        stashed.push((row, diff));
-        while let Some((row, _, diff)) = rows.next_if(|(_, next, _)| *next == epoch) {
-            stashed.push((row, diff));
-        }
-    }
-}
+/// Numbers of keys; nobody sees the order of the table.
+#[expect(clippy::disallowed_types, reason = "its order is seen by nobody")]
+type Numbers<'r, K> = std::collections::HashMap<&'r K, usize, ahash::RandomState>;
 
-/// Files the tick of an epoch; every worker feeds its own, one an epoch.
-pub(crate) fn stash_ticks(
-    nows: &mut Stash<Tick>,
-    capability: Option<Capability<Epoch>>,
-    ticks: &mut Vec<Tick>,
-) {
-    let Some(capability) = capability else { return };
-    let epoch = *capability.time();
-    let (_, stashed) = nows.entry(epoch).or_insert_with(|| (capability, Vec::new()));
-    stashed.extend(ticks.drain(..).map(|tick| (tick, 1)));
-}
-
-/// The tick of an epoch.
-pub(crate) fn sealed_tick(ticks: &[(Tick, Diff)]) -> Tick {
-    match ticks.last() {
-        Some((tick, _)) => *tick,
-        None => panic!("an epoch was stashed without its tick"),
-    }
-}
-
-/// The first stashed epoch, if it is complete.
-pub(crate) fn pop_complete<D>(
-    stash: &mut Stash<D>,
-    complete: impl Fn(&Epoch) -> bool,
-) -> Option<(Capability<Epoch>, Vec<(D, Diff)>)> {
-    let first = *stash.first_key_value()?.0;
-    if complete(&first) { stash.remove(&first) } else { None }
-}
-
-/// Changes by key, in order of the hashes of the keys. Rows are wide: their places are sorted, and each is moved once.
-fn by_key<K: Ord + Hash, V>(rows: Vec<((K, V), Diff)>) -> Vec<(K, Vec<(V, Diff)>)> {
-    let mut places: Vec<(u64, usize)> = rows.iter().map(|((key, _), _)| key.hashed()).zip(0..).collect();
-    places.sort_unstable();
+/// Changes by key, in the order in which the keys come first. Rows are wide: each is moved once.
+fn by_key<K: Eq + Hash, V>(rows: Vec<((K, V), Diff)>) -> Vec<(K, Vec<(V, Diff)>)> {
+    let mut numbers = Numbers::default();
     // How many rows each key has.
-    let mut counts = Vec::new();
-    let key = |(_, place): &(u64, usize)| &rows[*place].0.0;
-    for alike in places.chunk_by_mut(|(hash, _), (other, _)| hash == other) {
-        if alike.iter().all(|place| key(place) == key(&alike[0])) {
-            counts.push(alike.len());
-        } else {
-            // Two that hash alike, by chance or on purpose, must not mix.
-            alike.sort_by(|left, right| key(left).cmp(key(right)));
-            counts.extend(alike.chunk_by(|left, right| key(left) == key(right)).map(<[_]>::len));
+    let mut counts: Vec<usize> = Vec::new();
+    let mut number_of_row = Vec::with_capacity(rows.len());
+    for ((key, _), _) in &rows {
+        let number = *numbers.entry(key).or_insert(counts.len());
+        if number == counts.len() {
+            counts.push(0);
         }
+        counts[number] += 1;
+        number_of_row.push(number);
     }
-    let mut rows: Vec<Option<((K, V), Diff)>> = rows.into_iter().map(Some).collect();
-    let mut moved = places.into_iter().filter_map(|(_, place)| rows[place].take());
-    let groups = counts.into_iter().filter_map(|count| {
-        let ((key, value), diff) = moved.next()?;
+    drop(numbers);
+    let mut groups: Vec<Option<(K, Vec<(V, Diff)>)>> = counts.iter().map(|_| None).collect();
+    for (((key, value), diff), number) in rows.into_iter().zip(number_of_row) {
         // With no room to spare: a key that is new keeps this list.
-        let mut changes = Vec::with_capacity(count);
-        changes.push((value, diff));
-        changes.extend(moved.by_ref().take(count - 1).map(|((_, value), diff)| (value, diff)));
-        Some((key, changes))
-    });
-    groups.collect()
+        let group = groups[number].get_or_insert_with(|| (key, Vec::with_capacity(counts[number])));
+        group.1.push((value, diff));
+    }
+    groups.into_iter().flatten().collect()
 }
 
 /// Changes one group; one without values is not kept.

@@ -1,6 +1,5 @@
 //! One view of one tenant: its cells by key, and which of them bear which index keys. Pure.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::ops::{Bound, RangeBounds};
@@ -10,12 +9,13 @@ use schemas::view::{IndexKey, Row, RowKey, ViewName};
 
 use crate::publish::RowChange;
 use crate::views::cell::Cell;
+use crate::views::cells::Cells;
 
 /// The cells of a view.
 #[derive(Debug)]
 pub(super) struct View {
     name: ViewName,
-    cells: BTreeMap<RowKey, Cell>,
+    cells: Cells,
     /// Of every row that any readable epoch shows.
     indexed: BTreeSet<(IndexKey, RowKey)>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Shown {
 impl View {
     /// A view without rows.
     pub(super) fn of(name: ViewName) -> View {
-        View { name, cells: BTreeMap::new(), indexed: BTreeSet::new() }
+        View { name, cells: Cells::default(), indexed: BTreeSet::new() }
     }
 
     pub(super) fn get(&self, key: &RowKey) -> Option<&Cell> {
@@ -41,7 +41,7 @@ impl View {
 
     /// Cells by key.
     pub(super) fn range(&self, range: impl RangeBounds<RowKey>) -> impl Iterator<Item = &Cell> {
-        self.cells.range(range).map(|(_, cell)| cell)
+        self.cells.range(range)
     }
 
     /// Cells by key, within a range, of rows that bear one of some distinct index keys in an epoch that can be read, or
@@ -104,13 +104,7 @@ impl View {
                     cells.extend(cell.map(|cell| (key.clone(), cell)));
                     (false, change)
                 }
-                None => match self.cells.entry(key.clone()) {
-                    Entry::Occupied(mut cell) => (true, cell.get_mut().change(epoch, updates)),
-                    Entry::Vacant(place) => {
-                        let cell = Cell::begun(epoch, updates).map(|cell| &*place.insert(cell));
-                        (false, cell.map(|cell| (None, cell.row().cloned())))
-                    }
-                },
+                None => self.cells.change(&key, epoch, updates),
             };
             let Some((before, after)) = change else { continue };
             if let Some(row) = &after
@@ -121,29 +115,26 @@ impl View {
             told(Shown { key, history, before, after });
         }
         if let Some(cells) = fresh {
-            self.cells = cells.into_iter().collect();
+            self.cells = Cells::of(cells);
         }
         looked_at
     }
 
     /// Forgets what a key showed before an epoch.
-    pub(super) fn compact(&mut self, key: RowKey, since: Epoch) {
-        let Entry::Occupied(mut cell) = self.cells.entry(key.clone()) else { return };
-        let forgotten = cell.get_mut().compact(since);
-        let gone = cell.get().is_empty();
-        if !gone && !IndexKey::may_change(self.name) {
-            return;
-        }
-        let readable = cell.get().readable();
-        let kept: BTreeSet<IndexKey> = readable.flat_map(|row| IndexKey::all(self.name, row)).collect();
-        if gone {
-            cell.remove();
-        }
-        for index_key in forgotten.iter().flat_map(|row| IndexKey::all(self.name, row)) {
-            if !kept.contains(&index_key) {
-                self.indexed.remove(&(index_key, key.clone()));
+    pub(super) fn compact(&mut self, key: &RowKey, since: Epoch) {
+        let View { name, cells, indexed } = self;
+        cells.compact(key, since, |cell, forgotten| {
+            if !cell.is_empty() && !IndexKey::may_change(*name) {
+                return;
             }
-        }
+            let kept: BTreeSet<IndexKey> =
+                cell.readable().flat_map(|row| IndexKey::all(*name, row)).collect();
+            for index_key in forgotten.iter().flat_map(|row| IndexKey::all(*name, row)) {
+                if !kept.contains(&index_key) {
+                    indexed.remove(&(index_key, key.clone()));
+                }
+            }
+        });
     }
 }
 
@@ -230,12 +221,12 @@ mod tests {
         assert_eq!(found(&view), [1, 1, 0]);
         change(&mut view, 3, vec![(first, -1), (second.clone(), 1)]);
         assert_eq!(found(&view), [1, 1, 1]);
-        view.compact(key.clone(), 2);
+        view.compact(&key, 2);
         assert_eq!(found(&view), [1, 1, 1], "epoch 2 can be read");
-        view.compact(key.clone(), 3);
+        view.compact(&key, 3);
         assert_eq!(found(&view), [1, 0, 1]);
         change(&mut view, 4, vec![(second, -1)]);
-        view.compact(key.clone(), 4);
+        view.compact(&key, 4);
         assert_eq!(found(&view), [0, 0, 0]);
         assert!(view.get(&key).is_none() && view.indexed.is_empty());
     }

@@ -175,7 +175,7 @@ impl Store {
             self.remembered -= forgotten.len();
             let Some(tenant) = self.tenants.get(tenant) else { panic!("a tenant with rows is not known") };
             let mut view = tenant.view(view).write();
-            forgotten.for_each(|key| view.compact(key, since));
+            forgotten.for_each(|key| view.compact(&key, since));
             RwLockWriteGuard::unlock_fair(view);
             if keys.is_empty() {
                 last.remove();

@@ -17,13 +17,12 @@ pub enum RowKey {
 }
 
 impl Ord for RowKey {
-    /// The derived order, with two words compared as one: views do little else.
+    /// The derived order, with two words compared as one: changes of views are put in order by it.
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        let whole = |high: u64, low: u64| u128::from(high) << 64 | u128::from(low);
         match (self, other) {
             (RowKey::Ids(high, low), RowKey::Ids(other_high, other_low)) => {
-                whole(*high, *low).cmp(&whole(*other_high, *other_low))
+                RowKey::number(*high, *low).cmp(&RowKey::number(*other_high, *other_low))
             }
             (RowKey::Text(text), RowKey::Text(other)) => text.cmp(other),
             (RowKey::Ids(..), RowKey::Text(_)) => Ordering::Less,
@@ -40,6 +39,12 @@ impl PartialOrd for RowKey {
 }
 
 impl RowKey {
+    /// Two words as one, in the same order.
+    #[inline]
+    pub fn number(high: u64, low: u64) -> u128 {
+        u128::from(high) << 64 | u128::from(low)
+    }
+
     /// The key of a row.
     pub fn of(row: &Row) -> RowKey {
         match row {
