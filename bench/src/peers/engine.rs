@@ -86,16 +86,19 @@ impl Kgroot {
 
     /// Takes the next events, each of a tenant with a number.
     pub fn feed_of(&mut self, events: &[(u64, Event)], now: i64) -> Result<()> {
-        let began = thread_s();
-        let mut arrivals = Vec::with_capacity(events.len());
-        for (tenant, event) in events {
-            let name = match self.tenants.get(tenant) {
-                Some(known) => known.clone(),
-                None => format!("peers-{tenant}").parse()?,
-            };
-            self.tenants.entry(*tenant).or_insert_with(|| name.clone());
-            arrivals.push(self.arrival(name, event));
+        for (tenant, _) in events {
+            if !self.tenants.contains_key(tenant) {
+                self.tenants.insert(*tenant, format!("peers-{tenant}").parse()?);
+            }
         }
+        self.feed_known(events.iter().map(|(tenant, event)| (*tenant, event)), now)
+    }
+
+    /// Takes the next events, of tenants that have a name.
+    fn feed_known<'e>(&mut self, events: impl Iterator<Item = (u64, &'e Event)>, now: i64) -> Result<()> {
+        let began = thread_s();
+        let arrivals: Vec<Arrival> =
+            events.map(|(tenant, event)| self.arrival(self.tenants[&tenant].clone(), event)).collect();
         self.making_s += thread_s() - began;
         self.sealed = self.runtime.block_on(self.input.seal(arrivals, EventTime(now)))?;
         Ok(())
@@ -164,13 +167,7 @@ impl Kgroot {
 
 impl Peer for Kgroot {
     fn feed(&mut self, events: &[Event], now: i64) -> Result<()> {
-        let began = thread_s();
-        let arrivals: Vec<Arrival> =
-            events.iter().map(|event| self.arrival(self.tenants[&0].clone(), event)).collect();
-        self.making_s += thread_s() - began;
-        let now = EventTime(now);
-        self.sealed = self.runtime.block_on(self.input.seal(arrivals, now))?;
-        Ok(())
+        self.feed_known(events.iter().map(|event| (0, event)), now)
     }
 
     fn making_s(&self) -> f64 {
