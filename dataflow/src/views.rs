@@ -24,6 +24,7 @@ use crate::views::visible::Visible;
 
 mod cell;
 mod cells;
+mod fair;
 mod indexed;
 mod page;
 mod range;

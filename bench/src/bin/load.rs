@@ -195,7 +195,7 @@ async fn reads(
     let came = Arc::new(Mutex::new(Vec::new()));
     let from = feeder.ahead(per_s, lasting);
     sleep_until(from).await;
-    let reading = reads.start(lasting, Arc::clone(&came));
+    let reading = reads.start(lasting, Arc::clone(&came))?;
     let dues = feeder.open(from, per_s, lasting).await?;
     let mut found = tokio::task::spawn_blocking(move || reading.end()).await??;
     observer.counted(feeder.sent()).await?;

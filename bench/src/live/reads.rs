@@ -51,8 +51,18 @@ const MIX: [Kind; 10] = [
 /// Answers by kind, and those that were none.
 #[derive(Default)]
 struct Answered {
-    milliseconds: BTreeMap<Kind, Vec<f64>>,
+    milliseconds: BTreeMap<Kind, Took>,
     refused: BTreeMap<u16, u64>,
+}
+
+/// How long answers took until they were read whole, in milliseconds.
+#[derive(Default)]
+struct Took {
+    /// From when they were due to be asked for.
+    due: Vec<f64>,
+    /// From when they were asked for: without what the reader was late to begin with, because timers have whole milliseconds
+    /// and it waits for a processor, too. What it waits for its turn once the answer is there is in it.
+    asked: Vec<f64>,
 }
 
 /// Readers who are asking.
@@ -83,8 +93,8 @@ impl Reads {
     }
 
     /// Begins to ask at a fixed rate, and to follow the incidents: when each epoch that changed one had come whole.
-    pub fn start(self, lasting: Duration, came: Arc<Mutex<Vec<(Epoch, Instant)>>>) -> Reading {
-        Reading(std::thread::spawn(move || {
+    pub fn start(self, lasting: Duration, came: Arc<Mutex<Vec<(Epoch, Instant)>>>) -> Result<Reading> {
+        let read = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 tokio::select! {
@@ -92,10 +102,12 @@ impl Reads {
                     cut_off = self.subscribe(came) => cut_off,
                 }
             })
-        }))
+        };
+        // Its name is for whoever sets its priority from outside.
+        Ok(Reading(std::thread::Builder::new().name("readers".to_owned()).spawn(read)?))
     }
 
-    /// Asks at a fixed rate: milliseconds from when each request was due until its answer was read whole.
+    /// Asks at a fixed rate, and measures each answer.
     async fn run(self, lasting: Duration) -> Result<Value> {
         self.page().await.context("the first page of incidents")?;
         let answered: Arc<Mutex<Answered>> = Arc::default();
@@ -108,11 +120,16 @@ impl Reads {
             }
             let (reads, answered) = (self.clone(), Arc::clone(&answered));
             asking.spawn(async move {
+                let asked = Instant::now();
                 let status = reads.ask(kind, number).await?;
-                let milliseconds = at.elapsed().as_secs_f64() * 1_000.0;
+                let milliseconds = |since: Instant| since.elapsed().as_secs_f64() * 1_000.0;
                 let mut answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
                 match status {
-                    StatusCode::OK => answered.milliseconds.entry(kind).or_default().push(milliseconds),
+                    StatusCode::OK => {
+                        let took = answered.milliseconds.entry(kind).or_default();
+                        took.due.push(milliseconds(at));
+                        took.asked.push(milliseconds(asked));
+                    }
                     other => *answered.refused.entry(other.as_u16()).or_default() += 1,
                 }
                 anyhow::Ok(())
@@ -122,7 +139,10 @@ impl Reads {
             asked??;
         }
         let mut answered = std::mem::take(&mut *answered.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut of = |kind| quantiles(answered.milliseconds.remove(&kind).unwrap_or_default());
+        let mut of = |kind| {
+            let Took { due, asked } = answered.milliseconds.remove(&kind).unwrap_or_default();
+            json!({"from_asked": quantiles(asked), "from_due": quantiles(due)})
+        };
         Ok(json!({"point_ms": of(Kind::Point), "incident_page_ms": of(Kind::Page),
             "investigation_ms": of(Kind::Investigation), "refused_by_status": answered.refused}))
     }

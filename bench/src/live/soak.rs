@@ -28,6 +28,8 @@ const HORIZON_TEXT: &str = "2m";
 const GAP_TEXT: &str = "1m";
 /// Records that the log keeps: as long as a restart can need them.
 const RETENTION_TEXT: &str = "10m";
+/// Between two snapshots: what is known of seals is kept until the next one, and so each sample of a long run has a whole turn.
+const SNAPSHOT_TEXT: &str = "1m";
 /// After this the horizon is full and the first snapshot written, and the log has twice as much behind it as it keeps.
 const FULL: Duration = Duration::from_secs(1_200);
 /// Between two samples; shorter in a run of less than twenty minutes.
@@ -50,6 +52,7 @@ pub fn config(mut config: Config) -> Result<(Config, EngineConfig)> {
     config.engine.horizon = HORIZON_TEXT.to_owned();
     config.engine.gap = GAP_TEXT.to_owned();
     config.log.retention = RETENTION_TEXT.to_owned();
+    config.state.snapshot_every = SNAPSHOT_TEXT.to_owned();
     let seconds = HORIZON.as_secs();
     let longer = |window_ms: i64| HORIZON.as_millis() < u128::from(window_ms.unsigned_abs());
     let cut: String = Rules::built_in()

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use parking_lot::RwLockWriteGuard;
 use schemas::ids::Tenant;
 use schemas::time::{Diff, Epoch};
 use schemas::view::{CoverageRow, Row, RowKey, ViewName};
@@ -70,17 +69,15 @@ impl Store {
             let Some(tenant) = self.tenants.get(place.0) else {
                 panic!("a row was published for a tenant that was never sealed")
             };
-            let mut view = tenant.view(place.1).write();
             let more = more.entry(place.1).or_default();
             let (net, touched) = (changed.entry(place).or_default(), touched.entry(place).or_default());
-            left -= view.change(*epoch, next.get_mut(), left, |Shown { key, history, before, after }| {
+            let told = |Shown { key, history, before, after }| {
                 *more += i64::from(after.is_some()) - i64::from(before.is_some());
                 net.extend(before.map(|row| (row, -1)));
                 net.extend(after.map(|row| (row, 1)));
                 touched.extend(history.then_some(key));
-            });
-            // Whoever waits to read has the lock next; this thread would else have it again before they wake.
-            RwLockWriteGuard::unlock_fair(view);
+            };
+            left -= tenant.view(place.1).write(|view| view.change(*epoch, next.get_mut(), left, told));
             if next.get_mut().peek().is_none() {
                 drop(next.remove());
             }
@@ -174,9 +171,7 @@ impl Store {
             let forgotten = keys.drain(keys.len().saturating_sub(at_most)..);
             self.remembered -= forgotten.len();
             let Some(tenant) = self.tenants.get(tenant) else { panic!("a tenant with rows is not known") };
-            let mut view = tenant.view(view).write();
-            forgotten.for_each(|key| view.compact(&key, since));
-            RwLockWriteGuard::unlock_fair(view);
+            tenant.view(view).write(|view| forgotten.for_each(|key| view.compact(&key, since)));
             if keys.is_empty() {
                 last.remove();
             }

@@ -3,12 +3,12 @@
 //! The view thread alone changes them, a slice at a time; no thread has two views at once.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use parking_lot::RwLock;
 use schemas::ids::{Tenant, TenantId};
 use schemas::view::ViewName;
 
+use crate::views::fair::Fair;
 use crate::views::indexed::View;
 
 /// All tenants.
@@ -20,7 +20,7 @@ pub(super) struct Tenants(RwLock<BTreeMap<Tenant, Arc<TenantViews>>>);
 pub(super) struct TenantViews {
     pub(super) id: TenantId,
     /// All there are, from the beginning.
-    views: BTreeMap<ViewName, RwLock<View>>,
+    views: BTreeMap<ViewName, Fair<View>>,
 }
 
 impl Tenants {
@@ -29,7 +29,7 @@ impl Tenants {
         if ids.is_empty() {
             return;
         }
-        let mut tenants = self.0.write();
+        let mut tenants = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for id in ids {
             tenants.entry(id.key()).or_insert_with(|| Arc::new(TenantViews::of(id)));
         }
@@ -37,12 +37,13 @@ impl Tenants {
 
     /// The views of a tenant, if it was introduced.
     pub(super) fn get(&self, tenant: Tenant) -> Option<Arc<TenantViews>> {
-        self.0.read().get(&tenant).cloned()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
     }
 
     /// Tenants, by id.
     pub(super) fn ids(&self) -> Vec<TenantId> {
-        let mut ids: Vec<TenantId> = self.0.read().values().map(|tenant| tenant.id.clone()).collect();
+        let tenants = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut ids: Vec<TenantId> = tenants.values().map(|tenant| tenant.id.clone()).collect();
         ids.sort();
         ids
     }
@@ -50,12 +51,12 @@ impl Tenants {
 
 impl TenantViews {
     fn of(id: TenantId) -> Self {
-        let views = ViewName::ALL.iter().map(|name| (*name, RwLock::new(View::of(*name))));
+        let views = ViewName::ALL.iter().map(|name| (*name, Fair::new(View::of(*name))));
         TenantViews { id, views: views.collect() }
     }
 
     /// One of its views.
-    pub(super) fn view(&self, name: ViewName) -> &RwLock<View> {
+    pub(super) fn view(&self, name: ViewName) -> &Fair<View> {
         let Some(view) = self.views.get(&name) else { panic!("a tenant has every view, but not {name}") };
         view
     }

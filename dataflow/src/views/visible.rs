@@ -4,10 +4,9 @@
 //! latest, or fewer if those changed more than there is, but for ten seconds.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
 use schemas::ids::TenantId;
 use schemas::read::{AsOf, Page, Part, Query, ReadError};
 use schemas::time::{Epoch, EventTime};
@@ -60,48 +59,48 @@ impl Visible {
 
     /// Latest complete epoch; 0 before the first.
     pub(super) fn latest(&self) -> Epoch {
-        self.readable.read().latest
+        self.readable().latest
     }
 
     /// First epoch that can be read.
     pub(super) fn since(&self) -> Epoch {
-        self.readable.read().since()
+        self.readable().since()
     }
 
     /// The sealed epoch after the latest complete one.
     pub(super) fn next(&self) -> Option<Epoch> {
-        let readable = self.readable.read();
+        let readable = self.readable();
         readable.sealed.range(readable.latest + 1..).map(|(epoch, _)| *epoch).next()
     }
 
     /// What is known of an epoch and its age.
     pub(super) fn as_of(&self, epoch: Epoch) -> AsOf {
-        self.readable.read().as_of(epoch)
+        self.readable().as_of(epoch)
     }
 
     /// An epoch was sealed.
     pub(super) fn sealed(&self, Told { epoch, now, event_time, tenants }: Told) {
         self.tenants.introduce(tenants);
         let sealed = SealedEpoch { now, event_time, sealed_at: Instant::now() };
-        self.readable.write().sealed.insert(epoch, sealed);
+        self.readable_mut().sealed.insert(epoch, sealed);
     }
 
     /// Makes an epoch visible, all of whose changes are applied; what was shown before `readable_from` may be forgotten.
     /// Says whether the views begin with it.
     pub(super) fn complete(&self, epoch: Epoch, readable_from: Epoch) -> bool {
-        self.readable.write().complete(epoch, readable_from)
+        self.readable_mut().complete(epoch, readable_from)
     }
 
     /// Rows of one page, or of as much of it as is looked at in one go.
     pub(super) fn peek(&self, query: &Query) -> Result<Part, ReadError> {
         let tenant = self.known(&query.tenant)?;
-        let as_of = self.readable.read().asked(query)?;
+        let as_of = self.readable().asked(query)?;
         if as_of.epoch == 0 {
             // There is nothing in it, and a view that is brought back is locked for as long as that takes.
             return Ok(Part { page: Page { rows: Vec::new(), next: None, as_of }, whole: true });
         }
         let view = tenant.view(query.view).read();
-        let as_of = self.readable.read().asked(query)?;
+        let as_of = self.readable().asked(query)?;
         let Found { rows, next, whole } = page(&view, query, as_of.epoch)?;
         Ok(Part { page: Page { rows, next, as_of }, whole })
     }
@@ -111,6 +110,14 @@ impl Visible {
         let (tenant, latest) = (self.known(tenant)?, self.latest());
         let view = tenant.view(view).read();
         Ok(view.range(..).filter_map(|cell| cell.at(latest).cloned()).collect())
+    }
+
+    fn readable(&self) -> RwLockReadGuard<'_, Readable> {
+        self.readable.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn readable_mut(&self) -> RwLockWriteGuard<'_, Readable> {
+        self.readable.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self, tenant: &TenantId) -> Result<Arc<TenantViews>, ReadError> {
