@@ -1,6 +1,6 @@
 //! A lock with one writer, who lets everybody read who waits, before it writes again.
 //!
-//! Of the lock of the standard library the writer is master again before a reader has woken. Who waits for that of parking_lot,
+//! With the lock of the standard library the writer has it again before a reader has woken. Who waits for that of parking_lot,
 //! which can be handed over, gives up its processor a few times first, with the rest of its slice, and comes back after everybody
 //! else. Here a reader sleeps at once, and the writer sleeps until those threads have run that found it writing; who has found
 //! it writing, but not said so before it looks, waits for one more change. A thread that reads a value does not read it again
