@@ -217,7 +217,7 @@ fn link(link: &schemas::view::LinkRow) -> ChainLink {
         cause: end(&link.cause),
         effect: end(&link.effect),
         rule: format!("{}@{}", link.rule, link.rule_version),
-        relation: link.relation.clone(),
+        relation: link.relation.to_string(),
         lag_ms: link.lag_ms,
         strength: link.strength,
     }

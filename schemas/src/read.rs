@@ -282,7 +282,11 @@ impl Filter {
         let of_incident = self.incident.is_none_or(|id| row.incident() == Some(id));
         let names = self.entity.as_ref().is_none_or(|entity| row.entities().contains(&entity));
         let wanted = self.index_keys.as_ref();
-        let bears = || wanted.is_none_or(|wanted| !wanted.is_disjoint(&IndexKey::all(view, row)));
+        let bears = || {
+            wanted.is_none_or(|wanted| {
+                IndexKey::all(view, row).iter().any(|index_key| wanted.contains(index_key))
+            })
+        };
         in_time && of_incident && names && bears()
     }
 }

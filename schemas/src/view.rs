@@ -185,11 +185,11 @@ pub struct LinkRow {
     /// The effect.
     pub effect: Arc<EpisodeRow>,
     /// Rule id.
-    pub rule: String,
+    pub rule: Arc<str>,
     /// Rule version.
     pub rule_version: u32,
     /// The way from the effect's entity to the cause's entity.
-    pub relation: String,
+    pub relation: Arc<str>,
     /// Effect's onset minus cause's onset, in milliseconds.
     pub lag_ms: i64,
     /// 0 to 1000.

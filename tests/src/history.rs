@@ -349,7 +349,7 @@ impl Writer {
         let (at, kind) = (self.time(), self.pick(&rule.causes));
         let (incident, who) = (self.random.below(5), self.pick(&["ann", "bo", "carl"]).to_owned());
         let mut lessons = vec![(Lesson::Kind(kind), self.random.below(2) == 0)];
-        lessons.push((Lesson::Rule(rule.id), self.random.below(2) == 0));
+        lessons.push((Lesson::Rule(rule.id.to_string()), self.random.below(2) == 0));
         let mut event = self.event(at, Vec::new());
         let key = u128::from(1_000 + incident * 10) + who.len() as u128;
         event.normalized.key = Some(EventKey(key));

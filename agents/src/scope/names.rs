@@ -211,7 +211,8 @@ mod tests {
         // Those that are looked up are enough.
         let looked_up = entities.iter().filter(|entity| {
             let row = EntityRow { entity_id: EntityId(0), entity: Arc::new(Entity::clone(entity)) };
-            !index_keys(text).is_disjoint(&IndexKey::all(ViewName::Entities, &Row::Entity(Arc::new(row))))
+            let (asked, row) = (index_keys(text), Row::Entity(Arc::new(row)));
+            IndexKey::all(ViewName::Entities, &row).iter().any(|index_key| asked.contains(index_key))
         });
         assert_eq!(read(text, looked_up), found);
         found.entities.iter().map(ToString::to_string).collect()

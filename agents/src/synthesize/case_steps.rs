@@ -2,7 +2,7 @@
 //! that it is over. Pure.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use schemas::answer::{Runbook, RunbookStep, SimilarCase};
 use schemas::catalogue::Rules;
@@ -12,9 +12,9 @@ use schemas::view::{ChainRow, EpisodeRow, Hypothesis, LinkRow};
 const ALIKE_MILLI: u32 = 500;
 
 /// What each built-in rule says; a rule of a file is told by its id alone.
-static MECHANISMS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+static MECHANISMS: LazyLock<BTreeMap<Arc<str>, String>> = LazyLock::new(|| {
     let rules = Rules::built_in();
-    rules.iter().map(|(_, rule)| (rule.id.clone(), rule.title.clone())).collect()
+    rules.iter().map(|(_, rule)| (Arc::clone(&rule.id), rule.title.clone())).collect()
 });
 
 /// Adds the steps: first what to confirm, then how it ended before, and last where it shows that it is over. `chains` are
@@ -102,9 +102,9 @@ mod tests {
         let link = Arc::new(LinkRow {
             cause: Arc::clone(&cause),
             effect: Arc::clone(&effect),
-            rule: "R20".to_owned(),
+            rule: "R20".into(),
             rule_version: 1,
-            relation: String::new(),
+            relation: "".into(),
             lag_ms: 0,
             strength: 900,
             best: true,

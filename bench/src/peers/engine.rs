@@ -187,7 +187,7 @@ impl Peer for Kgroot {
             if !row.best || row.effect.onset.0 < end - COMPARED_MS {
                 continue;
             }
-            let way = WAYS.iter().find(|way| way.rule == row.rule);
+            let way = WAYS.iter().find(|way| way.rule == &*row.rule);
             let rule = way.with_context(|| format!("rule {} is not of the workload", row.rule))?.rule;
             let (effect, cause) = (episode(&row.effect)?, episode(&row.cause)?);
             output.links.push(Link { effect, cause, rule, strength: i64::from(row.strength) });
@@ -214,7 +214,7 @@ fn thread_s() -> f64 {
 fn rules() -> Result<Rules> {
     let asked: BTreeSet<&str> = WAYS.iter().map(|way| way.rule).collect();
     let rules = Rules::built_in();
-    let others = rules.iter().filter(|(_, rule)| !asked.contains(rule.id.as_str()));
+    let others = rules.iter().filter(|(_, rule)| !asked.contains(&*rule.id));
     let file: String = others.map(|(_, rule)| format!("- {{id: {}, enabled: false}}\n", rule.id)).collect();
     Ok(Rules::with_file("peers", &file)?)
 }

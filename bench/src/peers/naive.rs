@@ -318,7 +318,7 @@ fn kinds_and_rules_are_those_of_the_catalogue() {
                 }
                 for (_, steps) in walks.into_iter().filter(|(sort, _)| *sort == SORTS[cause]) {
                     let strength = i64::from(rule.strength);
-                    expected.insert((rule.id.clone(), cause, effect, steps, rule.window_ms, strength));
+                    expected.insert((rule.id.to_string(), cause, effect, steps, rule.window_ms, strength));
                 }
             }
         }

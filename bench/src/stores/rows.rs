@@ -76,9 +76,9 @@ fn link(number: u64) -> LinkRow {
     LinkRow {
         cause: episode(number).into(),
         effect: episode(number + 1).into(),
-        rule: "R20".to_owned(),
+        rule: "R20".into(),
         rule_version: 1,
-        relation: "owns".to_owned(),
+        relation: "owns".into(),
         lag_ms: 1_000,
         strength: (number % 1_000) as u32,
         best: number.is_multiple_of(2),

@@ -25,6 +25,7 @@ use timely::dataflow::operators::core::OkErr;
 
 use crate::operators::maintain::{each_key, replace};
 use crate::operators::recoveries::recovered;
+use crate::ordered::Ordered;
 use crate::rows::{Cite, Episode, Named, Occurrence, Subject};
 use crate::types::Updates;
 use crate::values::Values;
@@ -84,13 +85,13 @@ type Place = (Tenant, Named);
 #[derive(Default)]
 struct Known {
     well: Values<EventTime>,
-    kinds: BTreeMap<Kind, Folded>,
+    kinds: Ordered<Kind, Folded>,
 }
 
 /// The occurrences of one subject, and what they last came to.
 #[derive(Default)]
 struct Folded {
-    slots: BTreeMap<i64, Slot>,
+    slots: Ordered<i64, Slot>,
     episodes: Vec<Arc<Episode>>,
 }
 
@@ -162,7 +163,8 @@ impl Known {
         }
         self.well.apply(well);
         if self.well.first().copied() != since {
-            let others = self.kinds.keys().filter(|kind| told.iter().all(|(of, _)| of != *kind));
+            let others =
+                self.kinds.iter().map(|(kind, _)| kind).filter(|kind| told.iter().all(|(of, _)| of != *kind));
             let others: Vec<_> = others.map(|kind| (*kind, Vec::new())).collect();
             // Their episodes may be over now.
             told.extend(others);
@@ -170,7 +172,7 @@ impl Known {
         let since = self.well.first().copied();
         for (kind, occurrences) in told {
             let subject = Subject { tenant: *tenant, on: on.clone(), kind };
-            let folded = self.kinds.entry(kind).or_default();
+            let folded = self.kinds.or_default(kind);
             folded.apply(occurrences);
             let episodes =
                 folded.fold(gap_ms, |run, earlier| recovered(episode(&subject, run, earlier), since));
@@ -187,18 +189,25 @@ impl Known {
 
 impl Slot {
     /// None without occurrences.
-    fn of(occurrences: Values<Arc<Occurrence>>) -> Option<Slot> {
-        let mut all = occurrences.iter();
-        let mut run = all.next().map(|(first, copies)| Run::of(first, copies))?;
-        all.for_each(|(later, copies)| run.take(later, copies));
+    fn of(changes: Vec<(Arc<Occurrence>, Diff)>) -> Option<Slot> {
+        let mut occurrences = Values::default();
+        occurrences.apply(changes);
+        let run = Run::over(&occurrences)?;
         Some(Slot { occurrences, run })
     }
 
-    /// With occurrences that lie after all others.
-    fn with_later(mut self, later: Vec<(Arc<Occurrence>, Diff)>) -> Slot {
-        later.iter().for_each(|(occurrence, copies)| self.run.take(occurrence, *copies));
-        self.occurrences.extend(later);
-        self
+    /// Changes occurrences; false if none is left.
+    fn change(&mut self, changes: Vec<(Arc<Occurrence>, Diff)>) -> bool {
+        // A hot subject mostly hears of what came after all it knows: the fold goes on where it stands.
+        if self.occurrences.end_before(&changes) {
+            changes.iter().for_each(|(occurrence, copies)| self.run.take(occurrence, *copies));
+            self.occurrences.extend(changes);
+            return true;
+        }
+        self.occurrences.apply(changes);
+        let Some(run) = Run::over(&self.occurrences) else { return false };
+        self.run = run;
+        true
     }
 }
 
@@ -210,17 +219,13 @@ impl Folded {
         while let Some(minute) = changes.peek().map(minute_of) {
             let same = std::iter::from_fn(|| changes.next_if(|change| minute_of(change) == minute));
             let of_minute: Vec<_> = same.collect();
-            let slot = match self.slots.remove(&minute) {
-                // A hot subject mostly hears of what came after all it knows: the fold goes on where it stands.
-                Some(slot) if slot.occurrences.end_before(&of_minute) => Some(slot.with_later(of_minute)),
-                slot => {
-                    let mut occurrences = slot.map(|slot| slot.occurrences).unwrap_or_default();
-                    occurrences.apply(of_minute);
-                    Slot::of(occurrences)
+            match self.slots.get_mut(&minute) {
+                Some(slot) => {
+                    if !slot.change(of_minute) {
+                        self.slots.remove(&minute);
+                    }
                 }
-            };
-            if let Some(slot) = slot {
-                self.slots.insert(minute, slot);
+                None => Slot::of(of_minute).into_iter().for_each(|slot| self.slots.insert(minute, slot)),
             }
         }
     }
@@ -229,7 +234,7 @@ impl Folded {
     /// subject, also by arriving twice.
     fn fold(&self, gap_ms: i64, episode: impl Fn(Run, u32) -> Arc<Episode>) -> Vec<Arc<Episode>> {
         let mut runs: Vec<Run> = Vec::new();
-        for Slot { run: next, .. } in self.slots.values() {
+        for (_, Slot { run: next, .. }) in self.slots.iter() {
             match runs.last_mut() {
                 Some(open) if next.span.onset <= open.span.reach.plus_ms(gap_ms) => open.join(next),
                 _ => runs.push(next.clone()),
@@ -276,6 +281,14 @@ impl Span {
 }
 
 impl Run {
+    /// Nothing without occurrences.
+    fn over(occurrences: &Values<Arc<Occurrence>>) -> Option<Run> {
+        let mut all = occurrences.iter();
+        let mut run = all.next().map(|(first, copies)| Run::of(first, copies))?;
+        all.for_each(|(later, copies)| run.take(later, copies));
+        Some(run)
+    }
+
     fn of(occurrence: &Occurrence, copies: Diff) -> Run {
         let (span, evidence) = (Span::of(occurrence, copies), vec![occurrence.cite.event]);
         Run { span, evidence, detail: Arc::clone(&occurrence.detail) }

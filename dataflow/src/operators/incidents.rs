@@ -10,15 +10,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use differential_dataflow::{AsCollection, Hashable, consolidation::consolidate};
-use schemas::ids::{EpisodeId, Tenant};
+use differential_dataflow::{AsCollection, Hashable};
+use schemas::ids::Tenant;
 use schemas::time::{Diff, Epoch, EventTime};
 use schemas::view::{LinkRow, Row};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
+use crate::numbered::Numbered;
 use crate::operators::feedback::Factor;
-use crate::operators::incidents::group::{Judgment, Name, Neighborhood, judge};
+use crate::operators::incidents::group::{Group, Judgment, judge};
+use crate::operators::incidents::neighborhood::{EpisodeNumber, GroupNumber, Neighborhood};
 use crate::operators::links::ways::Ways;
 use crate::operators::maintain::{Due, replace};
 use crate::operators::stash::{Stash, StashedTicks};
@@ -28,7 +30,10 @@ use crate::types::{Tick, Ticks, Updates};
 mod chains;
 mod group;
 mod learned;
+mod neighborhood;
 mod rank;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -51,18 +56,16 @@ impl Part {
     }
 }
 
-struct Group {
-    members: BTreeSet<EpisodeId>,
-    rows: Vec<(Name, Row)>,
-    wake: Option<EventTime>,
+/// A group, with what it last came to.
+struct Judged {
+    members: Vec<EpisodeNumber>,
+    judgment: Judgment,
 }
 
 #[derive(Default)]
 struct Groups {
     hood: Neighborhood,
-    group_of: BTreeMap<EpisodeId, u64>,
-    groups: BTreeMap<u64, Group>,
-    next: u64,
+    groups: Numbered<Judged>,
 }
 
 /// Groups episodes and ranks what can have caused them.
@@ -83,7 +86,7 @@ pub(crate) fn incidents<'scope>(
         .binary_frontier(ticks, route, Pipeline, "Incidents", move |_capability, _info| {
             let (mut stash, mut nows) = (Stash::default(), StashedTicks::default());
             let mut tenants: BTreeMap<Tenant, Groups> = BTreeMap::new();
-            let mut calendar: BTreeSet<(EventTime, (Tenant, u64))> = BTreeSet::new();
+            let mut calendar: BTreeSet<(EventTime, (Tenant, GroupNumber))> = BTreeSet::new();
             move |(input, frontier), (ticks, tick_frontier), output| {
                 input.for_each(|capability, rows| stash.keep(capability.retain_least(0), rows));
                 ticks.for_each(|capability, rows| nows.keep(capability.retain_least(0), rows));
@@ -97,16 +100,13 @@ pub(crate) fn incidents<'scope>(
                         session.give(((tenant, Row::Link(row)), epoch, diff));
                     });
                     while let Some((_, (tenant, group))) = calendar.pop_first_if_due(now) {
-                        let members = tenants.get(&tenant).and_then(|groups| groups.groups.get(&group));
-                        let members = members.into_iter().flat_map(|group| group.members.iter().copied());
-                        dirty.entry(tenant).or_default().extend(members);
+                        let due = tenants.get(&tenant).map(|groups| &groups.groups[group].members);
+                        dirty.entry(tenant).or_default().extend(due.into_iter().flatten());
                     }
                     for (tenant, dirty) in dirty {
                         let groups = tenants.entry(tenant).or_default();
-                        let judge = |hood: &Neighborhood, members: &BTreeSet<EpisodeId>| {
-                            judge(tenant, hood, &ways, members, now, 2 * gap_ms)
-                        };
-                        let changes = groups.rebuild(&dirty, judge);
+                        let changes =
+                            groups.rebuild(dirty, |group| judge(tenant, group, &ways, now, 2 * gap_ms));
                         for (group, wake) in changes.unscheduled {
                             calendar.remove(&(wake, (tenant, group)));
                         }
@@ -132,11 +132,12 @@ fn apply(
     ways: &Ways,
     mut parts: Vec<(Part, Diff)>,
     mut emit: impl FnMut(Tenant, Arc<LinkRow>, Diff),
-) -> BTreeMap<Tenant, BTreeSet<EpisodeId>> {
-    consolidate(&mut parts);
-    // Retractions first: an episode that changed is a retraction and an insertion of one id.
+) -> BTreeMap<Tenant, Vec<EpisodeNumber>> {
+    // Retractions first: what changed is a retraction and an insertion of one id. Nothing is consolidated: an episode or a factor is
+    // told once an epoch, and a link that goes and comes back is one whose effect has changed.
     parts.sort_by_key(|(_, diff)| *diff);
-    let mut dirty: BTreeMap<Tenant, BTreeSet<EpisodeId>> = BTreeMap::new();
+    let mut dirty: BTreeMap<Tenant, Vec<EpisodeNumber>> = BTreeMap::new();
+    let mut taught: BTreeSet<Tenant> = BTreeSet::new();
     for (part, diff) in parts {
         let tenant = part.tenant();
         let hood = &mut tenants.entry(tenant).or_default().hood;
@@ -144,23 +145,31 @@ fn apply(
         let mut emit = |row, diff| emit(tenant, row, diff);
         match part {
             Part::Episode(episode) => {
-                let id = episode.row.episode_id;
-                touched.insert(id);
-                touched.extend(hood.effects.get(&id).into_iter().flat_map(BTreeMap::keys));
-                hood.set(id, Some(episode).filter(|_| 0 < diff), &mut emit);
+                let number = hood.number(episode.row.episode_id);
+                touched.push(number);
+                touched.extend(hood[number].effects());
+                hood.set(number, (episode, 0 < diff), &mut emit);
             }
             Part::Link(link) => {
-                touched.extend([link.effect, link.cause]);
-                hood.change(link, 0 < diff, &mut emit);
+                let ends = (hood.number(link.effect), hood.number(link.cause));
+                touched.extend([ends.0, ends.1]);
+                if 0 < diff {
+                    hood.link(ends, link, &mut emit);
+                } else {
+                    hood.unlink(ends, &mut emit);
+                }
             }
             Part::Factor(factor) => {
                 hood.learned.change(factor.lesson, factor.milli, 0 < diff);
-                touched.extend(hood.episodes.keys());
+                taught.insert(tenant);
             }
         }
     }
-    for tenant in dirty.keys() {
+    for (tenant, touched) in &mut dirty {
         if let Some(groups) = tenants.get_mut(tenant) {
+            if taught.contains(tenant) {
+                touched.extend(groups.hood.all());
+            }
             groups.hood.show(ways, &mut |row, diff| emit(*tenant, row, diff));
         }
     }
@@ -170,44 +179,36 @@ fn apply(
 #[derive(Default)]
 struct Changes {
     rows: Vec<(Row, Diff)>,
-    scheduled: Vec<(u64, EventTime)>,
-    unscheduled: Vec<(u64, EventTime)>,
+    scheduled: Vec<(GroupNumber, EventTime)>,
+    unscheduled: Vec<(GroupNumber, EventTime)>,
 }
 
 impl Groups {
     /// Rebuilds the groups that dirty episodes are or were in.
-    fn rebuild(
-        &mut self,
-        dirty: &BTreeSet<EpisodeId>,
-        judge: impl Fn(&Neighborhood, &BTreeSet<EpisodeId>) -> Judgment,
-    ) -> Changes {
+    fn rebuild(&mut self, dirty: Vec<EpisodeNumber>, judge: impl Fn(Group<'_>) -> Judgment) -> Changes {
         let (mut changes, mut before, mut after) = (Changes::default(), Vec::new(), Vec::new());
-        let mut loose: BTreeSet<EpisodeId> = dirty.clone();
-        let touched: BTreeSet<u64> = dirty.iter().filter_map(|id| self.group_of.get(id).copied()).collect();
-        for id in touched {
-            if let Some(group) = self.groups.remove(&id) {
-                for member in &group.members {
-                    self.group_of.remove(member);
-                }
-                changes.unscheduled.extend(group.wake.map(|wake| (id, wake)));
-                before.extend(group.rows);
-                loose.extend(group.members);
-            }
+        let mut loose = Vec::new();
+        for episode in dirty {
+            loose.push(episode);
+            let Some(number) = self.hood.group(episode) else { continue };
+            let Judged { members, judgment: Judgment { rows, wake } } = self.groups.remove(number);
+            members.iter().for_each(|member| self.hood.loosen(*member));
+            changes.unscheduled.extend(wake.map(|wake| (number, wake)));
+            before.extend(rows);
+            loose.extend(members);
         }
-        loose.retain(|id| self.hood.episodes.contains_key(id));
-        while let Some(first) = loose.first().copied() {
-            let members = self.hood.connected(first);
-            let id = self.next;
-            self.next += 1;
-            for member in &members {
-                loose.remove(member);
-                self.group_of.insert(*member, id);
+        for first in loose {
+            if !self.hood.is_loose(first) {
+                continue;
             }
-            let Judgment { rows, wake } = judge(&self.hood, &members);
-            changes.scheduled.extend(wake.map(|wake| (id, wake)));
-            after.extend_from_slice(&rows);
-            self.groups.insert(id, Group { members, rows, wake });
+            let number = self.groups.next();
+            let members = self.hood.gather(first, number);
+            let judgment = judge(Group { hood: &self.hood, number, members: &members });
+            changes.scheduled.extend(judgment.wake.map(|wake| (number, wake)));
+            after.extend_from_slice(&judgment.rows);
+            self.groups.insert(Judged { members, judgment });
         }
+        self.hood.forget_unused();
         before.sort_unstable();
         replace(&mut before, after, |(_, row), diff| changes.rows.push((row, diff)));
         changes

@@ -32,8 +32,6 @@ use crate::types::Updates;
 mod choice;
 mod entities;
 mod index;
-mod numbered;
-mod ordered;
 mod strength;
 mod subjects;
 mod walks;

@@ -20,6 +20,7 @@ use schemas::time::{Diff, Epoch, EventTime};
 use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
+use crate::keyed::Numbers;
 use crate::operators::stash::{Stash, StashedTicks};
 use crate::types::{Tick, Ticks, Updates};
 use crate::values::Values;
@@ -248,13 +249,9 @@ impl<K: Ord> Due<K> for BTreeSet<(EventTime, K)> {
     }
 }
 
-/// Numbers of keys; nobody sees the order of the table.
-#[expect(clippy::disallowed_types, reason = "its order is seen by nobody")]
-type Numbers<'r, K> = std::collections::HashMap<&'r K, usize, ahash::RandomState>;
-
 /// Changes by key, in the order in which the keys come first. Rows are wide: each is moved once.
 fn by_key<K: Eq + Hash, V>(rows: Vec<((K, V), Diff)>) -> Vec<(K, Vec<(V, Diff)>)> {
-    let mut numbers = Numbers::default();
+    let mut numbers = Numbers::<&K, usize>::default();
     // How many rows each key has.
     let mut counts: Vec<usize> = Vec::new();
     let mut number_of_row = Vec::with_capacity(rows.len());

@@ -107,7 +107,7 @@ impl Difference {
         let by_id = |rules: &Rules| {
             let mut by_id: BTreeMap<String, Vec<RuleSpec>> = BTreeMap::new();
             for (_, rule) in rules.iter() {
-                by_id.entry(rule.id.clone()).or_default().push(rule.clone());
+                by_id.entry(rule.id.to_string()).or_default().push(rule.clone());
             }
             by_id
         };
@@ -181,17 +181,17 @@ impl Difference {
             match (now, then) {
                 (Some(now), Some(then)) if now.rule == then.rule => {
                     if now.strength != then.strength {
-                        self.links.entry(now.rule.clone()).or_default().strength += 1;
+                        self.links.entry(now.rule.to_string()).or_default().strength += 1;
                     }
                 }
                 (now, then) => {
                     if let Some(link) = now {
-                        let change = self.links.entry(link.rule.clone()).or_default();
+                        let change = self.links.entry(link.rule.to_string()).or_default();
                         change.lost += 1;
                         change.example('-', link);
                     }
                     if let Some(link) = then {
-                        let change = self.links.entry(link.rule.clone()).or_default();
+                        let change = self.links.entry(link.rule.to_string()).or_default();
                         change.gained += 1;
                         change.example('+', link);
                     }

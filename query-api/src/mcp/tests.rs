@@ -274,9 +274,9 @@ pub(super) fn an_outage() -> Vec<(ViewName, Row)> {
     let link = LinkRow {
         cause: root.clone(),
         effect: symptom.clone(),
-        rule: "R20".to_owned(),
+        rule: "R20".into(),
         rule_version: 1,
-        relation: String::new(),
+        relation: "".into(),
         lag_ms: 60_000,
         strength: 900,
         best: true,

@@ -169,8 +169,8 @@ async fn concluded(
 /// Rules of the links that leave a root.
 fn rules(chains: &[Arc<ChainRow>], root: EpisodeId) -> Vec<String> {
     let links = chains.iter().flat_map(|chain| &chain.links).filter(|link| link.cause.episode_id == root);
-    let rules: BTreeSet<&String> = links.map(|link| &link.rule).collect();
-    rules.into_iter().take(RULES_MAX).cloned().collect()
+    let rules: BTreeSet<&str> = links.map(|link| &*link.rule).collect();
+    rules.into_iter().take(RULES_MAX).map(str::to_owned).collect()
 }
 
 fn now() -> EventTime {

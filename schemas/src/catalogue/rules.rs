@@ -12,7 +12,7 @@ use crate::ids::{Tenant, TenantId, hash_of};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RuleSpec {
     /// `R20`, or `R20b` for a further part of the same rule.
-    pub id: String,
+    pub id: Arc<str>,
     /// Grows with each edit of the rule.
     pub version: u32,
     /// Kinds of the cause.

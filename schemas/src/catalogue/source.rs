@@ -62,7 +62,7 @@ pub(super) fn rule(raw: RawRule, kind: impl Fn(&str) -> Option<Kind>) -> Result<
         paths: paths.map_err(explain)?,
         window_ms: parse_duration_ms(&raw.window).map_err(|error| explain(error.to_string()))?,
         strength,
-        id: raw.id,
+        id: raw.id.into(),
         title: raw.title,
         against_order: raw.against_order,
         scope: Scope::All,

@@ -267,7 +267,7 @@ mod tests {
             "- {{id: own-1, path: [self], {OWN}}}\n- {{id: R28, strength: weak}}\n- {{id: R30, enabled: false}}"
         );
         let rules = rules(&own);
-        let by_id = |id: &str| rules.iter().map(|(_, rule)| rule).find(|rule| rule.id == id).cloned();
+        let by_id = |id: &str| rules.iter().map(|(_, rule)| rule).find(|rule| &*rule.id == id).cloned();
         assert_eq!(by_id("own-1").unwrap().causes, [Kind::named("k8s.configmap.Changed")]);
         assert_eq!((by_id("R28").unwrap().strength, by_id("R28").unwrap().version), (30, 2));
         assert_eq!((by_id("R30"), rules.count()), (None, Rules::built_in().count()));
@@ -279,7 +279,7 @@ mod tests {
             rules("- {id: R28, tenants: [shop], window: 2h}\n- {id: R28, tenants: [bank], enabled: false}");
         let key = |tenant: &str| tenant.parse::<TenantId>().unwrap().key();
         let windows = |tenant: &str| -> Vec<i64> {
-            let of = rules.iter().filter(|(_, rule)| rule.id == "R28" && rule.scope.includes(key(tenant)));
+            let of = rules.iter().filter(|(_, rule)| &*rule.id == "R28" && rule.scope.includes(key(tenant)));
             of.map(|(_, rule)| rule.window_ms / 60_000).collect()
         };
         assert_eq!((windows("shop"), windows("bank").len(), windows("other").len()), (vec![120], 0, 1));

@@ -2,8 +2,6 @@
 //!
 //! An index key is a hash: two may be alike by chance, so that whoever looks rows up asks each whether it bears it in full.
 
-use std::collections::BTreeSet;
-
 use crate::catalogue::{Class, Layer};
 use crate::entity::{Entity, EntityKind};
 use crate::ids::{EpisodeId, hash64};
@@ -20,32 +18,32 @@ impl IndexKey {
     /// The row names this entity.
     pub fn entity(entity: &Entity) -> IndexKey {
         let Entity { kind, cluster, namespace, name } = entity;
-        IndexKey::of("entity", &[kind.as_str(), cluster, namespace, name])
+        IndexKey::of(["entity", kind.as_str(), cluster, namespace, name])
     }
 
     /// The entity is called so, in whatever letters.
     pub fn name(name: &str) -> IndexKey {
-        IndexKey::of("name", &[&name.to_ascii_lowercase()])
+        IndexKey::of(["name", &name.to_ascii_lowercase()])
     }
 
     /// The name of a service or workload begins with this and a hyphen, in whatever letters.
     pub fn beginning(beginning: &str) -> IndexKey {
-        IndexKey::of("beginning", &[&beginning.to_ascii_lowercase()])
+        IndexKey::of(["beginning", &beginning.to_ascii_lowercase()])
     }
 
     /// The entity is a service, or the calls of one service to another.
     pub fn kind(kind: EntityKind) -> IndexKey {
-        IndexKey::of("kind", &[kind.as_str()])
+        IndexKey::of(["kind", kind.as_str()])
     }
 
     /// The episode is a state of a node.
     pub fn node_state() -> IndexKey {
-        IndexKey::of("node_state", &[])
+        IndexKey::of(["node_state"])
     }
 
     /// The episode is what people have said in a chat.
     pub fn chat() -> IndexKey {
-        IndexKey::of("chat", &[])
+        IndexKey::of(["chat"])
     }
 
     /// The link is from this episode, which is a change or a state of a node.
@@ -53,23 +51,29 @@ impl IndexKey {
         IndexKey(hash64(&[b"cause", &id.to_le_bytes()]))
     }
 
-    /// Everything that a row of a view is indexed by.
-    pub fn all(view: ViewName, row: &Row) -> BTreeSet<IndexKey> {
+    /// Everything that a row of a view is indexed by, each once.
+    pub fn all(view: ViewName, row: &Row) -> Vec<IndexKey> {
         match (view, row) {
             (ViewName::Episodes, Row::Episode(row)) => {
                 let state = is_node_state(row).then(IndexKey::node_state);
                 let chat = row.kind.id().starts_with("chat.").then(IndexKey::chat);
                 [Some(IndexKey::entity(&row.entity)), state, chat].into_iter().flatten().collect()
             }
-            (ViewName::Changes, Row::Episode(row)) => BTreeSet::from([IndexKey::entity(&row.entity)]),
+            (ViewName::Changes, Row::Episode(row)) => vec![IndexKey::entity(&row.entity)],
             (_, Row::Entity(row)) => of_entity(&row.entity),
             (_, Row::Relation(_) | Row::Chain(_) | Row::Incident(_)) => {
-                row.entities().into_iter().map(IndexKey::entity).collect()
+                let mut entities = row.entities();
+                // Where one link of a chain ends the next begins.
+                entities.dedup();
+                let mut index_keys: Vec<IndexKey> = entities.into_iter().map(IndexKey::entity).collect();
+                index_keys.sort_unstable();
+                index_keys.dedup();
+                index_keys
             }
             (_, Row::Link(row)) if row.cause.class == Class::Change || is_node_state(&row.cause) => {
-                BTreeSet::from([IndexKey::cause(row.cause.episode_id)])
+                vec![IndexKey::cause(row.cause.episode_id)]
             }
-            _ => BTreeSet::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -84,9 +88,9 @@ impl IndexKey {
         matches!(view, ViewName::Chains | ViewName::Incidents)
     }
 
-    fn of(what: &str, parts: &[&str]) -> IndexKey {
-        let parts: Vec<&[u8]> = [what].iter().chain(parts).map(|part| part.as_bytes()).collect();
-        IndexKey(hash64(&parts))
+    /// What it is, and what is said of it.
+    fn of<const PARTS: usize>(parts: [&str; PARTS]) -> IndexKey {
+        IndexKey(hash64(&parts.map(str::as_bytes)))
     }
 }
 
@@ -94,10 +98,10 @@ fn is_node_state(row: &EpisodeRow) -> bool {
     row.class == Class::State && row.kind.spec().layer == Layer::Node
 }
 
-fn of_entity(entity: &Entity) -> BTreeSet<IndexKey> {
-    let mut index_keys = BTreeSet::from([IndexKey::name(&entity.name)]);
+fn of_entity(entity: &Entity) -> Vec<IndexKey> {
+    let mut index_keys = vec![IndexKey::name(&entity.name)];
     if matches!(entity.kind, EntityKind::Service | EntityKind::Call) {
-        index_keys.insert(IndexKey::kind(entity.kind));
+        index_keys.push(IndexKey::kind(entity.kind));
     }
     if matches!(entity.kind, EntityKind::Service | EntityKind::Deployment | EntityKind::StatefulSet) {
         let hyphens = entity.name.match_indices('-').map(|(at, _)| &entity.name[..at]);
@@ -115,7 +119,7 @@ mod tests {
     use crate::ids::EntityId;
     use crate::view::EntityRow;
 
-    fn index_keys(kind: EntityKind, name: &str) -> BTreeSet<IndexKey> {
+    fn index_keys(kind: EntityKind, name: &str) -> Vec<IndexKey> {
         let entity = Entity::namespaced(kind, "shop", name);
         let row = Row::Entity(Arc::new(EntityRow { entity_id: EntityId(1), entity: entity.into() }));
         IndexKey::all(ViewName::Entities, &row)

@@ -69,9 +69,9 @@ fn link() -> LinkRow {
     LinkRow {
         cause: episode(1).into(),
         effect: episode(2).into(),
-        rule: "R20".to_owned(),
+        rule: "R20".into(),
         rule_version: 3,
-        relation: "owns".to_owned(),
+        relation: "owns".into(),
         lag_ms: -7,
         strength: 900,
         best: true,

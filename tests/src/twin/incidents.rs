@@ -44,7 +44,7 @@ fn link_row(episodes: &[Episode], link: &Link, rules: &Rules) -> LinkRow {
         effect: episodes[link.effect].row.clone().into(),
         rule: rule.id.clone(),
         rule_version: rule.version,
-        relation: link.path.clone(),
+        relation: link.path.as_str().into(),
         lag_ms: link.lag_ms,
         strength: u32::try_from(link.strength).unwrap_or(0),
         best: link.best,
@@ -135,7 +135,7 @@ fn rank(
             .iter()
             .filter(|link| link.cause == node && members.contains(&link.effect))
             .map(|link| {
-                let lesson = Lesson::Rule(rules.rule(link.rule).id.clone());
+                let lesson = Lesson::Rule(rules.rule(link.rule).id.to_string());
                 u64::try_from(link.strength).unwrap_or(0) * feedback::of(factors, &lesson) / 1_000
             })
             .max();

@@ -1,13 +1,14 @@
 //! Chains: links in order, from a root cause to each end of its incident. Pure; docs/semantics.md, section 9.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use schemas::ids::{EpisodeId, IncidentId};
+use schemas::ids::IncidentId;
 use schemas::view::{ChainRow, Hypothesis};
 
-use crate::operators::incidents::group::{Kept, Neighborhood};
+use crate::operators::incidents::group::{Grave, Group};
+use crate::operators::incidents::neighborhood::{EpisodeNumber, Kept};
 use crate::operators::incidents::rank::Ranked;
 use crate::rows::Episode;
 
@@ -18,24 +19,21 @@ const ENDS_MAX: usize = 20;
 
 /// The chains of an incident. `graves` are in order of arrival.
 pub(super) fn chains(
-    hood: &Neighborhood,
-    members: &BTreeSet<EpisodeId>,
-    graves: &[&Episode],
+    group: Group<'_>,
+    graves: &[Grave<'_>],
     ranked: &Ranked,
     incident_id: IncidentId,
 ) -> Vec<ChainRow> {
-    let is_end = |episode: &&&Episode| {
-        let effects = hood.effects.get(&episode.row.episode_id).into_iter().flatten();
-        !effects.into_iter().any(|(effect, best)| *best && *effect != episode.row.episode_id)
-    };
-    let ends: Vec<&Episode> = graves.iter().filter(is_end).copied().collect();
+    let is_end =
+        |(_, number): &&Grave<'_>| group.hood[*number].best_effects().all(|effect| effect == *number);
+    let ends: Vec<Grave<'_>> = graves.iter().filter(is_end).copied().collect();
     let mut rows = Vec::new();
-    for (hypothesis, reach) in ranked.hypotheses.iter().zip(&ranked.reach).take(RANKS_MAX) {
-        let root = hypothesis.root.episode_id;
-        let paths = Paths::from(hood, members, root, ranked.root);
-        for end in ends.iter().filter(|end| reach.contains(&end.row.episode_id)).take(ENDS_MAX) {
-            let links = paths.to(end.row.episode_id);
-            rows.extend(chain(incident_id, hypothesis, end, &links));
+    for (hypothesis, (root, reach)) in ranked.hypotheses.iter().zip(&ranked.reach).take(RANKS_MAX) {
+        let paths = Paths::from(group, *root, ranked.root);
+        let reached =
+            |number| group.place(number).is_some_and(|place| reach.binary_search(&(place as u32)).is_ok());
+        for (end, number) in ends.iter().filter(|(_, number)| reached(*number)).take(ENDS_MAX) {
+            rows.extend(chain(incident_id, hypothesis, end, &paths.to(*number)));
         }
     }
     rows
@@ -61,57 +59,62 @@ fn chain(
 
 /// Ways from one root to the members.
 struct Paths<'a> {
-    hood: &'a Neighborhood,
-    root: EpisodeId,
-    /// Links from the root to each member; empty when best links are followed instead.
-    distance: BTreeMap<EpisodeId, u32>,
+    group: Group<'a>,
+    root: EpisodeNumber,
+    /// Links from the root to each member by its place; empty when best links are followed instead.
+    hops: Vec<Option<u32>>,
 }
 
 impl<'a> Paths<'a> {
-    fn from(
-        hood: &'a Neighborhood,
-        members: &BTreeSet<EpisodeId>,
-        root: EpisodeId,
-        root_of_members: EpisodeId,
-    ) -> Self {
-        let mut distance = BTreeMap::new();
+    fn from(group: Group<'a>, root: EpisodeNumber, root_of_members: EpisodeNumber) -> Self {
+        let mut paths = Paths { group, root, hops: Vec::new() };
         if root != root_of_members {
-            distance.insert(root, 0);
-            let mut open = VecDeque::from([root]);
-            while let Some(id) = open.pop_front() {
-                let next = distance.get(&id).map_or(0, |hops| hops + 1);
-                for effect in hood.effects.get(&id).into_iter().flat_map(BTreeMap::keys) {
-                    if members.contains(effect) && !distance.contains_key(effect) {
-                        distance.insert(*effect, next);
-                        open.push_back(*effect);
-                    }
+            paths.hops = vec![None; group.members.len()];
+            paths.measure();
+        }
+        paths
+    }
+
+    /// Counts the links from the root to all members that it reaches.
+    fn measure(&mut self) {
+        let mut open = VecDeque::from([(self.root, 0)]);
+        while let Some((number, hops)) = open.pop_front() {
+            for effect in self.group.hood[number].effects().filter(|effect| *effect != self.root) {
+                let Some(place) = self.group.place(effect) else { continue };
+                if self.hops[place].is_none() {
+                    self.hops[place] = Some(hops + 1);
+                    open.push_back((effect, hops + 1));
                 }
             }
         }
-        Paths { hood, root, distance }
+    }
+
+    fn hops(&self, number: EpisodeNumber) -> Option<u32> {
+        if number == self.root { Some(0) } else { self.hops[self.group.place(number)?] }
     }
 
     /// Links from the root to a member that it reaches, root first.
-    fn to(&self, end: EpisodeId) -> Vec<&'a Kept> {
+    fn to(&self, end: EpisodeNumber) -> Vec<&'a Kept> {
         let mut links: Vec<&Kept> = Vec::new();
         let mut present = end;
         while present != self.root {
             let Some(kept) = self.back(present) else { break };
             links.push(kept);
-            present = kept.link.cause;
+            present = kept.cause;
         }
         links.reverse();
         links
     }
 
-    fn back(&self, effect: EpisodeId) -> Option<&'a Kept> {
-        if self.distance.is_empty() {
-            return self.hood.best(effect);
+    fn back(&self, effect: EpisodeNumber) -> Option<&'a Kept> {
+        let hood = self.group.hood;
+        if self.hops.is_empty() {
+            return self.group.best(effect);
         }
-        let wanted = self.distance.get(&effect)?.checked_sub(1)?;
-        let causes = self.hood.causes.get(&effect)?.values();
-        causes
-            .filter(|kept| self.distance.get(&kept.link.cause) == Some(&wanted))
-            .max_by_key(|kept| (kept.link.strength, Reverse(kept.link.cause)))
+        let wanted = self.hops(effect)?.checked_sub(1)?;
+        let causes = hood[effect].causes.iter().filter(|kept| self.hops(kept.cause) == Some(wanted));
+        causes.max_by_key(|kept| {
+            (kept.strength, Reverse(hood[kept.cause].episode().map(|cause| cause.row.episode_id)))
+        })
     }
 }

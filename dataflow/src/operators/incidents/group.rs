@@ -1,41 +1,16 @@
 //! One group: is it an incident, what does it look like, when must it be looked at again. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
 use schemas::catalogue::Class;
 use schemas::envelope::Severity;
 use schemas::ids::{EpisodeId, IncidentId, Tenant, hash64};
-use schemas::time::{Diff, EventTime};
-use schemas::view::{AlertRow, AlertStatus, IncidentRow, IncidentStatus, LinkRow, Row, ViewName};
+use schemas::time::EventTime;
+use schemas::view::{AlertRow, AlertStatus, IncidentRow, IncidentStatus, Row, ViewName};
 
 use crate::operators::incidents::chains::chains;
-use crate::operators::incidents::learned::Learned;
+use crate::operators::incidents::neighborhood::{EpisodeNumber, GroupNumber, Kept, Neighborhood};
 use crate::operators::incidents::rank::{Ranked, rank};
 use crate::operators::links::ways::Ways;
-use crate::rows::{Episode, Link};
-
-/// The episodes and links of one tenant, and what it has learned.
-#[derive(Debug, Default)]
-pub(super) struct Neighborhood {
-    pub(super) episodes: BTreeMap<EpisodeId, Arc<Episode>>,
-    /// Links by effect, then cause.
-    pub(super) causes: BTreeMap<EpisodeId, BTreeMap<EpisodeId, Kept>>,
-    /// Effects by cause, with whether the link is the effect's best.
-    pub(super) effects: BTreeMap<EpisodeId, BTreeMap<EpisodeId, bool>>,
-    /// What people have taught.
-    pub(super) learned: Learned,
-    /// Links by effect and cause that are without a public row, since they are new or one end is.
-    fresh: BTreeSet<(EpisodeId, EpisodeId)>,
-}
-
-/// A link with its public row, which no group has a say in.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) link: Link,
-    /// `None` only while an epoch's changes are applied.
-    pub(super) row: Option<Arc<LinkRow>>,
-}
+use crate::rows::Episode;
 
 /// What tells the rows of one group apart, before they are compared in full: their view, and of chains the rank and symptom.
 pub(super) type Name = (ViewName, u32, EpisodeId);
@@ -47,83 +22,42 @@ pub(super) struct Judgment {
     pub(super) wake: Option<EventTime>,
 }
 
-impl Neighborhood {
-    /// Sets or removes an episode; takes back the rows that show it.
-    pub(super) fn set(
-        &mut self,
-        id: EpisodeId,
-        episode: Option<Arc<Episode>>,
-        emit: &mut impl FnMut(Arc<LinkRow>, Diff),
-    ) {
-        let as_cause = self.effects.get(&id).into_iter().flat_map(BTreeMap::keys).map(|effect| (*effect, id));
-        let as_effect = self.causes.get(&id).into_iter().flat_map(BTreeMap::keys).map(|cause| (id, *cause));
-        for (effect, cause) in as_cause.chain(as_effect).collect::<Vec<_>>() {
-            let kept = self.causes.get_mut(&effect).and_then(|causes| causes.get_mut(&cause));
-            if let Some(row) = kept.and_then(|kept| kept.row.take()) {
-                emit(row, -1);
-            }
-            self.fresh.insert((effect, cause));
-        }
-        match episode {
-            Some(episode) => drop(self.episodes.insert(id, episode)),
-            None => drop(self.episodes.remove(&id)),
+/// A group whose rows are to be made.
+#[derive(Clone, Copy)]
+pub(super) struct Group<'a> {
+    pub(super) hood: &'a Neighborhood,
+    pub(super) number: GroupNumber,
+    /// By their places; at least one.
+    pub(super) members: &'a [EpisodeNumber],
+}
+
+impl<'a> Group<'a> {
+    /// The place of an episode among the members, if it is one.
+    pub(super) fn place(&self, number: EpisodeNumber) -> Option<usize> {
+        self.hood[number].place_in(self.number).map(|place| place as usize)
+    }
+
+    /// The episode of a member.
+    pub(super) fn episode(&self, member: EpisodeNumber) -> &'a Episode {
+        match self.hood[member].episode() {
+            Some(episode) => episode,
+            None => panic!("a group has a member without an episode"),
         }
     }
 
-    /// Adds or removes a link; takes back the row of one that goes.
-    pub(super) fn change(&mut self, link: Link, present: bool, emit: &mut impl FnMut(Arc<LinkRow>, Diff)) {
-        let causes = self.causes.entry(link.effect).or_default();
-        let effects = self.effects.entry(link.cause).or_default();
-        if present {
-            effects.insert(link.effect, link.best);
-            self.fresh.insert((link.effect, link.cause));
-            causes.insert(link.cause, Kept { link, row: None });
-            return;
-        }
-        if let Some(row) = causes.remove(&link.cause).and_then(|kept| kept.row) {
-            emit(row, -1);
-        }
-        effects.remove(&link.effect);
-        if causes.is_empty() {
-            self.causes.remove(&link.effect);
-        }
-        if effects.is_empty() {
-            self.effects.remove(&link.cause);
-        }
+    /// The episodes of the members, by their places.
+    pub(super) fn episodes(self) -> impl Iterator<Item = &'a Episode> {
+        self.members.iter().map(move |member| self.episode(*member))
     }
 
-    /// Makes the rows that are missing, once all changes of an epoch are applied.
-    pub(super) fn show(&mut self, ways: &Ways, emit: &mut impl FnMut(Arc<LinkRow>, Diff)) {
-        for (effect, cause) in std::mem::take(&mut self.fresh) {
-            let kept = self.causes.get_mut(&effect).and_then(|causes| causes.get_mut(&cause));
-            let Some(kept) = kept else { continue };
-            kept.row = link_row(&kept.link, &self.episodes, ways);
-            kept.row.iter().for_each(|row| emit(Arc::clone(row), 1));
-        }
-    }
-
-    /// The best link of an effect.
-    pub(super) fn best(&self, effect: EpisodeId) -> Option<&Kept> {
-        self.causes.get(&effect)?.values().find(|kept| kept.link.best)
-    }
-
-    /// All episodes connected with one by best links.
-    pub(super) fn connected(&self, first: EpisodeId) -> BTreeSet<EpisodeId> {
-        let mut members = BTreeSet::from([first]);
-        let mut open = vec![first];
-        while let Some(id) = open.pop() {
-            let cause = self.best(id).map(|kept| kept.link.cause);
-            let effects = self.effects.get(&id).into_iter().flatten();
-            let effects = effects.filter(|(_, best)| **best).map(|(effect, _)| *effect);
-            for next in cause.into_iter().chain(effects) {
-                if members.insert(next) {
-                    open.push(next);
-                }
-            }
-        }
-        members
+    /// The best link of a member, if its cause is one.
+    pub(super) fn best(&self, member: EpisodeNumber) -> Option<&'a Kept> {
+        self.hood[member].best().filter(|kept| self.place(kept.cause).is_some())
     }
 }
+
+/// A member that is trouble by itself.
+pub(super) type Grave<'a> = (&'a Episode, EpisodeNumber);
 
 /// Whether an episode is trouble by itself.
 fn grave(episode: &Episode) -> bool {
@@ -137,26 +71,24 @@ fn grave(episode: &Episode) -> bool {
 /// Judges one group as of `now`.
 pub(super) fn judge(
     tenant: Tenant,
-    hood: &Neighborhood,
+    group: Group<'_>,
     ways: &Ways,
-    members: &BTreeSet<EpisodeId>,
     now: EventTime,
     quiet_ms: i64,
 ) -> Judgment {
-    let episodes = members.iter().filter_map(|id| hood.episodes.get(id));
-    let episodes: Vec<&Episode> = episodes.map(AsRef::as_ref).collect();
-    let mut graves: Vec<&Episode> = episodes.iter().copied().filter(|episode| grave(episode)).collect();
-    graves.sort_by_key(|episode| (episode.anchor.seq, episode.row.episode_id));
-    let Some(first) = graves.first() else { return Judgment::default() };
+    let mut graves: Vec<Grave<'_>> =
+        group.episodes().zip(group.members.iter().copied()).filter(|(episode, _)| grave(episode)).collect();
+    graves.sort_by_key(|(episode, _)| (episode.anchor.seq, episode.row.episode_id));
+    let Some((first, _)) = graves.first().copied() else { return Judgment::default() };
 
     let incident_id = identity(tenant, first);
-    let ranked = rank(hood, ways, members, &episodes);
+    let ranked = rank(group, ways);
     let (status, wake) = status(&graves, now, quiet_ms);
-    let incident = incident(incident_id, status, &episodes, &graves, &ranked);
+    let incident = incident(incident_id, status, group, &graves, &ranked);
     let mut rows: Vec<(Name, Row)> = Vec::new();
     let alert = alert(&incident, first, &graves).map(Row::from);
     rows.extend(alert.map(|row| ((ViewName::Alerts, 0, EpisodeId(0)), row)));
-    for chain in chains(hood, members, &graves, &ranked, incident_id) {
+    for chain in chains(group, &graves, &ranked, incident_id) {
         rows.push(((ViewName::Chains, chain.rank, chain.symptom.episode_id), chain.into()));
     }
     rows.push(((ViewName::Incidents, 0, EpisodeId(0)), incident.into()));
@@ -168,8 +100,8 @@ fn identity(tenant: Tenant, first: &Episode) -> IncidentId {
 }
 
 /// Open while a grave episode stands or was seen lately; otherwise resolved. The time is that of the next change.
-fn status(graves: &[&Episode], now: EventTime, quiet_ms: i64) -> (IncidentStatus, Option<EventTime>) {
-    let open = graves.iter().filter(|episode| episode.row.ended.is_none());
+fn status(graves: &[Grave<'_>], now: EventTime, quiet_ms: i64) -> (IncidentStatus, Option<EventTime>) {
+    let open = graves.iter().map(|(episode, _)| episode).filter(|episode| episode.row.ended.is_none());
     if open.clone().any(|episode| episode.standing) {
         return (IncidentStatus::Open, None);
     }
@@ -183,8 +115,8 @@ fn status(graves: &[&Episode], now: EventTime, quiet_ms: i64) -> (IncidentStatus
 fn incident(
     incident_id: IncidentId,
     status: IncidentStatus,
-    episodes: &[&Episode],
-    graves: &[&Episode],
+    group: Group<'_>,
+    graves: &[Grave<'_>],
     ranked: &Ranked,
 ) -> IncidentRow {
     let hypotheses = ranked.hypotheses.clone();
@@ -192,23 +124,24 @@ fn incident(
         format!("{} on {}", first.root.kind.spec().title, first.root.entity)
     });
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let alerts = episodes.iter().filter(|episode| episode.row.class == Class::Alert);
+    let alerts = group.episodes().filter(|episode| episode.row.class == Class::Alert);
+    let rows = || graves.iter().map(|(episode, _)| &episode.row);
     IncidentRow {
         incident_id,
         status,
-        severity: graves.iter().map(|episode| episode.row.severity).max().unwrap_or(Severity::Info),
+        severity: rows().map(|row| row.severity).max().unwrap_or(Severity::Info),
         title,
-        started_at: graves.iter().map(|episode| episode.row.onset).min().unwrap_or_default(),
-        last_at: episodes.iter().map(|episode| episode.row.last).max().unwrap_or_default(),
-        episodes: count(episodes.len()),
+        started_at: rows().map(|row| row.onset).min().unwrap_or_default(),
+        last_at: group.episodes().map(|episode| episode.row.last).max().unwrap_or_default(),
+        episodes: count(group.members.len()),
         alerts: count(alerts.count()),
         hypotheses,
     }
 }
 
-fn alert(incident: &IncidentRow, first: &Episode, graves: &[&Episode]) -> Option<AlertRow> {
-    let monitored = graves.iter().any(|episode| episode.row.class == Class::Alert);
-    let critical = graves.iter().any(|episode| episode.row.severity == Severity::Critical);
+fn alert(incident: &IncidentRow, first: &Episode, graves: &[Grave<'_>]) -> Option<AlertRow> {
+    let monitored = graves.iter().any(|(episode, _)| episode.row.class == Class::Alert);
+    let critical = graves.iter().any(|(episode, _)| episode.row.severity == Severity::Critical);
     (monitored || critical || 2 <= graves.len()).then(|| AlertRow {
         incident_id: incident.incident_id,
         status: match incident.status {
@@ -220,19 +153,4 @@ fn alert(incident: &IncidentRow, first: &Episode, graves: &[&Episode]) -> Option
         raised_by: first.anchor.event,
         title: incident.title.clone(),
     })
-}
-
-/// The public row of a link. Both ends are there whenever the link is: they come from the same epoch.
-fn link_row(link: &Link, episodes: &BTreeMap<EpisodeId, Arc<Episode>>, ways: &Ways) -> Option<Arc<LinkRow>> {
-    let rule = ways.rule(link.rule);
-    Some(Arc::new(LinkRow {
-        cause: Arc::clone(&episodes.get(&link.cause)?.row),
-        effect: Arc::clone(&episodes.get(&link.effect)?.row),
-        rule: rule.id.clone(),
-        rule_version: rule.version,
-        relation: ways.text(link.way).to_owned(),
-        lag_ms: link.lag_ms,
-        strength: link.strength,
-        best: link.best,
-    }))
 }

@@ -1,15 +1,14 @@
 //! Rank: which episode is the root cause of a group. Pure integer arithmetic; docs/semantics.md, section 9.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemas::confidence::Confidence;
 use schemas::envelope::Severity;
-use schemas::ids::EpisodeId;
 use schemas::view::Hypothesis;
 
-use crate::operators::incidents::group::Neighborhood;
+use crate::operators::incidents::group::Group;
+use crate::operators::incidents::neighborhood::EpisodeNumber;
 use crate::operators::links::ways::Ways;
 use crate::rows::Episode;
 
@@ -24,100 +23,129 @@ const DEVIATION: u32 = 60;
 pub(super) struct Ranked {
     pub(super) hypotheses: Vec<Hypothesis>,
     /// Where following best links ends.
-    pub(super) root: EpisodeId,
-    /// Members reached from each hypothesis, in rank order.
-    pub(super) reach: Vec<BTreeSet<EpisodeId>>,
+    pub(super) root: EpisodeNumber,
+    /// Of each hypothesis, in rank order: what it is, and the places of the members that it reaches, in order.
+    pub(super) reach: Vec<(EpisodeNumber, Vec<u32>)>,
 }
 
 struct Candidate<'a> {
+    number: EpisodeNumber,
     episode: &'a Episode,
-    reach: BTreeSet<EpisodeId>,
+    reach: Vec<u32>,
     score: u64,
 }
 
-/// Ranks the candidates of a group that has at least one member.
-pub(super) fn rank(
-    hood: &Neighborhood,
-    ways: &Ways,
-    members: &BTreeSet<EpisodeId>,
-    episodes: &[&Episode],
-) -> Ranked {
-    let root = root(hood, members);
-    let total: u64 = episodes.iter().map(|episode| weight(episode.row.severity)).sum();
-    let outside = members.iter().filter_map(|member| hood.causes.get(member)).flat_map(BTreeMap::keys);
-    let named: BTreeSet<EpisodeId> =
-        outside.copied().filter(|cause| !members.contains(cause)).chain([root]).collect();
-    let mut candidates: Vec<Candidate<'_>> = named
-        .iter()
-        .filter_map(|id| hood.episodes.get(id))
-        .map(|episode| candidate((hood, ways), members, total, episode))
-        .collect();
+/// Ranks the candidates of a group.
+pub(super) fn rank(group: Group<'_>, ways: &Ways) -> Ranked {
+    let root = root(group);
+    let total: u64 = group.episodes().map(|episode| weight(episode.row.severity)).sum();
+    let causes = group.members.iter().flat_map(|member| &group.hood[*member].causes).map(|kept| kept.cause);
+    let mut named: Vec<EpisodeNumber> =
+        causes.filter(|cause| group.place(*cause).is_none()).chain([root]).collect();
+    named.sort_unstable();
+    named.dedup();
+    let mut reaching = Reaching::in_group(group);
+    let candidate = |number| candidate(group, ways, total, number, reaching.from(number));
+    let mut candidates: Vec<Candidate<'_>> = named.into_iter().filter_map(candidate).collect();
     candidates.sort_by_key(|candidate| {
         (Reverse(candidate.score), candidate.episode.row.onset, candidate.episode.row.episode_id)
     });
-    let hypotheses = hypotheses(&candidates, members.len() == 1);
+    let hypotheses = hypotheses(&candidates, group.members.len() == 1);
     candidates.truncate(HYPOTHESES_MAX);
-    let reach = candidates.into_iter().map(|candidate| candidate.reach).collect();
-    Ranked { hypotheses, root, reach }
+    let reach = candidates.into_iter().map(|Candidate { number, mut reach, .. }| {
+        reach.sort_unstable();
+        (number, reach)
+    });
+    Ranked { hypotheses, root, reach: reach.collect() }
 }
 
-/// Where following best links to causes ends. A cycle ends at its earliest member.
-fn root(hood: &Neighborhood, members: &BTreeSet<EpisodeId>) -> EpisodeId {
-    let Some(first) = members.first() else { panic!("a group has at least one member") };
-    let mut walked = vec![*first];
-    let mut present = *first;
-    while let Some(kept) = hood.best(present) {
-        present = kept.link.cause;
-        if let Some(start) = walked.iter().position(|id| *id == present) {
-            let cycle = walked[start..].iter().filter_map(|id| hood.episodes.get(id));
-            let least = cycle.min_by_key(|episode| {
-                (episode.row.onset, episode.row.kind.spec().layer, episode.row.episode_id)
-            });
-            return least.map_or(present, |episode| episode.row.episode_id);
-        }
-        walked.push(present);
+/// Where following best links to causes ends, whichever member they are followed from. A cycle ends at its earliest member.
+fn root(group: Group<'_>) -> EpisodeNumber {
+    let Some(first) = group.members.first() else { panic!("a group has at least one member") };
+    let (mut present, mut walked) = (*first, Vec::new());
+    // As many steps as there are members lead into the cycle, if there is one.
+    for _ in group.members {
+        let Some(kept) = group.best(present) else { return present };
+        present = kept.cause;
     }
-    present
+    let start = present;
+    while let Some(kept) = group.best(present) {
+        walked.push(present);
+        present = kept.cause;
+        if present == start {
+            break;
+        }
+    }
+    let least = walked.into_iter().min_by_key(|number| {
+        let row = &group.episode(*number).row;
+        (row.onset, row.kind.spec().layer, row.episode_id)
+    });
+    least.unwrap_or(start)
 }
 
+/// What speaks for a cause that is there.
 fn candidate<'a>(
-    (hood, ways): (&Neighborhood, &Ways),
-    members: &BTreeSet<EpisodeId>,
+    group: Group<'a>,
+    ways: &Ways,
     total: u64,
-    episode: &'a Episode,
-) -> Candidate<'a> {
-    let reach = reach(hood, members, episode.row.episode_id);
-    let support: u64 =
-        reach.iter().filter_map(|id| hood.episodes.get(id)).map(|member| weight(member.row.severity)).sum();
-    let effects = hood.effects.get(&episode.row.episode_id).into_iter().flat_map(BTreeMap::keys);
-    let out = effects
-        .filter(|effect| members.contains(effect))
-        .filter_map(|effect| hood.causes.get(effect)?.get(&episode.row.episode_id))
-        .map(|kept| &kept.link)
-        .map(|link| u64::from(link.strength) * hood.learned.of_rule(&ways.rule(link.rule).id) / 1_000)
+    number: EpisodeNumber,
+    reach: Vec<u32>,
+) -> Option<Candidate<'a>> {
+    let (hood, node) = (group.hood, &group.hood[number]);
+    let episode = node.episode()?;
+    let member = |place: &u32| group.episode(group.members[*place as usize]);
+    let support: u64 = reach.iter().map(|place| weight(member(place).row.severity)).sum();
+    let out = node
+        .effects()
+        .filter(|effect| group.place(*effect).is_some())
+        .filter_map(|effect| hood[effect].link_to(number))
+        .map(|kept| u64::from(kept.strength) * hood.learned.of_rule(&ways.rule(kept.rule).id) / 1_000)
         .max()
         .unwrap_or(OUT_DEFAULT);
     let prior = u64::from(episode.row.kind.spec().prior);
     let score = (prior + 1) * out * support / total.max(1) * strength(episode.row.magnitude) / 8;
     let score = score * hood.learned.of_kind(episode.row.kind) / 1_000;
-    Candidate { episode, reach, score }
+    Some(Candidate { number, episode, reach, score })
 }
 
-/// Members that kept links lead to from a candidate, itself included if it is one.
-fn reach(hood: &Neighborhood, members: &BTreeSet<EpisodeId>, from: EpisodeId) -> BTreeSet<EpisodeId> {
-    let mut reached: BTreeSet<EpisodeId> = BTreeSet::new();
-    if members.contains(&from) {
-        reached.insert(from);
+/// Finds what candidates reach, one after the other.
+struct Reaching<'a> {
+    group: Group<'a>,
+    /// Of each member the last search that came by.
+    seen: Vec<u32>,
+    searches: u32,
+}
+
+impl<'a> Reaching<'a> {
+    fn in_group(group: Group<'a>) -> Self {
+        Reaching { group, seen: vec![0; group.members.len()], searches: 0 }
     }
-    let mut open = vec![from];
-    while let Some(id) = open.pop() {
-        for effect in hood.effects.get(&id).into_iter().flat_map(BTreeMap::keys) {
-            if members.contains(effect) && reached.insert(*effect) {
-                open.push(*effect);
-            }
+
+    /// Places of the members that kept links lead to from a candidate, itself included if it is one.
+    fn from(&mut self, candidate: EpisodeNumber) -> Vec<u32> {
+        self.searches += 1;
+        let (mut reached, mut open) = (Vec::new(), vec![candidate]);
+        self.reach(candidate, &mut reached);
+        while let Some(number) = open.pop() {
+            self.group.hood[number].effects().for_each(|effect| {
+                if self.reach(effect, &mut reached) {
+                    open.push(effect);
+                }
+            });
         }
+        reached
     }
-    reached
+
+    /// Notes a member; false if it is none, or known already.
+    fn reach(&mut self, number: EpisodeNumber, reached: &mut Vec<u32>) -> bool {
+        let Some(place) = self.group.place(number) else { return false };
+        let new = self.seen[place] != self.searches;
+        if new {
+            self.seen[place] = self.searches;
+            reached.push(place as u32);
+        }
+        new
+    }
 }
 
 /// The first ones as rows. What the confidence of the first leaves is shared by the others in proportion to their scores.

@@ -1,22 +1,18 @@
 //! The entities that links are chosen over, by number, each with all that is known of it.
 //!
-//! An entity has a number from the first edge, cause or effect that names it until none does and no walk passes it. That is
-//! looked at once an epoch, when all changes are made ([`Entities::forget_unused`]), so that within an epoch a number means
-//! the same. Numbers are given as entities come: nothing that is emitted may depend on their order.
-
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+//! An entity has a number from the first edge, cause or effect that names it until none does and no walk passes it, which is looked
+//! at when an epoch's changes are made; see `keyed.rs`.
 
 use schemas::catalogue::Kind;
 use schemas::ids::{EntityId, EpisodeId, Tenant};
 use schemas::time::{Diff, EventTime};
 
-use crate::operators::links::numbered::Numbered;
-use crate::operators::links::ordered::{Ordered, OrderedSet};
+use crate::keyed::Keyed;
 use crate::operators::links::strength::until;
 use crate::operators::links::walks::Walks;
 use crate::operators::links::ways::Label;
 use crate::operators::links::{Cause, Valid};
+use crate::ordered::{Ordered, OrderedSet};
 
 /// An entity.
 pub(super) type EntityNumber = u32;
@@ -33,9 +29,8 @@ pub(super) const ALL_EPISODES: (EpisodeId, EpisodeId) = (EpisodeId(0), EpisodeId
 const ALL_NUMBERS: (u32, u32) = (0, u32::MAX);
 
 /// What is known of an entity.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Entity {
-    id: (Tenant, EntityId),
     /// How many edges lead here.
     arrivals: Diff,
     /// Where steps lead, and when; how often that was said.
@@ -52,26 +47,9 @@ pub(super) struct Entity {
 
 /// See the head of this file.
 #[derive(Debug, Default)]
-pub(super) struct Entities {
-    numbers: BTreeMap<(Tenant, EntityId), EntityNumber>,
-    entities: Numbered<Entity>,
-    /// Those that may have become of no use in this epoch: they are new, or have lost something.
-    doubtful: Vec<EntityNumber>,
-}
+pub(super) struct Entities(Keyed<(Tenant, EntityId), Entity>);
 
 impl Entity {
-    fn new(id: (Tenant, EntityId)) -> Self {
-        Entity {
-            id,
-            arrivals: 0,
-            edges: Ordered::default(),
-            causes: Ordered::default(),
-            subjects: Ordered::default(),
-            walkers: Ordered::default(),
-            seekers: Ordered::default(),
-        }
-    }
-
     /// Where steps with a label lead from here, and when.
     pub(super) fn edges(&self, label: Label) -> impl Iterator<Item = (EntityNumber, Valid)> {
         let first = (label, ALL_NUMBERS.0, Valid { from: ALL_TIMES.0, to: ALL_TIMES.0 });
@@ -129,21 +107,14 @@ impl std::ops::Index<EntityNumber> for Entities {
     type Output = Entity;
 
     fn index(&self, number: EntityNumber) -> &Entity {
-        &self.entities[number]
+        &self.0[number]
     }
 }
 
 impl Entities {
     /// The number of an entity, which gets one if it has none.
     pub(super) fn number(&mut self, id: (Tenant, EntityId)) -> EntityNumber {
-        match self.numbers.entry(id) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => {
-                let number = self.entities.insert(Entity::new(id));
-                self.doubtful.push(number);
-                *new.insert(number)
-            }
-        }
+        self.0.number(id)
     }
 
     /// An edge is said to lead from a place to an entity more or less often.
@@ -153,13 +124,13 @@ impl Entities {
         (there, valid): (EntityNumber, Valid),
         diff: Diff,
     ) {
-        self.entities[there].arrivals += diff;
-        let edges = &mut self.entities[here].edges;
+        self.0[there].arrivals += diff;
+        let edges = &mut self.0[here].edges;
         let copies = edges.or_default((label, there, valid));
         *copies += diff;
         if *copies == 0 {
             edges.remove(&(label, there, valid));
-            self.doubtful.extend([here, there]);
+            [here, there].into_iter().for_each(|end| self.0.doubt(end));
         }
     }
 
@@ -170,64 +141,56 @@ impl Entities {
         (before, after): (Option<&Cause>, Option<&Cause>),
     ) {
         let key = |cause: &Cause| (kind, until(&cause.when), cause.id);
-        let causes = &mut self.entities[here].causes;
+        let causes = &mut self.0[here].causes;
         if let Some(cause) = before {
             causes.remove(&key(cause));
         }
         if let Some(cause) = after {
             causes.insert(key(cause), *cause);
         } else {
-            self.doubtful.push(here);
+            self.0.doubt(here);
         }
     }
 
     /// An entity's own subject of a kind.
     pub(super) fn subject(&self, here: EntityNumber, kind: Kind) -> Option<SubjectNumber> {
-        self.entities[here].subjects.get(&kind).copied()
+        self.0[here].subjects.get(&kind).copied()
     }
 
     pub(super) fn add_subject(&mut self, here: EntityNumber, kind: Kind, subject: SubjectNumber) {
-        self.entities[here].subjects.insert(kind, subject);
+        self.0[here].subjects.insert(kind, subject);
     }
 
     pub(super) fn remove_subject(&mut self, here: EntityNumber, kind: Kind) {
-        self.entities[here].subjects.remove(&kind);
-        self.doubtful.push(here);
+        self.0[here].subjects.remove(&kind);
+        self.0.doubt(here);
     }
 
     /// The walks of a subject with effects of a kind are others: changes at what they pass and reach concern it.
     pub(super) fn rewatch(&mut self, (subject, kind): (SubjectNumber, Kind), old: &Walks, new: &Walks) {
         for ((here, label), passes) in old.changed_places(new) {
-            let walkers = &mut self.entities[here].walkers;
+            let walkers = &mut self.0[here].walkers;
             if passes {
                 walkers.insert((label, subject), ());
             } else {
                 walkers.remove(&(label, subject));
-                self.doubtful.push(here);
+                self.0.doubt(here);
             }
         }
         for ((way, here), looks) in old.changed_spots(new) {
-            let seekers = &mut self.entities[here].seekers;
+            let seekers = &mut self.0[here].seekers;
             if looks {
                 seekers.insert((kind, way, subject), ());
             } else {
                 seekers.remove(&(kind, way, subject));
-                self.doubtful.push(here);
+                self.0.doubt(here);
             }
         }
     }
 
     /// Forgets the entities that nothing needs any more.
     pub(super) fn forget_unused(&mut self) {
-        let mut doubtful = std::mem::take(&mut self.doubtful);
-        doubtful.sort_unstable();
-        doubtful.dedup();
-        for number in doubtful {
-            if self.entities[number].is_unused() {
-                let Entity { id, .. } = self.entities.remove(number);
-                self.numbers.remove(&id);
-            }
-        }
+        self.0.forget(Entity::is_unused);
     }
 }
 
@@ -235,6 +198,6 @@ impl Entities {
 impl Entities {
     /// Whether nothing is kept.
     pub(super) fn is_empty(&self) -> bool {
-        self.numbers.is_empty() && self.entities.is_empty() && self.doubtful.is_empty()
+        self.0.is_empty()
     }
 }

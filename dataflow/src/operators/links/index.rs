@@ -12,9 +12,9 @@ use std::sync::Arc;
 use differential_dataflow::consolidation::consolidate;
 use schemas::time::{Diff, EventTime};
 
+use crate::numbered::Numbered;
 use crate::operators::links::choice::{choose, judge};
 use crate::operators::links::entities::{Entities, SubjectNumber};
-use crate::operators::links::numbered::Numbered;
 use crate::operators::links::strength::span;
 use crate::operators::links::subjects::{Dirty, EdgeChange, EffectKey, Explained};
 use crate::operators::links::walks::{Walks, meet, walk};

@@ -8,10 +8,10 @@ use schemas::ids::{EntityId, EpisodeId};
 use schemas::time::{Diff, EventTime};
 
 use crate::operators::links::entities::{ALL_EPISODES, ALL_TIMES, EntityNumber, SubjectNumber};
-use crate::operators::links::ordered::Ordered;
 use crate::operators::links::walks::{Walks, meet};
 use crate::operators::links::{Effect, Place, Subject, Valid};
 use crate::operators::maintain::replace;
+use crate::ordered::Ordered;
 use crate::rows::Link;
 
 /// A change of an edge.

@@ -1,6 +1,7 @@
 //! The ways that rules walk through the topology, as one trie: rules that share the beginning of a path share its steps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemas::catalogue::{Direction, Kind, Path, RuleIndex, RuleSpec, Rules, Step};
 use schemas::entity::RelationKind;
@@ -10,15 +11,27 @@ use schemas::ids::Tenant;
 pub(crate) type Label = (RelationKind, Direction);
 
 /// A node of the trie: the steps walked so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Node {
     hops: usize,
-    text: String,
+    text: Arc<str>,
     children: BTreeMap<Label, u16>,
     /// Rules that look for their causes here, by kind of effect, then by kind of cause.
     rules: BTreeMap<Kind, BTreeMap<Kind, BTreeSet<RuleIndex>>>,
     /// Steps to nodes where a rule looks for causes, or further on, by kind of effect.
     steps: BTreeMap<Kind, BTreeSet<(Label, u16)>>,
+}
+
+impl Node {
+    fn new(hops: usize, text: &str) -> Self {
+        Node {
+            hops,
+            text: text.into(),
+            children: BTreeMap::new(),
+            rules: BTreeMap::new(),
+            steps: BTreeMap::new(),
+        }
+    }
 }
 
 /// The rules of the engine, and the trie of all their paths.
@@ -36,10 +49,9 @@ pub(crate) const START: u16 = 0;
 impl Ways {
     /// The ways of every rule.
     pub(crate) fn of(rules: &Rules) -> Ways {
-        let root = Node { text: "self".to_owned(), ..Node::default() };
         let mut ways = Ways {
             specs: rules.clone(),
-            nodes: vec![root],
+            nodes: vec![Node::new(0, "self")],
             causes: BTreeSet::new(),
             labels: BTreeSet::new(),
         };
@@ -60,7 +72,7 @@ impl Ways {
     }
 
     /// The path as text, stars written out.
-    pub(crate) fn text(&self, node: u16) -> &str {
+    pub(crate) fn text(&self, node: u16) -> &Arc<str> {
         &self.nodes[usize::from(node)].text
     }
 
@@ -137,7 +149,7 @@ impl Ways {
         let arrow = Path(vec![Step { repeats: false, ..step }]).to_string();
         let above = &self.nodes[usize::from(parent)];
         let text = if parent == START { arrow } else { format!("{} {arrow}", above.text) };
-        self.nodes.push(Node { hops, text, ..Node::default() });
+        self.nodes.push(Node::new(hops, &text));
         self.nodes[usize::from(parent)].children.insert((step.relation, step.direction), index);
         index
     }

@@ -1,6 +1,6 @@
 //! A map in order of its keys: a sorted list while it is short, a tree beyond.
 //!
-//! Most entities have few edges, causes and effects, for which a tree would take ten times the memory. A hub has a hundred
+//! Most entities have few edges, causes, effects and kinds of trouble, for which a tree would take ten times the memory. A hub has a hundred
 //! thousand, of which a list would move half for each one that comes or goes.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 #[cfg(test)]
 mod tests;
 
-/// A list is never longer: to move so many costs about as much as to find one in a large tree.
+/// A list is never longer: to move so many small entries costs about as much as to find one in a large tree.
 const LIST_MAX: usize = 256;
 /// A tree is never shorter. Well below the longest list, so that one more and one less do not rebuild it each time.
 const TREE_MIN: usize = LIST_MAX / 4;
@@ -17,13 +17,13 @@ const TREE_MIN: usize = LIST_MAX / 4;
 /// See the head of this file.
 #[derive(Debug)]
 #[expect(clippy::box_collection, reason = "trees are few: one in place would make every list a third larger")]
-pub(super) enum Ordered<K, V> {
+pub(crate) enum Ordered<K, V> {
     List(Vec<(K, V)>),
     Tree(Box<BTreeMap<K, V>>),
 }
 
 /// Keys alone.
-pub(super) type OrderedSet<K> = Ordered<K, ()>;
+pub(crate) type OrderedSet<K> = Ordered<K, ()>;
 
 impl<K, V> Default for Ordered<K, V> {
     fn default() -> Self {
@@ -32,21 +32,21 @@ impl<K, V> Default for Ordered<K, V> {
 }
 
 impl<K: Copy + Ord, V> Ordered<K, V> {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         match self {
             Ordered::List(list) => list.is_empty(),
             Ordered::Tree(tree) => tree.is_empty(),
         }
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
         match self {
             Ordered::List(list) => place(list, key).ok().map(|place| &list[place].1),
             Ordered::Tree(tree) => tree.get(key),
         }
     }
 
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         match self {
             Ordered::List(list) => place(list, key).ok().map(|place| &mut list[place].1),
             Ordered::Tree(tree) => tree.get_mut(key),
@@ -54,7 +54,7 @@ impl<K: Copy + Ord, V> Ordered<K, V> {
     }
 
     /// Gives a key a value, instead of the one it has.
-    pub(super) fn insert(&mut self, key: K, value: V) {
+    pub(crate) fn insert(&mut self, key: K, value: V) {
         self.make_room();
         match self {
             Ordered::List(list) => match place(list, &key) {
@@ -68,7 +68,7 @@ impl<K: Copy + Ord, V> Ordered<K, V> {
     }
 
     /// The value of a key, the default one if it had none.
-    pub(super) fn or_default(&mut self, key: K) -> &mut V
+    pub(crate) fn or_default(&mut self, key: K) -> &mut V
     where
         V: Default,
     {
@@ -85,7 +85,7 @@ impl<K: Copy + Ord, V> Ordered<K, V> {
         }
     }
 
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         match self {
             Ordered::List(list) => {
                 let (_, value) = list.remove(place(list, key).ok()?);
@@ -105,7 +105,7 @@ impl<K: Copy + Ord, V> Ordered<K, V> {
     }
 
     /// All, in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         let (list, tree) = match self {
             Ordered::List(list) => (Some(list), None),
             Ordered::Tree(tree) => (None, Some(tree.iter())),
@@ -114,7 +114,7 @@ impl<K: Copy + Ord, V> Ordered<K, V> {
     }
 
     /// Those from one key to another, which is not before it, in order.
-    pub(super) fn range(&self, keys: RangeInclusive<K>) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn range(&self, keys: RangeInclusive<K>) -> impl Iterator<Item = (&K, &V)> {
         let (list, tree) = match self {
             Ordered::List(list) => (Some(&list[places(list, &keys)]), None),
             Ordered::Tree(tree) => (None, Some(tree.range(keys))),
@@ -123,7 +123,7 @@ impl<K: Copy + Ord, V> Ordered<K, V> {
     }
 
     /// As [`Ordered::range`], to change what they have.
-    pub(super) fn range_mut(&mut self, keys: RangeInclusive<K>) -> impl Iterator<Item = (&K, &mut V)> {
+    pub(crate) fn range_mut(&mut self, keys: RangeInclusive<K>) -> impl Iterator<Item = (&K, &mut V)> {
         let (list, tree) = match self {
             Ordered::List(list) => {
                 let places = places(list, &keys);

@@ -8,7 +8,7 @@ use std::ops::{Index, IndexMut};
 
 /// See the head of this file.
 #[derive(Debug)]
-pub(super) struct Numbered<T> {
+pub(crate) struct Numbered<T> {
     places: Vec<Option<T>>,
     /// Those without anything, all before the last one that has something.
     free: BTreeSet<u32>,
@@ -21,21 +21,26 @@ impl<T> Default for Numbered<T> {
 }
 
 impl<T> Numbered<T> {
+    /// The number that the next thing gets.
+    pub(crate) fn next(&self) -> u32 {
+        self.free.first().copied().unwrap_or(self.places.len() as u32)
+    }
+
     /// Gives something a number.
-    pub(super) fn insert(&mut self, new: T) -> u32 {
+    pub(crate) fn insert(&mut self, new: T) -> u32 {
         if let Some(number) = self.free.pop_first() {
             self.places[number as usize] = Some(new);
             return number;
         }
         let Ok(number) = u32::try_from(self.places.len()) else {
-            panic!("a worker holds more than four billion entities or subjects")
+            panic!("a worker holds more than four billion things of one sort")
         };
         self.places.push(Some(new));
         number
     }
 
     /// Takes a number back.
-    pub(super) fn remove(&mut self, number: u32) -> T {
+    pub(crate) fn remove(&mut self, number: u32) -> T {
         let Some(old) = self.places[number as usize].take() else { panic!("a number was taken back twice") };
         self.free.insert(number);
         while let Some(None) = self.places.last() {
@@ -46,6 +51,16 @@ impl<T> Numbered<T> {
             self.places.shrink_to(2 * self.places.len());
         }
         old
+    }
+
+    /// Whether nothing is kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty() && self.free.is_empty()
+    }
+
+    /// The numbers that stand for something.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.places).filter(|(_, place)| place.is_some()).map(|(number, _)| number)
     }
 }
 
@@ -70,14 +85,6 @@ impl<T> IndexMut<u32> for Numbered<T> {
 }
 
 #[cfg(test)]
-impl<T> Numbered<T> {
-    /// Whether nothing is kept.
-    pub(super) fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.free.is_empty()
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -92,7 +99,10 @@ mod tests {
             "the lowest free one first"
         );
         assert_eq!((numbered.remove(3), numbered.places.len()), ("d", 2), "what is free at the end is gone");
-        assert_eq!(numbered.insert("f"), 2);
+        assert_eq!((numbered.next(), numbered.insert("f")), (2, 2));
+        assert_eq!(numbered.remove(1), "e");
+        assert_eq!(numbered.numbers().collect::<Vec<_>>(), [0, 2]);
+        assert_eq!((numbered.next(), numbered.insert("e")), (1, 1));
         assert_eq!([0, 1, 2].map(|number| numbered.remove(number)), ["a", "e", "f"]);
         assert!(numbered.is_empty());
     }
