@@ -6,7 +6,9 @@ use std::sync::Arc;
 use schemas::answer::EvidenceItem;
 use schemas::ids::{EventId, IncidentId};
 use schemas::read::AsOf;
-use schemas::view::{ChainRow, CoverageRow, EntityRow, EpisodeRow, EventRow, LinkRow, RelationRow, ViewName};
+use schemas::view::{
+    ChainRow, CoverageRow, EntityRow, EpisodeRow, EventRow, LinkRow, RelationRow, Shared, ViewName,
+};
 
 mod reading;
 
@@ -18,9 +20,9 @@ pub(crate) struct Known {
     /// Of the incidents that may be answered with.
     pub(crate) chains: BTreeMap<IncidentId, Vec<Arc<ChainRow>>>,
     /// What happened to what is in scope, what was changed before, how nodes fared, what people said.
-    pub(crate) episodes: Vec<Arc<EpisodeRow>>,
+    pub(crate) episodes: Vec<Shared<EpisodeRow>>,
     /// From those of the episodes that are changes or states of nodes.
-    pub(crate) links: Vec<Arc<LinkRow>>,
+    pub(crate) links: Vec<Shared<LinkRow>>,
     /// Those that measurements of a stretch of time are compared over.
     pub(crate) entities: Vec<Arc<EntityRow>>,
     /// Of what is in scope.

@@ -10,7 +10,7 @@ use schemas::answer::{Question, Scope, TimeWindow};
 use schemas::entity::Entity;
 use schemas::ids::EventId;
 use schemas::time::EventTime;
-use schemas::view::{EntityRow, EpisodeRow, EventRow, IncidentRow, IndexKey};
+use schemas::view::{EntityRow, EpisodeRow, EventRow, IncidentRow, IndexKey, Shared};
 
 use crate::error::{ID_BYTES_MAX, IDS_MAX, InvestigateError};
 use crate::evidence::Found;
@@ -106,7 +106,7 @@ pub(crate) fn unknown_words(named: &Named, services: &[Arc<EntityRow>]) -> Vec<S
 /// Entities of the episodes whose events are named, or carry one of the ids that are.
 pub(crate) fn of_ids(
     named: &Named,
-    episodes: &[Arc<EpisodeRow>],
+    episodes: &[Shared<EpisodeRow>],
     events: &[Arc<EventRow>],
 ) -> BTreeSet<Entity> {
     let mut meant = correlated(&named.correlated, events);

@@ -203,7 +203,7 @@ fn episode(episode: Arc<Episode>) -> Vec<Published> {
         Class::Anomaly => Some(ViewName::Anomalies),
         _ => None,
     };
-    let shown = Row::Episode(Arc::clone(&episode.row));
+    let shown = Row::Episode(episode.row.clone());
     let views = [ViewName::Episodes].into_iter().chain(of_class);
     views.map(|view| row(episode.tenant, view, shown.clone())).collect()
 }

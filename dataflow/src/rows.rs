@@ -9,7 +9,7 @@ use schemas::entity::{Entity, RelationKind};
 use schemas::envelope::Severity;
 use schemas::ids::{EntityId, EpisodeId, EventId, Tenant};
 use schemas::time::EventTime;
-use schemas::view::EpisodeRow;
+use schemas::view::{EpisodeRow, Shared};
 use serde::{Deserialize, Serialize};
 
 /// The event that states something, and when it arrived.
@@ -96,7 +96,7 @@ pub(crate) struct Episode {
     /// Least arrival of its occurrences: the identity of the episode hangs on it.
     pub(crate) anchor: Cite,
     /// The public row, which links, chains and incidents show too.
-    pub(crate) row: Arc<EpisodeRow>,
+    pub(crate) row: Shared<EpisodeRow>,
 }
 
 /// A typed edge between entities as one fact states it.

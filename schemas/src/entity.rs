@@ -165,6 +165,13 @@ pub struct Entity {
 }
 
 impl Entity {
+    /// Its text, in pieces, of which some are empty: kind, `/`, cluster and `:`, namespace and `/`, name.
+    pub fn pieces(&self) -> [&str; 7] {
+        let [colon, slash] = [(&self.cluster, ":"), (&self.namespace, "/")]
+            .map(|(text, end)| if text.is_empty() { "" } else { end });
+        [self.kind.as_str(), "/", &self.cluster, colon, &self.namespace, slash, &self.name]
+    }
+
     /// An entity of a namespace.
     pub fn namespaced(kind: EntityKind, namespace: &str, name: &str) -> Self {
         Entity { kind, cluster: String::new(), namespace: namespace.to_owned(), name: name.to_owned() }
@@ -198,15 +205,7 @@ impl Entity {
 impl fmt::Display for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Piece by piece: keys of rows are made of it, and `write!` takes longer than the text.
-        f.write_str(self.kind.as_str())?;
-        f.write_str("/")?;
-        for (text, end) in [(&self.cluster, ":"), (&self.namespace, "/")] {
-            if !text.is_empty() {
-                f.write_str(text)?;
-                f.write_str(end)?;
-            }
-        }
-        f.write_str(&self.name)
+        self.pieces().into_iter().try_for_each(|piece| f.write_str(piece))
     }
 }
 

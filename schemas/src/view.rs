@@ -13,16 +13,18 @@ use crate::ids::{EntityId, EpisodeId, EventId, IncidentId};
 use crate::position::SourcePosition;
 use crate::time::EventTime;
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 mod form;
 mod index_key;
 mod key;
+mod shared;
 
 pub use index_key::{BEGINNING_BYTES_MIN, IndexKey};
 pub use key::RowKey;
+pub use shared::Shared;
 
 named_enum!(
     /// The name of a view.
@@ -54,9 +56,6 @@ named_enum!(
     }
 );
 
-/// Keys of relations mostly fit in so many bytes.
-const RELATION_KEY_ROOM: usize = 192;
-
 /// A row of any view. Cheap to clone: it is shared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Row {
@@ -67,9 +66,9 @@ pub enum Row {
     /// Of `topology`.
     Relation(Arc<RelationRow>),
     /// Of `episodes`, `changes` and `anomalies`.
-    Episode(Arc<EpisodeRow>),
+    Episode(Shared<EpisodeRow>),
     /// Of `links`.
-    Link(Arc<LinkRow>),
+    Link(Shared<LinkRow>),
     /// Of `chains`.
     Chain(Arc<ChainRow>),
     /// Of `incidents`.
@@ -86,7 +85,7 @@ macro_rules! into_row {
     ($($variant:ident from $fields:ty),+) => {
         $(impl From<$fields> for Row {
             fn from(row: $fields) -> Row {
-                Row::$variant(Arc::new(row))
+                Row::$variant(row.into())
             }
         })+
     };
@@ -181,9 +180,9 @@ pub struct EpisodeRow {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LinkRow {
     /// The cause.
-    pub cause: Arc<EpisodeRow>,
+    pub cause: Shared<EpisodeRow>,
     /// The effect.
-    pub effect: Arc<EpisodeRow>,
+    pub effect: Shared<EpisodeRow>,
     /// Rule id.
     pub rule: Arc<str>,
     /// Rule version.
@@ -206,11 +205,11 @@ pub struct ChainRow {
     /// Rank of its root among the incident's hypotheses, from 1.
     pub rank: u32,
     /// The root cause.
-    pub root: Arc<EpisodeRow>,
+    pub root: Shared<EpisodeRow>,
     /// The symptom at its end.
-    pub symptom: Arc<EpisodeRow>,
+    pub symptom: Shared<EpisodeRow>,
     /// Links in order.
-    pub links: Vec<Arc<LinkRow>>,
+    pub links: Vec<Shared<LinkRow>>,
 }
 
 named_enum!(
@@ -233,7 +232,7 @@ pub struct Hypothesis {
     /// What speaks for it against its rivals, in thousandths: what the confidence is read from.
     pub evidence_milli: u32,
     /// The episode.
-    pub root: Arc<EpisodeRow>,
+    pub root: Shared<EpisodeRow>,
     /// How many of the incident's episodes it explains, itself included.
     pub explains: u32,
 }
@@ -310,13 +309,9 @@ impl Row {
             Row::Event(row) => row.event_id.to_string(),
             Row::Entity(row) => row.entity_id.to_string(),
             Row::Relation(row) => {
-                // A text that begins without room is moved for each of its parts.
-                let mut key = String::with_capacity(RELATION_KEY_ROOM);
-                let text = format_args!("{} {} {} {}", row.from, row.relation, row.to, row.valid_from);
-                match key.write_fmt(text) {
-                    Ok(()) => key,
-                    Err(fmt::Error) => panic!("a text takes whatever is written to it"),
-                }
+                let (from, to, time) = (row.from.pieces(), row.to.pieces(), row.valid_from.to_string());
+                // In one go: a text that grows is moved for each of its pieces.
+                [&from[..], &[" ", row.relation.as_str(), " "], &to, &[" ", &time]].concat().concat()
             }
             Row::Episode(row) => row.episode_id.to_string(),
             Row::Link(row) => format!("{} {}", row.effect.episode_id, row.cause.episode_id),

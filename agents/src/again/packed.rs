@@ -14,7 +14,8 @@ use schemas::entity::Entity;
 use schemas::ids::EventId;
 use schemas::read::AsOf;
 use schemas::view::{
-    ChainRow, CoverageRow, EntityRow, EpisodeRow, EventRow, IncidentRow, LinkRow, RelationRow, ViewName,
+    ChainRow, CoverageRow, EntityRow, EpisodeRow, EventRow, IncidentRow, LinkRow, RelationRow, Shared,
+    ViewName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +34,8 @@ struct Packed {
     named: BTreeSet<Entity>,
     incidents: Vec<IncidentRow>,
     chains: Vec<Arc<ChainRow>>,
-    episodes: Vec<Arc<EpisodeRow>>,
-    links: Vec<Arc<LinkRow>>,
+    episodes: Vec<Shared<EpisodeRow>>,
+    links: Vec<Shared<LinkRow>>,
     entities: Vec<Arc<EntityRow>>,
     relations: Vec<Arc<RelationRow>>,
     coverage: Vec<Arc<CoverageRow>>,

@@ -2,13 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use schemas::answer::Artifact;
 use schemas::catalogue::Class;
 use schemas::entity::EntityKind;
 use schemas::ids::EpisodeId;
-use schemas::view::EpisodeRow;
+use schemas::view::{EpisodeRow, Shared};
 
 use super::{Live, finding};
 use crate::evidence::{CHANGES_BEFORE_MS, Known};
@@ -34,7 +33,7 @@ pub(crate) fn look(resolved: &Resolved, known: &Known) -> Live {
     let before = |episode: &&EpisodeRow| {
         episode.class == Class::Change && begins <= episode.last && episode.onset <= incident.started_at
     };
-    let mut changes: Vec<&EpisodeRow> = known.episodes.iter().map(Arc::as_ref).filter(before).collect();
+    let mut changes: Vec<&EpisodeRow> = known.episodes.iter().map(Shared::as_ref).filter(before).collect();
     changes.sort_by_key(|change| {
         (Reverse(passed.contains(&change.episode_id)), Reverse(change.onset), change.episode_id)
     });

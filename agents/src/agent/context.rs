@@ -1,9 +1,7 @@
 //! The context agent: closed incidents that went alike, and what people have said, from the views and from memory.
 
-use std::sync::Arc;
-
 use schemas::answer::{Artifact, SimilarCase};
-use schemas::view::EpisodeRow;
+use schemas::view::{EpisodeRow, Shared};
 
 use super::{Live, finding};
 use crate::evidence::Known;
@@ -43,7 +41,7 @@ pub(crate) fn look(resolved: &Resolved, known: &Known, similar: &[SimilarCase]) 
         incident.started_at.plus_ms(-3_600_000) <= episode.last && episode.onset <= incident.last_at
     };
     let chat =
-        known.episodes.iter().map(Arc::as_ref).filter(|episode| episode.kind.id().starts_with("chat."));
+        known.episodes.iter().map(Shared::as_ref).filter(|episode| episode.kind.id().starts_with("chat."));
     for message in chat.filter(near).take(MESSAGES_MAX) {
         let detail = format!("{} at {}: {}", message.kind.spec().title, message.onset, message.detail);
         live.findings.push(finding(message.kind.id(), detail, message.event_ids.clone()));

@@ -1,9 +1,7 @@
 //! The logs agent: failures that logs speak of, in scope, from the views.
 
-use std::sync::Arc;
-
 use schemas::answer::Artifact;
-use schemas::view::EpisodeRow;
+use schemas::view::{EpisodeRow, Shared};
 
 use super::{Live, finding};
 use crate::evidence::Known;
@@ -22,7 +20,7 @@ pub(crate) fn report(resolved: &Resolved, known: &Known, prefixes: &[&str], what
     let of_kind = |episode: &&EpisodeRow| prefixes.iter().any(|prefix| episode.kind.id().starts_with(prefix));
     let in_scope =
         |episode: &&EpisodeRow| resolved.entities.is_empty() || resolved.entities.contains(&episode.entity);
-    let episodes = known.episodes.iter().map(Arc::as_ref);
+    let episodes = known.episodes.iter().map(Shared::as_ref);
     let mut found: Vec<&EpisodeRow> = episodes.filter(of_kind).filter(in_scope).collect();
     found.sort_by_key(|episode| (episode.onset, episode.episode_id));
     let mut live = Live::default();

@@ -11,7 +11,7 @@ use schemas::ids::{EpisodeId, EventId, IncidentId, TenantId};
 use schemas::read::{AsOf, Filter, PAGE_ROWS_MAX, Query, ReadError, ViewReader};
 use schemas::view::{
     ChainRow, EntityRow, EpisodeRow, EventRow, IncidentRow, IndexKey, LinkRow, RelationRow, Row, RowKey,
-    ViewName,
+    Shared, ViewName,
 };
 
 use crate::evidence::Known;
@@ -68,7 +68,7 @@ impl<'r> Reading<'r> {
     pub(crate) async fn whole(
         &mut self,
         window: Option<TimeWindow>,
-    ) -> Result<(Vec<Arc<EpisodeRow>>, Vec<Arc<EventRow>>), ReadError> {
+    ) -> Result<(Vec<Shared<EpisodeRow>>, Vec<Arc<EventRow>>), ReadError> {
         let episodes = self.rows(ViewName::Episodes, until(window)).await?;
         let events = self.rows(ViewName::Events, until(window)).await?;
         Ok((pick(episodes, episode), pick(events, event)))
@@ -213,7 +213,7 @@ impl<'r> Reading<'r> {
         of_scope: &BTreeSet<IndexKey>,
         measured: Option<TimeWindow>,
         window: Option<TimeWindow>,
-    ) -> Result<BTreeMap<EpisodeId, Arc<EpisodeRow>>, ReadError> {
+    ) -> Result<BTreeMap<EpisodeId, Shared<EpisodeRow>>, ReadError> {
         let beside = [IndexKey::node_state(), IndexKey::chat()];
         let index_keys =
             (!of_scope.is_empty()).then(|| Arc::new(of_scope.iter().copied().chain(beside).collect()));
@@ -233,7 +233,7 @@ impl<'r> Reading<'r> {
         relations: &[Arc<RelationRow>],
         shown: &[&IncidentRow],
         window: Option<TimeWindow>,
-    ) -> Result<Vec<Arc<EpisodeRow>>, ReadError> {
+    ) -> Result<Vec<Shared<EpisodeRow>>, ReadError> {
         let started = shown.iter().map(|incident| incident.started_at).min();
         let from = started.or(window.map(|window| window.from)).map(|at| at.plus_ms(-CHANGES_BEFORE_MS));
         let near = Filter { from, ..until(window) };
@@ -252,9 +252,9 @@ impl<'r> Reading<'r> {
 
     async fn links(
         &mut self,
-        episodes: &BTreeMap<EpisodeId, Arc<EpisodeRow>>,
+        episodes: &BTreeMap<EpisodeId, Shared<EpisodeRow>>,
         window: Option<TimeWindow>,
-    ) -> Result<Vec<Arc<LinkRow>>, ReadError> {
+    ) -> Result<Vec<Shared<LinkRow>>, ReadError> {
         let candidates = episodes.values().filter(|episode| rule_out::candidate(episode));
         let causes = candidates.map(|episode| IndexKey::cause(episode.episode_id)).collect();
         let index_keys = Some(Arc::new(causes));
@@ -300,13 +300,13 @@ fn indexed(index_keys: BTreeSet<IndexKey>) -> Filter {
 fn cited(
     shown: &[&IncidentRow],
     chains: &BTreeMap<IncidentId, Vec<Arc<ChainRow>>>,
-    measured: Option<&BTreeMap<EpisodeId, Arc<EpisodeRow>>>,
+    measured: Option<&BTreeMap<EpisodeId, Shared<EpisodeRow>>>,
 ) -> (BTreeSet<EventId>, bool) {
     let roots = shown.iter().flat_map(|incident| &incident.hypotheses).map(|found| &found.root);
     let mut chains: Vec<&Arc<ChainRow>> = chains.values().flatten().collect();
     chains.sort_by_key(|chain| (chain.rank, Reverse(chain.links.len())));
     let ends = chains.iter().flat_map(|chain| &chain.links).flat_map(|link| [&link.cause, &link.effect]);
-    let mut compared: Vec<&Arc<EpisodeRow>> =
+    let mut compared: Vec<&Shared<EpisodeRow>> =
         measured.into_iter().flat_map(BTreeMap::values).filter(|episode| 0 < episode.magnitude).collect();
     compared.sort_by_key(|episode| Reverse(episode.magnitude));
     let mut found = BTreeSet::new();
@@ -319,7 +319,7 @@ fn cited(
     (found, false)
 }
 
-fn episode(row: Row) -> Option<Arc<EpisodeRow>> {
+fn episode(row: Row) -> Option<Shared<EpisodeRow>> {
     if let Row::Episode(row) = row { Some(row) } else { None }
 }
 
@@ -337,13 +337,13 @@ mod tests {
 
     use super::*;
 
-    fn anomaly(id: u64, magnitude: u32, events: std::ops::Range<u128>) -> (EpisodeId, Arc<EpisodeRow>) {
+    fn anomaly(id: u64, magnitude: u32, events: std::ops::Range<u128>) -> (EpisodeId, Shared<EpisodeRow>) {
         let at = "2026-01-01T00:00:00.000Z";
         let events: Vec<EventId> = events.map(EventId).collect();
         let row = json!({"episode_id": EpisodeId(id), "entity": Entity::namespaced(EntityKind::Service, "shop", "cart"),
             "kind": "metric.cpu_high", "class": "symptom", "onset": at, "earliest": at, "last": at, "ended": null,
             "count": 1, "severity": "warning", "event_ids": events, "detail": "", "magnitude": magnitude});
-        (EpisodeId(id), Arc::new(serde_json::from_value(row).unwrap()))
+        (EpisodeId(id), serde_json::from_value(row).unwrap())
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Who is asked: routes are data (`data/routes.yaml`), decided without a model; how unsure they are is measured. Pure.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use schemas::answer::Plan;
+use schemas::view::Shared;
 use serde::Deserialize;
 
 use crate::evidence::Known;
@@ -81,7 +82,7 @@ fn applies(route: &Route, query: &str, resolved: &Resolved, known: &Known) -> bo
     };
     let near = |entity| resolved.entities.is_empty() || resolved.entities.contains(entity);
     let seen = || {
-        let episodes = known.episodes.iter().map(Arc::as_ref);
+        let episodes = known.episodes.iter().map(Shared::as_ref);
         episodes
             .filter(|episode| near(&episode.entity))
             .any(|episode| begins(episode.kind.id(), &route.kinds))

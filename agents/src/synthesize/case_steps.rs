@@ -67,19 +67,18 @@ fn over(symptom: &EpisodeRow) -> RunbookStep {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use schemas::catalogue::Kind;
     use schemas::entity::{Entity, EntityKind};
     use schemas::ids::{EpisodeId, EventId, IncidentId};
     use schemas::time::EventTime;
+    use schemas::view::Shared;
 
     use super::*;
 
-    fn episode(kind: &'static str, name: &str, number: u64) -> Arc<EpisodeRow> {
+    fn episode(kind: &'static str, name: &str, number: u64) -> Shared<EpisodeRow> {
         let kind = Kind::named(kind);
         let at = EventTime(1_000);
-        Arc::new(EpisodeRow {
+        Shared::from(EpisodeRow {
             episode_id: EpisodeId(number),
             entity: Entity::namespaced(EntityKind::Pod, "shop", name).into(),
             class: kind.spec().class,
@@ -99,9 +98,9 @@ mod tests {
     #[test]
     fn the_case_says_what_to_confirm_what_helped_and_when_it_is_over() {
         let (cause, effect) = (episode("k8s.pod.OOMKilled", "cart", 1), episode("alert.latency", "shop", 2));
-        let link = Arc::new(LinkRow {
-            cause: Arc::clone(&cause),
-            effect: Arc::clone(&effect),
+        let link = Shared::from(LinkRow {
+            cause: cause.clone(),
+            effect: effect.clone(),
             rule: "R20".into(),
             rule_version: 1,
             relation: "".into(),
@@ -109,11 +108,11 @@ mod tests {
             strength: 900,
             best: true,
         });
-        let root = Arc::clone(&cause);
+        let root = cause.clone();
         let chain = ChainRow {
             incident_id: IncidentId(1),
             rank: 1,
-            root: Arc::clone(&root),
+            root: root.clone(),
             symptom: effect,
             links: vec![link],
         };

@@ -15,7 +15,7 @@ use schemas::normalize::anomaly::{Center, LeastSpread, anomaly_kind, anomaly_sev
 use schemas::time::{Diff, EventTime};
 use serde::{Deserialize, Serialize};
 
-use crate::operators::maintain::{each_key, replace};
+use crate::operators::maintain::each_key;
 use crate::rows::{Cite, Named, Occurrence, Subject};
 use crate::types::Updates;
 
@@ -24,6 +24,7 @@ mod history;
 mod usual;
 
 use history::{History, Run};
+use usual::Deviation;
 
 /// Width of a slot: several scrapes of fast series are averaged, slow ones have slots of their own cadence.
 const SLOT_MS: i64 = 15_000;
@@ -59,7 +60,23 @@ enum Found {
 #[derive(Default)]
 struct Judged {
     history: History,
-    output: Vec<Found>,
+    /// In the order of their runs.
+    output: Vec<(Said, Found)>,
+}
+
+/// What is said of a run of slots that deviate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Said {
+    /// Its first sample.
+    onset: Point,
+    earliest: EventTime,
+    last: EventTime,
+    ended: Option<EventTime>,
+    slots: u64,
+    lasted_ms: i64,
+    /// Of its first slot.
+    center_micro: i64,
+    deviation: Deviation,
 }
 
 /// Compares every series with its baseline.
@@ -94,45 +111,73 @@ pub(crate) fn baselines<'scope>(
 
 impl Judged {
     fn change(&mut self, series: &Series, changes: Vec<(Point, Diff)>, emit: &mut dyn FnMut(Found, Diff)) {
+        let measured = !self.history.is_empty();
         self.history.apply(changes, Center::of(&series.metric), LeastSpread::of(&series.metric));
-        let mut rows = Vec::new();
-        if !self.history.is_empty() {
-            rows.push(Found::Measured(series.tenant, series.on.clone()));
+        if measured == self.history.is_empty() {
+            emit(Found::Measured(series.tenant, series.on.clone()), if measured { -1 } else { 1 });
         }
-        rows.extend(self.history.runs().iter().filter_map(|run| deviates(series, &self.history, run)));
-        replace(&mut self.output, rows, emit);
+        let runs = self.history.runs();
+        let mut before = std::mem::take(&mut self.output).into_iter().peekable();
+        for said in runs.iter().filter_map(|run| Said::of(&self.history, run)) {
+            while let Some((_, gone)) = before.next_if(|(known, _)| known.onset.at < said.onset.at) {
+                emit(gone, -1);
+            }
+            // Most say what they said: a series changes at its end, and a text takes longer than all else.
+            let known = before.next_if(|(known, _)| *known == said);
+            let found = known.map(|(_, found)| found).unwrap_or_else(|| {
+                let found = said.found(series);
+                emit(found.clone(), 1);
+                found
+            });
+            self.output.push((said, found));
+        }
+        before.for_each(|(_, gone)| emit(gone, -1));
     }
 }
 
-/// What a run of a series comes to.
-fn deviates(series: &Series, history: &History, run: &Run) -> Option<Found> {
-    let (first, last) = (history.slot(run.from)?, history.slot(run.to)?);
-    let before = history.slot(run.from.saturating_sub(1))?;
-    let kind = anomaly_kind(&series.metric, run.deviation.up);
-    let magnitude = run.deviation.magnitude;
-    let lasted_ms = history.lasted(run).saturating_mul(SLOT_MS);
-    let detail = format!(
-        "{} went from {} to {}, {} spreads away",
-        series.metric,
-        units(run.deviation.median),
-        units(first.center_micro),
-        magnitude / 10
-    );
-    let onset = *first.first();
-    let occurrence = Occurrence {
-        onset: onset.at,
-        cite: onset.cite,
-        earliest: before.last().min(onset.at),
-        last: last.last(),
-        ended: history.slot(run.to + 1).map(|after| after.first().at),
-        standing: false,
-        count: u64::try_from(run.to - run.from + 1).unwrap_or(u64::MAX),
-        severity: anomaly_severity(kind, series.on.entity.kind, magnitude, lasted_ms),
-        detail: clip(&detail).into(),
-        magnitude,
-    };
-    let subject = Subject { tenant: series.tenant, on: series.on.clone(), kind };
-    Some(Found::Deviates(subject, Arc::new(occurrence)))
+impl Said {
+    fn of(history: &History, run: &Run) -> Option<Said> {
+        let (first, last) = (history.slot(run.from)?, history.slot(run.to)?);
+        let before = history.slot(run.from.saturating_sub(1))?;
+        let onset = *first.first();
+        Some(Said {
+            onset,
+            earliest: before.last().min(onset.at),
+            last: last.last(),
+            ended: history.slot(run.to + 1).map(|after| after.first().at),
+            slots: u64::try_from(run.to - run.from + 1).unwrap_or(u64::MAX),
+            lasted_ms: history.lasted(run).saturating_mul(SLOT_MS),
+            center_micro: first.center_micro,
+            deviation: run.deviation,
+        })
+    }
+
+    /// What it comes to.
+    fn found(&self, series: &Series) -> Found {
+        let Deviation { up, median, magnitude } = self.deviation;
+        let kind = anomaly_kind(&series.metric, up);
+        let detail = format!(
+            "{} went from {} to {}, {} spreads away",
+            series.metric,
+            units(median),
+            units(self.center_micro),
+            magnitude / 10
+        );
+        let occurrence = Occurrence {
+            onset: self.onset.at,
+            cite: self.onset.cite,
+            earliest: self.earliest,
+            last: self.last,
+            ended: self.ended,
+            standing: false,
+            count: self.slots,
+            severity: anomaly_severity(kind, series.on.entity.kind, magnitude, self.lasted_ms),
+            detail: clip(&detail).into(),
+            magnitude,
+        };
+        let subject = Subject { tenant: series.tenant, on: series.on.clone(), kind };
+        Found::Deviates(subject, Arc::new(occurrence))
+    }
 }
 
 /// Millionths as a decimal number.

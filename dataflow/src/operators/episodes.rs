@@ -3,9 +3,9 @@
 //! Input   occurrences by subject; the latest states of objects.
 //! Output  episodes; the entities that have any.
 //! Ties    occurrences fold in their row order (onset first); the identity hangs on the earliest arrival.
-//! State   per entity since when it is well, and by kind its occurrences, in slots of a minute; the partial episode of each
-//!         slot; the episodes. Folding by slot first bounds the work of a storm: a repeat looks at its minute, then at
-//!         one partial per minute.
+//! State   per entity since when it is well, and by kind its occurrences, in slots of a minute, what the slots come to, and the
+//!         episodes. Folding by slot first bounds the work of a storm: a repeat looks at its minute, then at one partial per
+//!         minute. Episodes of other minutes are not made anew.
 //! See docs/semantics.md, section 6.
 
 use std::collections::BTreeMap;
@@ -14,60 +14,53 @@ use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
 use schemas::catalogue::Kind;
-use schemas::envelope::Severity;
-use schemas::ids::{EpisodeId, EventId, Tenant, hash64};
+use schemas::ids::{EpisodeId, Hashing, Tenant, hash64};
 use schemas::object::ObjectState;
 use schemas::object::health::well_since;
 use schemas::time::{Diff, EventTime};
-use schemas::view::EpisodeRow;
+use schemas::view::{EpisodeRow, Shared};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::core::OkErr;
 
-use crate::operators::maintain::{each_key, replace};
-use crate::operators::recoveries::recovered;
+use crate::operators::episodes::folded::{Changed, Folded, Minute};
+use crate::operators::episodes::run::Run;
+use crate::operators::maintain::each_key;
+use crate::operators::recoveries;
 use crate::ordered::Ordered;
 use crate::rows::{Cite, Episode, Named, Occurrence, Subject};
 use crate::types::Updates;
 use crate::values::Values;
 
+mod folded;
+mod run;
+mod slot;
+
 /// Width of a slot. Occurrences of one slot are always of one episode, because the gap is at least as wide.
 pub(crate) const SLOT_MS: i64 = 60_000;
-
-/// Events cited by an episode.
-const EVIDENCE_MAX: usize = 8;
-
-/// Occurrences folded, in order.
-#[derive(Clone, Debug)]
-struct Run {
-    span: Span,
-    evidence: Vec<EventId>,
-    /// Of the first.
-    detail: Arc<str>,
-}
-
-/// What occurrences come to, whatever their order.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    onset: EventTime,
-    /// Greatest `last` or `ended`: what the gap is measured from.
-    reach: EventTime,
-    earliest: EventTime,
-    last: EventTime,
-    /// `None` as soon as one occurrence has no end.
-    ended: Option<EventTime>,
-    standing: bool,
-    count: u64,
-    severity: Severity,
-    anchor: Cite,
-    magnitude: u32,
-}
 
 /// What is told of one entity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Part {
-    Occurrence(Kind, Arc<Occurrence>),
     /// It is well since then.
     Well(EventTime),
+    Occurrence(Kind, Arc<Occurrence>),
+}
+
+impl Part {
+    /// The slot that it is told of.
+    fn slot(&self) -> Option<(Kind, Minute)> {
+        match self {
+            Part::Well(_) => None,
+            Part::Occurrence(kind, occurrence) => Some((*kind, occurrence.onset.0.div_euclid(SLOT_MS))),
+        }
+    }
+
+    fn occurrence(self) -> Option<Arc<Occurrence>> {
+        match self {
+            Part::Well(_) => None,
+            Part::Occurrence(_, occurrence) => Some(occurrence),
+        }
+    }
 }
 
 /// What is found.
@@ -81,24 +74,17 @@ enum Found {
 /// An entity of a tenant.
 type Place = (Tenant, Named);
 
+/// What episodes are made with.
+struct Tools {
+    gap_ms: i64,
+    hashing: Hashing,
+}
+
 /// One entity.
 #[derive(Default)]
 struct Known {
     well: Values<EventTime>,
     kinds: Ordered<Kind, Folded>,
-}
-
-/// The occurrences of one subject, and what they last came to.
-#[derive(Default)]
-struct Folded {
-    slots: Ordered<i64, Slot>,
-    episodes: Vec<Arc<Episode>>,
-}
-
-/// The occurrences of one minute; never none.
-struct Slot {
-    occurrences: Values<Arc<Occurrence>>,
-    run: Run,
 }
 
 /// Folds occurrences into episodes; ends those that the states of objects show to be over.
@@ -112,18 +98,19 @@ pub(crate) fn episodes<'scope>(
     let well = latest.flat_map(|(tenant, (_, state))| {
         well_since(&state).map(|since| ((tenant, Named::of(tenant, &state.entity)), Part::Well(since)))
     });
+    let mut tools = Tools { gap_ms, hashing: Hashing::default() };
     let mut all: BTreeMap<Place, Known> = BTreeMap::new();
     let found = each_key(told.concat(well), "Episodes", move |place, changes, emit| match all.entry(place) {
         Entry::Occupied(mut known) => {
             let place = known.key().clone();
-            known.get_mut().change(&place, changes, gap_ms, emit);
+            known.get_mut().change(&place, changes, &mut tools, emit);
             if known.get().is_empty() {
                 known.remove();
             }
         }
         Entry::Vacant(free) => {
             let mut known = Known::default();
-            known.change(free.key(), changes, gap_ms, emit);
+            known.change(free.key(), changes, &mut tools, emit);
             if !known.is_empty() {
                 free.insert(known);
             }
@@ -143,177 +130,83 @@ impl Known {
 
     fn change(
         &mut self,
-        (tenant, on): &Place,
+        place: &Place,
         mut changes: Vec<(Part, Diff)>,
-        gap_ms: i64,
+        tools: &mut Tools,
         emit: &mut dyn FnMut(Found, Diff),
     ) {
         let (since, named) = (self.well.first().copied(), !self.kinds.is_empty());
-        let (mut well, mut told) = (Vec::new(), Vec::<(Kind, Vec<_>)>::new());
-        // In order, so that what is told of a kind, and of a minute, is side by side.
+        // In order: since when it is well, and then what is told of a kind, and of a minute, side by side.
         changes.sort_by(|left, right| left.0.cmp(&right.0));
-        for (part, diff) in changes {
-            match part {
-                Part::Well(since) => well.push((since, diff)),
-                Part::Occurrence(kind, occurrence) => match told.last_mut() {
-                    Some((last, of_kind)) if *last == kind => of_kind.push((occurrence, diff)),
-                    _ => told.push((kind, vec![(occurrence, diff)])),
-                },
+        let mut changes = changes.into_iter();
+        let count = changes.as_slice().partition_point(|(part, _)| matches!(part, Part::Well(_)));
+        let well = changes.by_ref().take(count).filter_map(|(part, diff)| match part {
+            Part::Well(since) => Some((since, diff)),
+            Part::Occurrence(..) => None,
+        });
+        self.well.apply(well.collect());
+        let changed = self.apply(changes);
+        if self.well.first().copied() == since {
+            for same in changed.chunk_by(|left, right| left.0 == right.0) {
+                let minutes: Vec<Minute> = same.iter().map(|(_, minute)| *minute).collect();
+                self.fold(place, same[0].0, Changed::Slots(&minutes), tools, emit);
             }
-        }
-        self.well.apply(well);
-        if self.well.first().copied() != since {
-            let others =
-                self.kinds.iter().map(|(kind, _)| kind).filter(|kind| told.iter().all(|(of, _)| of != *kind));
-            let others: Vec<_> = others.map(|kind| (*kind, Vec::new())).collect();
-            // Their episodes may be over now.
-            told.extend(others);
-        }
-        let since = self.well.first().copied();
-        for (kind, occurrences) in told {
-            let subject = Subject { tenant: *tenant, on: on.clone(), kind };
-            let folded = self.kinds.or_default(kind);
-            folded.apply(occurrences);
-            let episodes =
-                folded.fold(gap_ms, |run, earlier| recovered(episode(&subject, run, earlier), since));
-            replace(&mut folded.episodes, episodes, |episode, diff| emit(Found::Episode(episode), diff));
-            if folded.slots.is_empty() {
-                self.kinds.remove(&kind);
-            }
+        } else {
+            // Episodes of every kind may be over now.
+            let kinds: Vec<Kind> = self.kinds.iter().map(|(kind, _)| *kind).collect();
+            kinds.into_iter().for_each(|kind| self.fold(place, kind, Changed::All, tools, emit));
         }
         if named == self.kinds.is_empty() {
-            emit(Found::Named(*tenant, on.clone()), if named { -1 } else { 1 });
+            emit(Found::Named(place.0, place.1.clone()), if named { -1 } else { 1 });
+        }
+    }
+
+    /// Changes occurrences, which come in order; tells their slots, in order.
+    fn apply(&mut self, mut rest: std::vec::IntoIter<(Part, Diff)>) -> Vec<(Kind, Minute)> {
+        let mut changed = Vec::new();
+        while let Some((kind, minute)) = rest.as_slice().first().and_then(|(part, _)| part.slot()) {
+            let same = |(part, _): &&(Part, Diff)| part.slot() == Some((kind, minute));
+            let count = rest.as_slice().iter().take_while(same).count();
+            // With no room to spare: a slot that is new keeps this list.
+            let mut of_slot = Vec::with_capacity(count);
+            of_slot.extend(
+                rest.by_ref()
+                    .take(count)
+                    .filter_map(|(part, diff)| part.occurrence().map(|occurrence| (occurrence, diff))),
+            );
+            self.kinds.or_default(kind).change(minute, of_slot);
+            changed.push((kind, minute));
+        }
+        changed
+    }
+
+    /// Brings the episodes of a kind to what its occurrences come to.
+    fn fold(
+        &mut self,
+        (tenant, on): &Place,
+        kind: Kind,
+        changed: Changed<'_>,
+        Tools { gap_ms, hashing }: &mut Tools,
+        emit: &mut dyn FnMut(Found, Diff),
+    ) {
+        let since = self.well.first().copied();
+        let Some(folded) = self.kinds.get_mut(&kind) else { return };
+        let subject = Subject { tenant: *tenant, on: on.clone(), kind };
+        let make = |run, earlier| Arc::new(episode(&subject, run, earlier, since, hashing));
+        folded.fold(changed, *gap_ms, make, |episode, diff| emit(Found::Episode(episode), diff));
+        if folded.is_empty() {
+            self.kinds.remove(&kind);
         }
     }
 }
 
-impl Slot {
-    /// None without occurrences.
-    fn of(changes: Vec<(Arc<Occurrence>, Diff)>) -> Option<Slot> {
-        let mut occurrences = Values::default();
-        occurrences.apply(changes);
-        let run = Run::over(&occurrences)?;
-        Some(Slot { occurrences, run })
-    }
-
-    /// Changes occurrences; false if none is left.
-    fn change(&mut self, changes: Vec<(Arc<Occurrence>, Diff)>) -> bool {
-        // A hot subject mostly hears of what came after all it knows: the fold goes on where it stands.
-        if self.occurrences.end_before(&changes) {
-            changes.iter().for_each(|(occurrence, copies)| self.run.take(occurrence, *copies));
-            self.occurrences.extend(changes);
-            return true;
-        }
-        self.occurrences.apply(changes);
-        let Some(run) = Run::over(&self.occurrences) else { return false };
-        self.run = run;
-        true
-    }
-}
-
-impl Folded {
-    /// Changes occurrences, which come in order; folds those of the minutes that changed.
-    fn apply(&mut self, changes: Vec<(Arc<Occurrence>, Diff)>) {
-        let minute_of = |(occurrence, _): &(Arc<Occurrence>, Diff)| occurrence.onset.0.div_euclid(SLOT_MS);
-        let mut changes = changes.into_iter().peekable();
-        while let Some(minute) = changes.peek().map(minute_of) {
-            let same = std::iter::from_fn(|| changes.next_if(|change| minute_of(change) == minute));
-            let of_minute: Vec<_> = same.collect();
-            match self.slots.get_mut(&minute) {
-                Some(slot) => {
-                    if !slot.change(of_minute) {
-                        self.slots.remove(&minute);
-                    }
-                }
-                None => Slot::of(of_minute).into_iter().for_each(|slot| self.slots.insert(minute, slot)),
-            }
-        }
-    }
-
-    /// The episodes, in order. Each is told how many before it have its anchor: one event can begin two episodes of one
-    /// subject, also by arriving twice.
-    fn fold(&self, gap_ms: i64, episode: impl Fn(Run, u32) -> Arc<Episode>) -> Vec<Arc<Episode>> {
-        let mut runs: Vec<Run> = Vec::new();
-        for (_, Slot { run: next, .. }) in self.slots.iter() {
-            match runs.last_mut() {
-                Some(open) if next.span.onset <= open.span.reach.plus_ms(gap_ms) => open.join(next),
-                _ => runs.push(next.clone()),
-            }
-        }
-        let mut anchored: BTreeMap<EventId, u32> = BTreeMap::new();
-        let number = |run: Run| {
-            let earlier = anchored.entry(run.span.anchor.event).or_default();
-            *earlier += 1;
-            episode(run, *earlier - 1)
-        };
-        runs.into_iter().map(number).collect()
-    }
-}
-
-impl Span {
-    fn of(occurrence: &Occurrence, copies: Diff) -> Span {
-        Span {
-            onset: occurrence.onset,
-            reach: occurrence.ended.map_or(occurrence.last, |ended| ended.max(occurrence.last)),
-            earliest: occurrence.earliest,
-            last: occurrence.last,
-            ended: occurrence.ended,
-            standing: occurrence.standing,
-            count: occurrence.count.saturating_mul(copies.unsigned_abs()),
-            severity: occurrence.severity,
-            anchor: occurrence.cite,
-            magnitude: occurrence.magnitude,
-        }
-    }
-
-    fn join(&mut self, next: &Span) {
-        self.onset = self.onset.min(next.onset);
-        self.reach = self.reach.max(next.reach);
-        self.earliest = self.earliest.min(next.earliest);
-        self.last = self.last.max(next.last);
-        self.ended = self.ended.zip(next.ended).map(|(left, right)| left.max(right));
-        self.standing |= next.standing;
-        self.count = self.count.saturating_add(next.count);
-        self.severity = self.severity.max(next.severity);
-        self.anchor = self.anchor.min(next.anchor);
-        self.magnitude = self.magnitude.max(next.magnitude);
-    }
-}
-
-impl Run {
-    /// Nothing without occurrences.
-    fn over(occurrences: &Values<Arc<Occurrence>>) -> Option<Run> {
-        let mut all = occurrences.iter();
-        let mut run = all.next().map(|(first, copies)| Run::of(first, copies))?;
-        all.for_each(|(later, copies)| run.take(later, copies));
-        Some(run)
-    }
-
-    fn of(occurrence: &Occurrence, copies: Diff) -> Run {
-        let (span, evidence) = (Span::of(occurrence, copies), vec![occurrence.cite.event]);
-        Run { span, evidence, detail: Arc::clone(&occurrence.detail) }
-    }
-
-    /// Goes on with an occurrence. A hot subject has thousands in a minute, and a run of its own is not made for each.
-    fn take(&mut self, next: &Occurrence, copies: Diff) {
-        self.span.join(&Span::of(next, copies));
-        self.cite(next.cite.event);
-    }
-
-    /// Goes on with another run.
-    fn join(&mut self, next: &Run) {
-        self.span.join(&next.span);
-        next.evidence.iter().for_each(|event| self.cite(*event));
-    }
-
-    fn cite(&mut self, event: EventId) {
-        if self.evidence.len() < EVIDENCE_MAX && !self.evidence.contains(&event) {
-            self.evidence.push(event);
-        }
-    }
-}
-
-fn episode(subject: &Subject, Run { span, evidence, detail }: Run, earlier: u32) -> Episode {
+fn episode(
+    subject: &Subject,
+    Run { span, evidence, detail }: Run,
+    earlier: u32,
+    well: Option<EventTime>,
+    hashing: &mut Hashing,
+) -> Episode {
     let id = EpisodeId(hash64(&[
         &subject.tenant.0.to_le_bytes(),
         &subject.on.id.0.to_le_bytes(),
@@ -321,7 +214,7 @@ fn episode(subject: &Subject, Run { span, evidence, detail }: Run, earlier: u32)
         &span.anchor.event.0.to_le_bytes(),
         &earlier.to_le_bytes(),
     ]));
-    let row = EpisodeRow {
+    let mut row = EpisodeRow {
         episode_id: id,
         entity: Arc::clone(&subject.on.entity),
         kind: subject.kind,
@@ -336,11 +229,12 @@ fn episode(subject: &Subject, Run { span, evidence, detail }: Run, earlier: u32)
         detail,
         magnitude: span.magnitude,
     };
+    row.ended = recoveries::ended(&row, span.standing, well);
     Episode {
         tenant: subject.tenant,
         on: subject.on.clone(),
         standing: span.standing,
         anchor: span.anchor,
-        row: Arc::new(row),
+        row: Shared::of(row, hashing),
     }
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use differential_dataflow::{AsCollection, Hashable};
 use schemas::ids::Tenant;
 use schemas::time::{Diff, Epoch, EventTime};
-use schemas::view::{LinkRow, Row};
+use schemas::view::{LinkRow, Row, Shared};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::Operator;
 
@@ -58,7 +58,7 @@ impl Part {
 
 /// A group, with what it last came to.
 struct Judged {
-    members: Vec<EpisodeNumber>,
+    members: Box<[EpisodeNumber]>,
     judgment: Judgment,
 }
 
@@ -131,7 +131,7 @@ fn apply(
     tenants: &mut BTreeMap<Tenant, Groups>,
     ways: &Ways,
     mut parts: Vec<(Part, Diff)>,
-    mut emit: impl FnMut(Tenant, Arc<LinkRow>, Diff),
+    mut emit: impl FnMut(Tenant, Shared<LinkRow>, Diff),
 ) -> BTreeMap<Tenant, Vec<EpisodeNumber>> {
     // Retractions first: what changed is a retraction and an insertion of one id. Nothing is consolidated: an episode or a factor is
     // told once an epoch, and a link that goes and comes back is one whose effect has changed.

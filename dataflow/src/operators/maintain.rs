@@ -315,7 +315,7 @@ fn reschedule<K: Ord + Clone>(
 
 /// Replaces rows, which are in order, by others, which need not be, and emits the difference.
 pub(crate) fn replace<O: Ord + Clone>(output: &mut Vec<O>, mut rows: Vec<O>, mut emit: impl FnMut(O, Diff)) {
-    rows.sort();
+    rows.sort_unstable();
     let old = std::mem::replace(output, rows);
     let mut old = old.into_iter().peekable();
     let mut new = output.iter().peekable();

@@ -1,32 +1,25 @@
 //! Recoveries: what an Event told of an object is over once the object is seen to be well. Pure; docs/semantics.md, section 6.
 
-use std::sync::Arc;
-
 use schemas::catalogue::Class;
 use schemas::entity::EntityKind;
 use schemas::time::EventTime;
+use schemas::view::EpisodeRow;
 
-use crate::rows::Episode;
-
-/// An episode of an entity that is well since then: over, if nothing was seen of it later.
-pub(crate) fn recovered(mut episode: Episode, since: Option<EventTime>) -> Arc<Episode> {
-    let over = since.filter(|since| may_recover(&episode) && episode.row.last <= *since);
-    if over.is_some() {
-        Arc::make_mut(&mut episode.row).ended = over;
-    }
-    Arc::new(episode)
+/// When an episode of an entity that is well since then ended: it is over, if nothing was seen of it later.
+pub(crate) fn ended(row: &EpisodeRow, standing: bool, since: Option<EventTime>) -> Option<EventTime> {
+    let over = since.filter(|since| !standing && may_recover(row) && row.last <= *since);
+    row.ended.or(over)
 }
 
-/// Trouble of an object that shows its health, and that no state keeps up.
-fn may_recover(episode: &Episode) -> bool {
+/// Trouble of an object that shows its health.
+fn may_recover(row: &EpisodeRow) -> bool {
     let shows = matches!(
-        episode.on.entity.kind,
+        row.entity.kind,
         EntityKind::Pod
             | EntityKind::Node
             | EntityKind::Deployment
             | EntityKind::StatefulSet
             | EntityKind::DaemonSet
     );
-    let trouble = matches!(episode.row.class, Class::Symptom | Class::State);
-    shows && trouble && episode.row.ended.is_none() && !episode.standing
+    shows && matches!(row.class, Class::Symptom | Class::State)
 }

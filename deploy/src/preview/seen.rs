@@ -9,7 +9,7 @@ use std::sync::Arc;
 use schemas::feed::EpochChanges;
 use schemas::ids::{EpisodeId, IncidentId, TenantId};
 use schemas::time::EventTime;
-use schemas::view::{AlertRow, IncidentRow, LinkRow, Row};
+use schemas::view::{AlertRow, IncidentRow, LinkRow, Row, Shared};
 
 /// The conclusions of one tenant.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Seen {
     /// Alerts.
     pub alerts: BTreeMap<IncidentId, Arc<AlertRow>>,
     /// Links, by effect and cause.
-    pub links: BTreeMap<(EpisodeId, EpisodeId), Arc<LinkRow>>,
+    pub links: BTreeMap<(EpisodeId, EpisodeId), Shared<LinkRow>>,
 }
 
 impl Seen {
@@ -67,10 +67,10 @@ impl Seen {
         }
     }
 
-    fn link(&mut self, row: &Arc<LinkRow>, live: bool, oldest: EventTime) {
+    fn link(&mut self, row: &Shared<LinkRow>, live: bool, oldest: EventTime) {
         let ends = (row.effect.episode_id, row.cause.episode_id);
         if live {
-            self.links.insert(ends, Arc::clone(row));
+            self.links.insert(ends, row.clone());
         } else if oldest < row.cause.last.min(row.effect.last) {
             self.links.remove(&ends);
         }

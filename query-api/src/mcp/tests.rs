@@ -25,7 +25,7 @@ use schemas::state::{Admission, Investigated, ProductState, Recording, StateRequ
 use schemas::time::EventTime;
 use schemas::view::{
     AlertRow, AlertStatus, ChainRow, CoverageRow, EntityRow, EpisodeRow, Hypothesis, IncidentRow,
-    IncidentStatus, LinkRow, RelationRow, Row, ViewName,
+    IncidentStatus, LinkRow, RelationRow, Row, Shared, ViewName,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, Receiver};
@@ -269,8 +269,8 @@ pub(super) fn incident(id: u64, title: &str) -> IncidentRow {
 
 /// A row of every view that a tool reads.
 pub(super) fn an_outage() -> Vec<(ViewName, Row)> {
-    let root = Arc::new(episode(1, NOON, "a push"));
-    let symptom = Arc::new(episode(2, NOON.plus_ms(60_000), "errors"));
+    let root = Shared::from(episode(1, NOON, "a push"));
+    let symptom = Shared::from(episode(2, NOON.plus_ms(60_000), "errors"));
     let link = LinkRow {
         cause: root.clone(),
         effect: symptom.clone(),

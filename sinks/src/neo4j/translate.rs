@@ -3,7 +3,6 @@
 //! Names of properties are those of the API; what is nested in a row becomes a relationship.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use schemas::entity::Entity;
 use schemas::feed::Change;
@@ -107,7 +106,7 @@ fn own(shard: &str, epoch: Epoch, change: &Change) -> Map<String, Value> {
         Row::Chain(row) => {
             let links = row.links.iter();
             let keys =
-                links.map(|link| hash(&change.tenant, ViewName::Links, &Row::Link(Arc::clone(link)).key()));
+                links.map(|link| hash(&change.tenant, ViewName::Links, &Row::Link(link.clone()).key()));
             props.insert("links".to_owned(), keys.collect());
         }
         _ => {}

@@ -7,7 +7,7 @@ use schemas::ids::{EventId, Tenant};
 use schemas::time::EventTime;
 
 /// A run so long stays as it is: merging is for the many short runs of a quiet system.
-const LONG: usize = if cfg!(test) { 16 } else { 65_536 };
+const LONG: usize = if cfg!(test) { 16 } else { 16_384 };
 
 /// An event of a tenant.
 type Name = (Tenant, EventId);

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use schemas::ids::IncidentId;
 use schemas::view::{ChainRow, Hypothesis};
@@ -21,17 +20,18 @@ const ENDS_MAX: usize = 20;
 pub(super) fn chains(
     group: Group<'_>,
     graves: &[Grave<'_>],
-    ranked: &Ranked,
+    ranked: &Ranked<'_>,
     incident_id: IncidentId,
 ) -> Vec<ChainRow> {
     let is_end =
         |(_, number): &&Grave<'_>| group.hood[*number].best_effects().all(|effect| effect == *number);
     let ends: Vec<Grave<'_>> = graves.iter().filter(is_end).copied().collect();
     let mut rows = Vec::new();
-    for (hypothesis, (root, reach)) in ranked.hypotheses.iter().zip(&ranked.reach).take(RANKS_MAX) {
-        let paths = Paths::from(group, *root, ranked.root);
-        let reached =
-            |number| group.place(number).is_some_and(|place| reach.binary_search(&(place as u32)).is_ok());
+    for (hypothesis, candidate) in ranked.hypotheses.iter().zip(&ranked.candidates).take(RANKS_MAX) {
+        let paths = Paths::from(group, candidate.number, ranked.root);
+        let reached = |number| {
+            group.place(number).is_some_and(|place| candidate.reach.binary_search(&(place as u32)).is_ok())
+        };
         for (end, number) in ends.iter().filter(|(_, number)| reached(*number)).take(ENDS_MAX) {
             rows.extend(chain(incident_id, hypothesis, end, &paths.to(*number)));
         }
@@ -51,8 +51,8 @@ fn chain(
     Some(ChainRow {
         incident_id,
         rank: hypothesis.rank,
-        root: Arc::clone(&hypothesis.root),
-        symptom: Arc::clone(&end.row),
+        root: hypothesis.root.clone(),
+        symptom: end.row.clone(),
         links: links.iter().filter_map(|kept| kept.row.clone()).collect(),
     })
 }

@@ -4,7 +4,7 @@ use schemas::catalogue::Class;
 use schemas::envelope::Severity;
 use schemas::ids::{EpisodeId, IncidentId, Tenant, hash64};
 use schemas::time::EventTime;
-use schemas::view::{AlertRow, AlertStatus, IncidentRow, IncidentStatus, Row, ViewName};
+use schemas::view::{AlertRow, AlertStatus, EpisodeRow, IncidentRow, IncidentStatus, Row, ViewName};
 
 use crate::operators::incidents::chains::chains;
 use crate::operators::incidents::neighborhood::{EpisodeNumber, GroupNumber, Kept, Neighborhood};
@@ -12,8 +12,8 @@ use crate::operators::incidents::rank::{Ranked, rank};
 use crate::operators::links::ways::Ways;
 use crate::rows::Episode;
 
-/// What tells the rows of one group apart, before they are compared in full: their view, and of chains the rank and symptom.
-pub(super) type Name = (ViewName, u32, EpisodeId);
+/// What tells rows of groups apart, before they are compared in full: incident and view, and of chains the rank and symptom.
+pub(super) type Name = (IncidentId, ViewName, u32, EpisodeId);
 
 /// What a group comes to.
 #[derive(Default)]
@@ -87,11 +87,11 @@ pub(super) fn judge(
     let incident = incident(incident_id, status, group, &graves, &ranked);
     let mut rows: Vec<(Name, Row)> = Vec::new();
     let alert = alert(&incident, first, &graves).map(Row::from);
-    rows.extend(alert.map(|row| ((ViewName::Alerts, 0, EpisodeId(0)), row)));
+    rows.extend(alert.map(|row| ((incident_id, ViewName::Alerts, 0, EpisodeId(0)), row)));
     for chain in chains(group, &graves, &ranked, incident_id) {
-        rows.push(((ViewName::Chains, chain.rank, chain.symptom.episode_id), chain.into()));
+        rows.push(((incident_id, ViewName::Chains, chain.rank, chain.symptom.episode_id), chain.into()));
     }
-    rows.push(((ViewName::Incidents, 0, EpisodeId(0)), incident.into()));
+    rows.push(((incident_id, ViewName::Incidents, 0, EpisodeId(0)), incident.into()));
     Judgment { rows, wake }
 }
 
@@ -117,12 +117,10 @@ fn incident(
     status: IncidentStatus,
     group: Group<'_>,
     graves: &[Grave<'_>],
-    ranked: &Ranked,
+    ranked: &Ranked<'_>,
 ) -> IncidentRow {
     let hypotheses = ranked.hypotheses.clone();
-    let title = hypotheses.first().map_or_else(String::new, |first| {
-        format!("{} on {}", first.root.kind.spec().title, first.root.entity)
-    });
+    let title = hypotheses.first().map_or_else(String::new, |first| title(&first.root));
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let alerts = group.episodes().filter(|episode| episode.row.class == Class::Alert);
     let rows = || graves.iter().map(|(episode, _)| &episode.row);
@@ -137,6 +135,13 @@ fn incident(
         alerts: count(alerts.count()),
         hypotheses,
     }
+}
+
+/// What is wrong, in one sentence.
+fn title(root: &EpisodeRow) -> String {
+    // In one go: every change of an incident makes its title.
+    let [kind, slash, cluster, colon, namespace, end, name] = root.entity.pieces();
+    [&root.kind.spec().title, " on ", kind, slash, cluster, colon, namespace, end, name].concat()
 }
 
 fn alert(incident: &IncidentRow, first: &Episode, graves: &[Grave<'_>]) -> Option<AlertRow> {

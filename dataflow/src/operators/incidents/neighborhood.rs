@@ -9,9 +9,9 @@
 use std::sync::Arc;
 
 use schemas::catalogue::RuleIndex;
-use schemas::ids::EpisodeId;
+use schemas::ids::{EpisodeId, Hashing};
 use schemas::time::Diff;
-use schemas::view::LinkRow;
+use schemas::view::{LinkRow, Shared};
 
 use crate::keyed::Keyed;
 use crate::operators::incidents::learned::Learned;
@@ -33,6 +33,12 @@ pub(super) struct Neighborhood {
     pub(super) learned: Learned,
     /// Links, by effect and cause, that may be without a public row, since they are new or one end is.
     fresh: Vec<(EpisodeNumber, EpisodeNumber)>,
+    /// Members of the group that is gathered; the list is used again, as are the next two.
+    gathered: Vec<EpisodeNumber>,
+    /// What may be a member.
+    open: Vec<EpisodeNumber>,
+    /// Of rows.
+    hashing: Hashing,
 }
 
 /// An episode with its links.
@@ -60,7 +66,7 @@ pub(super) struct Kept {
     pub(super) best: bool,
     lag_ms: i64,
     /// There wherever both ends are, once an epoch is applied.
-    pub(super) row: Option<Arc<LinkRow>>,
+    pub(super) row: Option<Shared<LinkRow>>,
 }
 
 impl Node {
@@ -123,7 +129,7 @@ impl Neighborhood {
         &mut self,
         number: EpisodeNumber,
         (episode, present): (Arc<Episode>, bool),
-        emit: &mut impl FnMut(Arc<LinkRow>, Diff),
+        emit: &mut impl FnMut(Shared<LinkRow>, Diff),
     ) {
         self.nodes.doubt(number);
         let node = &mut self.nodes[number];
@@ -150,7 +156,7 @@ impl Neighborhood {
         &mut self,
         (effect, cause): (EpisodeNumber, EpisodeNumber),
         link: Link,
-        emit: &mut impl FnMut(Arc<LinkRow>, Diff),
+        emit: &mut impl FnMut(Shared<LinkRow>, Diff),
     ) {
         self.unlink((effect, cause), emit);
         self.nodes[cause].effects.insert(effect, link.best);
@@ -163,7 +169,7 @@ impl Neighborhood {
     pub(super) fn unlink(
         &mut self,
         (effect, cause): (EpisodeNumber, EpisodeNumber),
-        emit: &mut impl FnMut(Arc<LinkRow>, Diff),
+        emit: &mut impl FnMut(Shared<LinkRow>, Diff),
     ) {
         let causes = &mut self.nodes[effect].causes;
         let Some(place) = causes.iter().position(|kept| kept.cause == cause) else { return };
@@ -175,30 +181,31 @@ impl Neighborhood {
     }
 
     /// Makes the rows that are missing, once all changes of an epoch are applied.
-    pub(super) fn show(&mut self, ways: &Ways, emit: &mut impl FnMut(Arc<LinkRow>, Diff)) {
+    pub(super) fn show(&mut self, ways: &Ways, emit: &mut impl FnMut(Shared<LinkRow>, Diff)) {
         for (effect, cause) in std::mem::take(&mut self.fresh) {
             // Both ends may have changed, or the link may be gone since.
             let missing = self.nodes[effect].link_to(cause).filter(|kept| kept.row.is_none());
             let Some(row) = missing.and_then(|kept| self.row(effect, kept, ways)) else { continue };
-            emit(Arc::clone(&row), 1);
+            let row = Shared::of(row, &mut self.hashing);
+            emit(row.clone(), 1);
             let kept = self.nodes[effect].causes.iter_mut().find(|kept| kept.cause == cause);
-            kept.into_iter().for_each(|kept| kept.row = Some(Arc::clone(&row)));
+            kept.into_iter().for_each(|kept| kept.row = Some(row.clone()));
         }
     }
 
     /// The public row of a link whose ends are there.
-    fn row(&self, effect: EpisodeNumber, kept: &Kept, ways: &Ways) -> Option<Arc<LinkRow>> {
+    fn row(&self, effect: EpisodeNumber, kept: &Kept, ways: &Ways) -> Option<LinkRow> {
         let rule = ways.rule(kept.rule);
-        Some(Arc::new(LinkRow {
-            cause: Arc::clone(&self.nodes[kept.cause].episode()?.row),
-            effect: Arc::clone(&self.nodes[effect].episode()?.row),
+        Some(LinkRow {
+            cause: self.nodes[kept.cause].episode()?.row.clone(),
+            effect: self.nodes[effect].episode()?.row.clone(),
             rule: Arc::clone(&rule.id),
             rule_version: rule.version,
             relation: Arc::clone(ways.text(kept.way)),
             lag_ms: kept.lag_ms,
             strength: kept.strength,
             best: kept.best,
-        }))
+        })
     }
 
     /// The group of an episode that is in one.
@@ -218,23 +225,23 @@ impl Neighborhood {
     }
 
     /// Makes a group of all loose episodes connected with one by best links; tells its members by their places.
-    pub(super) fn gather(&mut self, first: EpisodeNumber, group: GroupNumber) -> Vec<EpisodeNumber> {
-        let (mut members, mut open) = (Vec::new(), vec![first]);
-        while let Some(number) = open.pop() {
+    pub(super) fn gather(&mut self, first: EpisodeNumber, group: GroupNumber) -> Box<[EpisodeNumber]> {
+        self.gathered.clear();
+        self.open.push(first);
+        while let Some(number) = self.open.pop() {
             if !self.is_loose(number) {
                 continue;
             }
-            self.nodes[number].group = Some((group, members.len() as u32));
-            members.push(number);
+            self.nodes[number].group = Some((group, self.gathered.len() as u32));
+            self.gathered.push(number);
             let node = &self.nodes[number];
-            open.extend(node.best().map(|kept| kept.cause));
+            self.open.extend(node.best().map(|kept| kept.cause));
             // Were two links of an effect its best, since two episodes have one id, it would follow two ways to a root.
             let mine =
                 |effect: &EpisodeNumber| self.nodes[*effect].best().is_some_and(|kept| kept.cause == number);
-            node.best_effects().filter(mine).for_each(|effect| open.push(effect));
+            self.open.extend(node.best_effects().filter(mine));
         }
-        members.shrink_to_fit();
-        members
+        self.gathered.as_slice().into()
     }
 
     /// Forgets the episodes that are gone with all their links.

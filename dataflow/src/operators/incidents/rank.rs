@@ -1,7 +1,6 @@
 //! Rank: which episode is the root cause of a group. Pure integer arithmetic; docs/semantics.md, section 9.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 use schemas::confidence::Confidence;
 use schemas::envelope::Severity;
@@ -20,23 +19,25 @@ const OUT_DEFAULT: u64 = 500;
 const DEVIATION: u32 = 60;
 
 /// The ranking of a group.
-pub(super) struct Ranked {
+pub(super) struct Ranked<'a> {
     pub(super) hypotheses: Vec<Hypothesis>,
     /// Where following best links ends.
     pub(super) root: EpisodeNumber,
-    /// Of each hypothesis, in rank order: what it is, and the places of the members that it reaches, in order.
-    pub(super) reach: Vec<(EpisodeNumber, Vec<u32>)>,
+    /// Of each hypothesis, in rank order.
+    pub(super) candidates: Vec<Candidate<'a>>,
 }
 
-struct Candidate<'a> {
-    number: EpisodeNumber,
+/// What may be the root cause.
+pub(super) struct Candidate<'a> {
+    pub(super) number: EpisodeNumber,
     episode: &'a Episode,
-    reach: Vec<u32>,
+    /// Places of the members that it reaches, in order.
+    pub(super) reach: Vec<u32>,
     score: u64,
 }
 
 /// Ranks the candidates of a group.
-pub(super) fn rank(group: Group<'_>, ways: &Ways) -> Ranked {
+pub(super) fn rank<'a>(group: Group<'a>, ways: &Ways) -> Ranked<'a> {
     let root = root(group);
     let total: u64 = group.episodes().map(|episode| weight(episode.row.severity)).sum();
     let causes = group.members.iter().flat_map(|member| &group.hood[*member].causes).map(|kept| kept.cause);
@@ -52,11 +53,8 @@ pub(super) fn rank(group: Group<'_>, ways: &Ways) -> Ranked {
     });
     let hypotheses = hypotheses(&candidates, group.members.len() == 1);
     candidates.truncate(HYPOTHESES_MAX);
-    let reach = candidates.into_iter().map(|Candidate { number, mut reach, .. }| {
-        reach.sort_unstable();
-        (number, reach)
-    });
-    Ranked { hypotheses, root, reach: reach.collect() }
+    candidates.iter_mut().for_each(|candidate| candidate.reach.sort_unstable());
+    Ranked { hypotheses, root, candidates }
 }
 
 /// Where following best links to causes ends, whichever member they are followed from. A cycle ends at its earliest member.
@@ -165,7 +163,7 @@ fn hypotheses(candidates: &[Candidate<'_>], alone: bool) -> Vec<Hypothesis> {
             rank,
             confidence_milli,
             evidence_milli,
-            root: Arc::clone(&candidate.episode.row),
+            root: candidate.episode.row.clone(),
             explains: u32::try_from(candidate.reach.len()).unwrap_or(u32::MAX),
         }
     };

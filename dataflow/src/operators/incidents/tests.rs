@@ -47,7 +47,7 @@ impl Draws {
         };
         let anchor = Cite { seq: self.below(100), event: EventId(u128::from(id)) };
         let on = Named::of(TENANT, &entity);
-        Arc::new(Episode { tenant: TENANT, on, standing: self.below(5) == 0, anchor, row: Arc::new(row) })
+        Arc::new(Episode { tenant: TENANT, on, standing: self.below(5) == 0, anchor, row: row.into() })
     }
 
     fn link(&mut self, (effect, cause): (u64, u64), best: bool) -> Link {

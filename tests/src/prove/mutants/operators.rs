@@ -9,11 +9,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         bug: "HashMap order: what is cited first depends on a random seed of the process",
         check: ("histories", 300),
         edits: &[Edit {
-            file: "operators/episodes.rs",
-            old: "let mut all = occurrences.iter();",
-            new:
-                "let hashed: std::collections::HashMap<&Arc<Occurrence>, Diff> = occurrences.iter().collect();
-            let mut all = hashed.into_iter();",
+            file: "operators/episodes/folded.rs",
+            old: "let mut slots = self.slots.range(from..=to);",
+            new: "let hashed: std::collections::HashMap<_, _> = self.slots.range(from..=to).collect();
+        let mut slots = hashed.into_iter();",
         }],
     },
     Mutant {

@@ -1,0 +1,265 @@
+//! The occurrences of one subject in slots of a minute, and the episodes that they come to. Pure.
+//!
+//! An episode is of consecutive slots. All slots are looked at for a change, but only those episodes are made anew whose slots have
+//! changed: a subject has many in a day, of which one goes on. So are the few that have an anchor of these, and all where the subject
+//! is well since another time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemas::ids::EventId;
+use schemas::time::Diff;
+
+use super::run::Run;
+use super::slot::Slot;
+use crate::operators::maintain::replace;
+use crate::ordered::Ordered;
+use crate::rows::{Episode, Occurrence};
+
+/// A minute, by its number.
+pub(super) type Minute = i64;
+
+/// Slots of a subject that have changed since its episodes were made.
+#[derive(Clone, Copy)]
+pub(super) enum Changed<'a> {
+    /// Of these minutes, in order.
+    Slots(&'a [Minute]),
+    /// No slot need have, but the episodes come to something else.
+    All,
+}
+
+impl Changed<'_> {
+    fn touches(self, from: Minute, to: Minute) -> bool {
+        match self {
+            Changed::Slots(minutes) => {
+                let first = minutes.partition_point(|minute| *minute < from);
+                minutes.get(first).is_some_and(|minute| *minute <= to)
+            }
+            Changed::All => true,
+        }
+    }
+}
+
+/// An episode of the slots from one to another.
+struct Made {
+    from: Minute,
+    to: Minute,
+    episode: Arc<Episode>,
+}
+
+/// Consecutive slots that are one episode: the same as before, or what they come to now.
+enum Piece {
+    Same(Made),
+    Anew(Minute, Minute, Run),
+}
+
+/// See the head of this file.
+#[derive(Default)]
+pub(super) struct Folded {
+    slots: Ordered<Minute, Slot>,
+    /// In order.
+    episodes: Vec<Made>,
+}
+
+impl Folded {
+    /// Changes occurrences of a minute, which come in order.
+    pub(super) fn change(&mut self, minute: Minute, changes: Vec<(Arc<Occurrence>, Diff)>) {
+        match self.slots.get_mut(&minute) {
+            Some(slot) => {
+                if !slot.change(changes) {
+                    self.slots.remove(&minute);
+                }
+            }
+            None => {
+                let mut slot = Slot::default();
+                if slot.change(changes) {
+                    self.slots.insert(minute, slot);
+                }
+            }
+        }
+    }
+
+    /// Whether there is no occurrence.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Brings the episodes to what the slots say. `make` is told how many before an episode have its anchor: one event can begin two
+    /// episodes of one subject, also by arriving twice.
+    pub(super) fn fold(
+        &mut self,
+        changed: Changed<'_>,
+        gap_ms: i64,
+        mut make: impl FnMut(Run, u32) -> Arc<Episode>,
+        emit: impl FnMut(Arc<Episode>, Diff),
+    ) {
+        let (pieces, mut gone) = self.pieces(changed, gap_ms);
+        let anew = pieces.iter().filter_map(|piece| match piece {
+            Piece::Same(_) => None,
+            Piece::Anew(.., run) => Some(run.span.anchor.event),
+        });
+        // Of each anchor that came, went or stayed with a change, how many pieces so far have it: their numbers may be others now.
+        let mut touched: BTreeMap<EventId, u32> =
+            gone.iter().map(|episode| episode.anchor.event).chain(anew).map(|anchor| (anchor, 0)).collect();
+        let (mut episodes, mut fresh) = (Vec::with_capacity(pieces.len()), Vec::new());
+        for piece in pieces {
+            let (from, to, run) = match piece {
+                Piece::Same(made) if !touched.contains_key(&made.episode.anchor.event) => {
+                    episodes.push(made);
+                    continue;
+                }
+                Piece::Same(Made { from, to, episode }) => {
+                    gone.push(episode);
+                    (from, to, self.run(from, to))
+                }
+                Piece::Anew(from, to, run) => (from, to, run),
+            };
+            let earlier = touched.entry(run.span.anchor.event).or_default();
+            let episode = make(run, *earlier);
+            *earlier += 1;
+            fresh.push(Arc::clone(&episode));
+            episodes.push(Made { from, to, episode });
+        }
+        self.episodes = episodes;
+        gone.sort_unstable();
+        replace(&mut gone, fresh, emit);
+    }
+
+    /// Which slots are one episode, in order, and the episodes that are none any more or are to be made anew.
+    fn pieces(&mut self, changed: Changed<'_>, gap_ms: i64) -> (Vec<Piece>, Vec<Arc<Episode>>) {
+        let mut known = std::mem::take(&mut self.episodes).into_iter().peekable();
+        let (mut pieces, mut gone) = (Vec::with_capacity(known.len() + 1), Vec::new());
+        let mut slots = self.slots.iter().peekable();
+        while let Some((from, first)) = slots.next() {
+            let (mut to, mut reach) = (from, first.span().reach);
+            while let Some((next, slot)) =
+                slots.next_if(|(_, slot)| slot.span().onset <= reach.plus_ms(gap_ms))
+            {
+                (to, reach) = (next, reach.max(slot.span().reach));
+            }
+            let (from, to) = (*from, *to);
+            while let Some(made) = known.next_if(|made| made.from < from) {
+                gone.push(made.episode);
+            }
+            pieces.push(match known.next_if(|made| made.from == from) {
+                Some(made) if made.to == to && !changed.touches(from, to) => Piece::Same(made),
+                made => {
+                    gone.extend(made.map(|made| made.episode));
+                    Piece::Anew(from, to, self.run(from, to))
+                }
+            });
+        }
+        gone.extend(known.map(|made| made.episode));
+        (pieces, gone)
+    }
+
+    /// What the slots from one to another come to.
+    fn run(&self, from: Minute, to: Minute) -> Run {
+        let mut slots = self.slots.range(from..=to);
+        let Some((_, first)) = slots.next() else { panic!("an episode has a slot") };
+        let mut run = first.run();
+        slots.for_each(|(_, slot)| slot.continue_run(&mut run));
+        run
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use differential_dataflow::Hashable;
+    use schemas::catalogue::Kind;
+    use schemas::entity::{Entity, EntityKind};
+    use schemas::envelope::Severity;
+    use schemas::ids::{Hashing, Tenant};
+    use schemas::time::EventTime;
+
+    use super::*;
+    use crate::operators::episodes::{SLOT_MS, episode};
+    use crate::rows::{Cite, Named, Subject};
+
+    const GAP_MS: i64 = 90_000;
+
+    fn draw(seed: u64, step: u64, what: u64, below: u64) -> u64 {
+        (seed, step, what).hashed() % below
+    }
+
+    /// Of few events, so that several episodes begin with one.
+    fn occurrence(number: u64) -> Arc<Occurrence> {
+        let onset = EventTime(draw(number, 0, 1, 40) as i64 * 20_000);
+        let lasts = draw(number, 0, 2, 4) as i64 * 30_000;
+        let event = draw(number, 0, 3, 6);
+        Arc::new(Occurrence {
+            onset,
+            cite: Cite { seq: event, event: EventId(u128::from(event)) },
+            earliest: onset,
+            last: onset.plus_ms(lasts),
+            ended: (draw(number, 0, 4, 2) == 0).then(|| onset.plus_ms(lasts)),
+            standing: false,
+            count: 1,
+            severity: Severity::Error,
+            detail: format!("{number}").into(),
+            magnitude: 0,
+        })
+    }
+
+    /// Changes occurrences, and perhaps since when the subject is well; tells the episodes that come and go.
+    fn step(
+        folded: &mut Folded,
+        (all, well): (bool, Option<EventTime>),
+        told: &[(u64, Diff)],
+        seen: &mut BTreeMap<Arc<Episode>, Diff>,
+    ) {
+        let on = Named::of(Tenant(1), &Entity::namespaced(EntityKind::Pod, "shop", "cart"));
+        let subject = Subject { tenant: Tenant(1), on, kind: Kind::named("k8s.pod.OOMKilled") };
+        let mut changes: Vec<_> = told.iter().map(|(number, diff)| (occurrence(*number), *diff)).collect();
+        changes.sort();
+        let minute = |change: &(Arc<Occurrence>, Diff)| change.0.onset.0.div_euclid(SLOT_MS);
+        let mut minutes = Vec::new();
+        for same in changes.chunk_by(|left, right| minute(left) == minute(right)) {
+            folded.change(minute(&same[0]), same.to_vec());
+            minutes.push(minute(&same[0]));
+        }
+        let changed = if all { Changed::All } else { Changed::Slots(&minutes) };
+        let mut hashing = Hashing::default();
+        let make = |run, earlier| Arc::new(episode(&subject, run, earlier, well, &mut hashing));
+        folded.fold(changed, GAP_MS, make, |episode, diff| *seen.entry(episode).or_default() += diff);
+        seen.retain(|_, copies| *copies != 0);
+    }
+
+    #[test]
+    fn episodes_are_the_same_whether_all_or_some_are_made_anew() {
+        let (mut joined, mut numbered) = (0, 0);
+        for seed in 0..200 {
+            let (mut folded, mut seen) = (Folded::default(), BTreeMap::new());
+            let (mut present, mut well) = (BTreeMap::<u64, Diff>::new(), None);
+            for at in 0..30 {
+                let told = (0..1 + draw(seed, at, 0, 3)).map(|which| {
+                    let number = draw(seed, at, 10 + which, 12);
+                    let gone = present.contains_key(&number) && draw(seed, at, 20 + which, 2) == 0;
+                    let diff = if gone { -1 } else { 1 };
+                    let copies = present.entry(number).or_default();
+                    *copies += diff;
+                    if *copies == 0 {
+                        present.remove(&number);
+                    }
+                    (number, diff)
+                });
+                let told: Vec<(u64, Diff)> = told.collect();
+                let turns = draw(seed, at, 30, 4) == 0;
+                if turns {
+                    well = Some(EventTime(draw(seed, at, 31, 1_000_000) as i64));
+                }
+                step(&mut folded, (turns, well), &told, &mut seen);
+                let (mut fresh, mut wanted) = (Folded::default(), BTreeMap::new());
+                let all: Vec<(u64, Diff)> =
+                    present.iter().map(|(number, copies)| (*number, *copies)).collect();
+                step(&mut fresh, (true, well), &all, &mut wanted);
+                assert_eq!(seen, wanted, "seed {seed}, step {at}");
+                let mut anchors: Vec<EventId> = seen.keys().map(|episode| episode.anchor.event).collect();
+                joined += usize::from(seen.len() < present.len());
+                anchors.sort_unstable();
+                numbered += usize::from(anchors.windows(2).any(|pair| pair[0] == pair[1]));
+            }
+        }
+        assert!(1_000 < joined && 1_000 < numbered, "{joined}, {numbered}");
+    }
+}
