@@ -18,43 +18,36 @@ impl<V> Default for Values<V> {
 }
 
 impl<V: Ord> Values<V> {
-    /// Applies changes, in any order.
+    /// Applies changes, in any order. Values before the least of them are not looked at.
     pub(crate) fn apply(&mut self, mut changes: Vec<(V, Diff)>) {
         if !self.0.is_empty() && changes.len() <= FEW {
             changes.into_iter().for_each(|(value, diff)| self.add(value, diff));
             return;
         }
-        if self.0.is_empty() {
-            self.0 = changes;
+        let Some(least) = changes.iter().map(|(value, _)| value).min() else { return };
+        let mut later = self.0.split_off(self.0.partition_point(|(known, _)| known < least));
+        // What was there is in order already, and the stable sort makes use of that.
+        if later.is_empty() {
+            // A key that is new keeps the list as it is: most have few values, and a list that grows has room for more.
+            later = changes;
         } else {
-            self.0.append(&mut changes);
+            later.append(&mut changes);
         }
-        if 1 < self.0.len() {
-            // What was there is in order already, and the stable sort makes use of that.
-            self.0.sort_by(|left, right| left.0.cmp(&right.0));
-            self.0.dedup_by(|next, kept| {
-                let same = next.0 == kept.0;
-                if same {
-                    kept.1 += next.1;
-                }
-                same
-            });
+        later.sort_by(|left, right| left.0.cmp(&right.0));
+        later.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 += next.1;
+            }
+            same
+        });
+        later.retain(|(_, copies)| *copies != 0);
+        if self.0.is_empty() {
+            self.0 = later;
+        } else {
+            self.0.append(&mut later);
         }
-        self.0.retain(|(_, copies)| *copies != 0);
         self.shrink();
-    }
-
-    /// Whether changes, in order, only add values that lie after all there are.
-    pub(crate) fn end_before(&self, changes: &[(V, Diff)]) -> bool {
-        let last = self.0.last().map(|(value, _)| value);
-        last < changes.first().map(|(value, _)| value)
-            && changes.iter().all(|(_, diff)| 0 < *diff)
-            && changes.is_sorted_by(|left, right| left.0 < right.0)
-    }
-
-    /// Adds values that lie after all there are ([`Values::end_before`]).
-    pub(crate) fn extend(&mut self, later: Vec<(V, Diff)>) {
-        self.0.extend(later);
     }
 
     fn add(&mut self, value: V, diff: Diff) {
@@ -124,5 +117,32 @@ impl<V> Values<V> {
     /// Removes the least ones.
     pub(crate) fn forget_first(&mut self, count: usize) {
         self.0.drain(..count.min(self.0.len()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn few_values_of_a_new_key_have_no_room_for_more() {
+        for count in 1..FEW {
+            let mut values = Values::default();
+            values.apply((0..count).map(|value| (value, 1)).collect());
+            assert_eq!((values.len(), values.0.capacity()), (count, count));
+        }
+    }
+
+    #[test]
+    fn what_comes_late_into_many_values_is_put_where_it_belongs() {
+        let mut values = Values::default();
+        values.apply((0..100).map(|value| (2 * value, 1)).collect());
+        values.apply(vec![(151, 1), (160, -1), (3, 2), (160, 3), (199, 1), (198, -1)]);
+        let mut wanted = BTreeMap::from_iter((0..99).map(|value| (2 * value, 1)));
+        wanted.extend([(151, 1), (160, 3), (3, 2), (199, 1)]);
+        let found = values.iter().map(|(value, copies)| (*value, copies));
+        assert_eq!(found.collect::<Vec<_>>(), Vec::from_iter(wanted));
     }
 }

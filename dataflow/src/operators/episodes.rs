@@ -34,6 +34,8 @@ use crate::values::Values;
 mod folded;
 mod run;
 mod slot;
+#[cfg(test)]
+mod tests;
 
 /// Width of a slot. Occurrences of one slot are always of one episode, because the gap is at least as wide.
 pub(crate) const SLOT_MS: i64 = 60_000;

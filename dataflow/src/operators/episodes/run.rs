@@ -85,6 +85,11 @@ impl Run {
         next.evidence.iter().for_each(|event| self.cite(*event));
     }
 
+    /// The last event that it cites, if it has room for no other.
+    pub(super) fn last_cited(&self) -> Option<EventId> {
+        self.evidence.get(EVIDENCE_MAX - 1).copied()
+    }
+
     fn cite(&mut self, event: EventId) {
         if self.evidence.len() < EVIDENCE_MAX && !self.evidence.contains(&event) {
             self.evidence.push(event);

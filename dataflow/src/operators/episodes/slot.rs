@@ -19,12 +19,11 @@ pub(super) struct Slot {
 impl Slot {
     /// Changes occurrences, which come in order; false if none is left.
     pub(super) fn change(&mut self, changes: Vec<(Arc<Occurrence>, Diff)>) -> bool {
-        // A hot subject mostly hears of what came after all it knows: the fold goes on where it stands.
-        if !self.occurrences.is_empty() && self.occurrences.end_before(&changes) {
+        if self.goes_on(&changes) {
             let mut run = self.several.take().unwrap_or_else(|| Box::new(self.run()));
             changes.iter().for_each(|(occurrence, copies)| run.take(occurrence, *copies));
             self.several = Some(run);
-            self.occurrences.extend(changes);
+            self.occurrences.apply(changes);
             return true;
         }
         self.several = None;
@@ -33,6 +32,19 @@ impl Slot {
             self.several = Some(Box::new(self.run()));
         }
         !self.occurrences.is_empty()
+    }
+
+    /// Whether changes, in order, only add to what was folded. Citations and detail stand if nothing comes before the occurrence that the
+    /// last citation is of, or, while there is room for citations, before the last one; all else does not hang on the order. A hot subject
+    /// mostly hears of what came after all it knows, or nearly.
+    fn goes_on(&self, changes: &[(Arc<Occurrence>, Diff)]) -> bool {
+        let before = match self.several.as_ref().and_then(|run| run.last_cited()) {
+            Some(event) => self.occurrences.distinct().find(|known| known.cite.event == event),
+            None => self.occurrences.last(),
+        };
+        let after = changes.first().map(|(occurrence, _)| occurrence);
+        before.zip(after).is_some_and(|(before, after)| before < after)
+            && changes.iter().all(|(_, copies)| 0 < *copies)
     }
 
     /// What its occurrences come to, whatever their order.
