@@ -18,6 +18,7 @@ use crate::engine::Completed;
 use crate::feed::Fed;
 use crate::publish::{Changes, Progress, publishers};
 use crate::types::Told;
+use crate::views::cell::Epochs;
 use crate::views::store::{Applying, Changed, Store};
 use crate::views::subscriptions::Subscriptions;
 use crate::views::visible::Visible;
@@ -167,7 +168,8 @@ impl ViewThread {
         let changes = self.pending.remove(&epoch).unwrap_or_default();
         let rejects = rejects(&changes);
         self.digest = self.digest.wrapping_add(changes.digest);
-        self.applying = Some((epoch, self.store.begin(epoch, changes), rejects));
+        let epochs = Epochs { epoch, since: self.visible.since() };
+        self.applying = Some((epoch, self.store.begin(epochs, changes), rejects));
         true
     }
 

@@ -1,7 +1,7 @@
 //! What one key of a view shows, and what it showed before. Pure.
 //!
-//! There are as many cells as rows. Nearly all show the row that they began with: such a cell has nothing on the heap but
-//! that row.
+//! There are as many cells as rows. Nearly all show the row that they began with, and nothing once it is gone: such a cell has nothing
+//! on the heap but that row.
 
 use schemas::time::{Diff, Epoch};
 use schemas::view::Row;
@@ -11,10 +11,29 @@ use crate::values::Values;
 /// One key of a view: what is there now, and what was there before.
 #[derive(Debug)]
 pub(super) enum Cell {
-    /// At most one row, and no epoch that can be read shows another.
-    One(Version),
+    /// One row, which began or ended once, as far as can be read.
+    One(Only),
     /// Any other.
     Many(Box<History>),
+}
+
+/// A row that is shown in all epochs from one on or in all before it, of those that can be read.
+#[derive(Debug)]
+pub(super) struct Only {
+    /// `None` only when it was taken away, and the cell with it.
+    row: Option<Row>,
+    turn: Turn,
+}
+
+/// The epoch that a row began or ended with. In one word: there are as many as rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Turn(u64);
+
+/// An epoch that changes cells, and the first one that can be read meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Epochs {
+    pub(super) epoch: Epoch,
+    pub(super) since: Epoch,
 }
 
 /// What is shown from an epoch on: the greatest row with positive multiplicity, or nothing if there is none.
@@ -33,21 +52,64 @@ pub(super) struct History {
     besides: Values<Row>,
 }
 
+impl Turn {
+    fn beginning(epoch: Epoch) -> Turn {
+        Turn(epoch << 1)
+    }
+
+    fn end(epoch: Epoch) -> Turn {
+        Turn(epoch << 1 | 1)
+    }
+
+    fn epoch(self) -> Epoch {
+        self.0 >> 1
+    }
+
+    fn is_end(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+impl Only {
+    fn at(&self, epoch: Epoch) -> Option<&Row> {
+        let turned = self.turn.epoch() <= epoch;
+        self.row.as_ref().filter(|_| turned != self.turn.is_end())
+    }
+
+    /// Whether no epoch from one on shows it.
+    fn is_over(&self, since: Epoch) -> bool {
+        self.turn.is_end() && self.turn.epoch() <= since
+    }
+
+    /// The same, written out, with room for more: most change once while that can be read.
+    fn versions(&mut self) -> Vec<Version> {
+        let mut versions = Vec::with_capacity(2);
+        let (row, epoch) = (self.row.take(), self.turn.epoch());
+        if self.turn.is_end() {
+            versions.extend([Version { since: 0, row }, Version { since: epoch, row: None }]);
+        } else {
+            versions.push(Version { since: epoch, row });
+        }
+        versions
+    }
+}
+
 impl Cell {
     /// A cell with the changes of its first epoch; `None` if they come to nothing.
     pub(super) fn begun(epoch: Epoch, updates: impl Iterator<Item = (Row, Diff)>) -> Option<Cell> {
         let (row, besides) = apply(None, Values::default(), updates);
-        let first = Version { since: epoch, row: Some(row?) };
+        let row = Some(row?);
         if besides.is_empty() {
-            return Some(Cell::One(first));
+            return Some(Cell::One(Only { row, turn: Turn::beginning(epoch) }));
         }
-        Some(Cell::Many(Box::new(History { versions: vec![first], besides })))
+        let versions = vec![Version { since: epoch, row }];
+        Some(Cell::Many(Box::new(History { versions, besides })))
     }
 
     /// Applies changes of an epoch; gives the row shown before and the one shown after, unless that is the same.
     pub(super) fn change(
         &mut self,
-        epoch: Epoch,
+        Epochs { epoch, since }: Epochs,
         updates: impl Iterator<Item = (Row, Diff)>,
     ) -> Option<(Option<Row>, Option<Row>)> {
         let before = self.row().cloned();
@@ -59,14 +121,16 @@ impl Cell {
         let changed = before != after;
         let next = changed.then(|| Version { since: epoch, row: after.clone() });
         match self {
-            Cell::One(only) if changed || !besides.is_empty() => {
-                let only = std::mem::replace(only, Version { since: epoch, row: None });
-                // Most change once while that can be read: no room for more.
-                let mut versions = Vec::with_capacity(2);
-                versions.extend([only].into_iter().chain(next));
+            Cell::One(_) if !changed && besides.is_empty() => {}
+            // It goes long after it came: nobody can read an epoch before that. Nothing is besides, or that would be shown.
+            Cell::One(only) if after.is_none() && only.turn.epoch() <= since => {
+                only.turn = Turn::end(epoch);
+            }
+            Cell::One(only) => {
+                let mut versions = only.versions();
+                versions.extend(next);
                 *self = Cell::Many(Box::new(History { versions, besides }));
             }
-            Cell::One(_) => {}
             Cell::Many(history) => {
                 history.versions.extend(next);
                 history.besides = besides;
@@ -78,18 +142,26 @@ impl Cell {
 
     /// What is shown now.
     pub(super) fn row(&self) -> Option<&Row> {
-        self.versions().last()?.row.as_ref()
+        self.at(Epoch::MAX)
     }
 
     pub(super) fn at(&self, epoch: Epoch) -> Option<&Row> {
-        let versions = self.versions();
-        let after = versions.partition_point(|version| version.since <= epoch);
-        versions[..after].last()?.row.as_ref()
+        match self {
+            Cell::One(only) => only.at(epoch),
+            Cell::Many(history) => {
+                let after = history.versions.partition_point(|version| version.since <= epoch);
+                history.versions[..after].last()?.row.as_ref()
+            }
+        }
     }
 
     /// Forgets what it showed before an epoch; gives the rows.
     pub(super) fn compact(&mut self, since: Epoch) -> Vec<Row> {
-        let Cell::Many(history) = self else { return Vec::new() };
+        let history = match self {
+            Cell::One(only) if only.is_over(since) => return only.row.take().into_iter().collect(),
+            Cell::One(_) => return Vec::new(),
+            Cell::Many(history) => history,
+        };
         let versions = &mut history.versions;
         let after = versions.partition_point(|version| version.since <= since);
         let forgotten = versions.drain(..after.saturating_sub(1)).filter_map(|version| version.row).collect();
@@ -107,14 +179,11 @@ impl Cell {
 
     /// Every row that some epoch shows.
     pub(super) fn readable(&self) -> impl Iterator<Item = &Row> {
-        self.versions().iter().filter_map(|version| version.row.as_ref())
-    }
-
-    fn versions(&self) -> &[Version] {
-        match self {
-            Cell::One(only) => std::slice::from_ref(only),
-            Cell::Many(history) => &history.versions,
-        }
+        let (only, versions) = match self {
+            Cell::One(only) => (only.row.as_ref(), &[][..]),
+            Cell::Many(history) => (None, &history.versions[..]),
+        };
+        only.into_iter().chain(versions.iter().filter_map(|version| version.row.as_ref()))
     }
 
     /// Gives up the history of a cell that needs none any more.
@@ -122,9 +191,9 @@ impl Cell {
         if let Cell::Many(history) = self
             && history.versions.len() == 1
             && history.besides.is_empty()
-            && let Some(only) = history.versions.pop()
+            && let Some(Version { since, row }) = history.versions.pop()
         {
-            *self = Cell::One(only);
+            *self = Cell::One(Only { row, turn: Turn::beginning(since) });
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use schemas::time::{Diff, Epoch};
 use schemas::view::{Row, RowKey};
 
-use crate::views::cell::Cell;
+use crate::views::cell::{Cell, Epochs};
 
 /// Cells in the order of their keys: numbers before texts.
 #[derive(Debug, Default)]
@@ -60,12 +60,14 @@ impl Cells {
     pub(super) fn change(
         &mut self,
         key: &RowKey,
-        epoch: Epoch,
+        epochs: Epochs,
         updates: impl Iterator<Item = (Row, Diff)>,
     ) -> Change {
         match key {
-            RowKey::Ids(high, low) => change(self.numbers.entry(RowKey::number(*high, *low)), epoch, updates),
-            RowKey::Text(text) => change(self.texts.entry(Arc::clone(text)), epoch, updates),
+            RowKey::Ids(high, low) => {
+                change(self.numbers.entry(RowKey::number(*high, *low)), epochs, updates)
+            }
+            RowKey::Text(text) => change(self.texts.entry(Arc::clone(text)), epochs, updates),
         }
     }
 
@@ -80,13 +82,13 @@ impl Cells {
 
 fn change<K: Ord>(
     place: Entry<'_, K, Cell>,
-    epoch: Epoch,
+    epochs: Epochs,
     updates: impl Iterator<Item = (Row, Diff)>,
 ) -> Change {
     match place {
-        Entry::Occupied(mut cell) => (true, cell.get_mut().change(epoch, updates)),
+        Entry::Occupied(mut cell) => (true, cell.get_mut().change(epochs, updates)),
         Entry::Vacant(place) => {
-            let cell = Cell::begun(epoch, updates).map(|cell| &*place.insert(cell));
+            let cell = Cell::begun(epochs.epoch, updates).map(|cell| &*place.insert(cell));
             (false, cell.map(|cell| (None, cell.row().cloned())))
         }
     }
@@ -171,7 +173,7 @@ mod tests {
         let mut changed = Cells::default();
         for key in &keys {
             let row = cell(key).row().cloned().unwrap();
-            assert!(!changed.change(key, 1, std::iter::once((row, 1))).0);
+            assert!(!changed.change(key, Epochs { epoch: 1, since: 1 }, std::iter::once((row, 1))).0);
         }
         let bounds = |index: usize| {
             let key = keys[index].clone();

@@ -8,7 +8,7 @@ use schemas::time::Epoch;
 use schemas::view::{IndexKey, Row, RowKey, ViewName};
 
 use crate::publish::RowChange;
-use crate::views::cell::Cell;
+use crate::views::cell::{Cell, Epochs};
 use crate::views::cells::Cells;
 
 /// The cells of a view.
@@ -83,7 +83,7 @@ impl View {
     /// cells it has looked at.
     pub(super) fn change(
         &mut self,
-        epoch: Epoch,
+        epochs: Epochs,
         rows: &mut Peekable<impl Iterator<Item = RowChange>>,
         at_most: usize,
         mut told: impl FnMut(Shown),
@@ -99,12 +99,12 @@ impl View {
             let updates = std::iter::once((row, diff)).chain(same.map(|next| (next.row, next.diff)));
             let (history, change) = match &mut fresh {
                 Some(cells) => {
-                    let cell = Cell::begun(epoch, updates);
+                    let cell = Cell::begun(epochs.epoch, updates);
                     let change = cell.as_ref().map(|cell| (None, cell.row().cloned()));
                     cells.extend(cell.map(|cell| (key.clone(), cell)));
                     (false, change)
                 }
-                None => self.cells.change(&key, epoch, updates),
+                None => self.cells.change(&key, epochs, updates),
             };
             let Some((before, after)) = change else { continue };
             if let Some(row) = &after
@@ -189,7 +189,7 @@ mod tests {
 
     fn change(view: &mut View, epoch: Epoch, rows: Vec<(Row, Diff)>) {
         let rows: Vec<RowChange> = rows.into_iter().map(|(row, diff)| RowChange::of(row, diff)).collect();
-        view.change(epoch, &mut rows.into_iter().peekable(), usize::MAX, |_| {});
+        view.change(Epochs { epoch, since: 1 }, &mut rows.into_iter().peekable(), usize::MAX, |_| {});
     }
 
     /// Keys of the cells that name one of some services.

@@ -64,6 +64,7 @@ mod tests {
 
     use super::*;
     use crate::publish::{RowChange, sort_by_key};
+    use crate::views::cell::Epochs;
 
     #[test]
     fn a_view_is_let_go_after_some_cells_and_read_on_from_there() {
@@ -76,7 +77,7 @@ mod tests {
         let mut rows: Vec<RowChange> = (0..count).map(|number| RowChange::of(row(number), 1)).collect();
         sort_by_key(&mut rows);
         let mut view = View::of(ViewName::Coverage);
-        view.change(1, &mut rows.into_iter().peekable(), usize::MAX, |_| {});
+        view.change(Epochs { epoch: 1, since: 1 }, &mut rows.into_iter().peekable(), usize::MAX, |_| {});
         let tenant: TenantId = "shop".parse().unwrap();
         // No row of this view has a time.
         let filter = Filter { from: Some(schemas::time::EventTime(0)), ..Filter::default() };

@@ -12,6 +12,7 @@ use crate::graph::Published;
 use crate::operators::admit::Outcome;
 use crate::publish::{Changes, RowChange, sort_by_key};
 use crate::views::Place;
+use crate::views::cell::Epochs;
 use crate::views::indexed::Shown;
 use crate::views::tenants::Tenants;
 
@@ -24,7 +25,7 @@ type Touched = BTreeMap<Place, Vec<RowKey>>;
 /// Changes of an epoch on their way into the views.
 #[derive(Debug)]
 pub(super) struct Applying {
-    epoch: Epoch,
+    epochs: Epochs,
     /// Of each place by key; no place is without.
     rows: BTreeMap<Place, Peekable<std::vec::IntoIter<RowChange>>>,
     changed: Changed,
@@ -49,7 +50,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Begins to apply the changes of an epoch. Until all are applied, the epoch before can be read as it was.
-    pub(super) fn begin(&mut self, epoch: Epoch, changes: Changes) -> Applying {
+    pub(super) fn begin(&mut self, epochs: Epochs, changes: Changes) -> Applying {
         let mut rows = changes.rows;
         for (tenant, accounted) in self.accounted(changes.accounts) {
             let covered = rows.entry((tenant, ViewName::Coverage)).or_default();
@@ -57,12 +58,13 @@ impl Store {
             sort_by_key(covered);
         }
         let rows = rows.into_iter().map(|(place, rows)| (place, rows.into_iter().peekable())).collect();
-        Applying { epoch, rows, changed: Changed::new(), touched: Touched::new(), more: BTreeMap::new() }
+        let (changed, touched, more) = (Changed::new(), Touched::new(), BTreeMap::new());
+        Applying { epochs, rows, changed, touched, more }
     }
 
     /// Applies some more changes, those of one key at once; true when there are no more.
     pub(super) fn advance(&mut self, applying: &mut Applying, at_most: usize) -> bool {
-        let Applying { epoch, rows, changed, touched, more } = applying;
+        let Applying { epochs, rows, changed, touched, more } = applying;
         let mut left = at_most;
         while let Some(mut next) = rows.first_entry().filter(|_| 0 < left) {
             let place = *next.key();
@@ -77,7 +79,7 @@ impl Store {
                 net.extend(after.map(|row| (row, 1)));
                 touched.extend(history.then_some(key));
             };
-            left -= tenant.view(place.1).write(|view| view.change(*epoch, next.get_mut(), left, told));
+            left -= tenant.view(place.1).write(|view| view.change(*epochs, next.get_mut(), left, told));
             if next.get_mut().peek().is_none() {
                 drop(next.remove());
             }
@@ -87,13 +89,13 @@ impl Store {
 
     /// Ends an epoch all of whose changes are applied; gives what they came to.
     pub(super) fn end(&mut self, applying: Applying) -> Changed {
-        let Applying { epoch, mut changed, mut touched, more, .. } = applying;
+        let Applying { epochs, mut changed, mut touched, more, .. } = applying;
         changed.retain(|_, net| !net.is_empty());
         touched.retain(|_, keys| !keys.is_empty());
         // They wait for as many epochs as can be read.
         touched.values_mut().for_each(Vec::shrink_to_fit);
         self.remembered += touched.values().map(Vec::len).sum::<usize>();
-        self.touched.push_back((epoch, touched));
+        self.touched.push_back((epochs.epoch, touched));
         for (view, more) in more {
             *self.shown.entry(view).or_default() += more;
         }

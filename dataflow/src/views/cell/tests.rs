@@ -23,8 +23,8 @@ fn shown(cell: &Cell, epochs: std::ops::RangeInclusive<Epoch>) -> Vec<Option<Row
 fn a_cell_shows_what_it_showed_until_that_is_forgotten() {
     let (one, two) = (row(1), row(2));
     let mut cell = begun(3, &one);
-    cell.change(5, [(one.clone(), -1)].into_iter());
-    cell.change(6, [(two.clone(), 1)].into_iter());
+    cell.change(Epochs { epoch: 5, since: 2 }, [(one.clone(), -1)].into_iter());
+    cell.change(Epochs { epoch: 6, since: 2 }, [(two.clone(), 1)].into_iter());
     let all = [None, Some(one.clone()), Some(one), None, Some(two.clone()), Some(two.clone())];
     assert_eq!(shown(&cell, 2..=7), all);
     // What an epoch that is still readable shows stays.
@@ -35,7 +35,8 @@ fn a_cell_shows_what_it_showed_until_that_is_forgotten() {
         assert_eq!(shown(&cell, since..=7), all[readable..]);
     }
     assert!(matches!(cell, Cell::One(_)));
-    cell.change(8, [(two, -1)].into_iter());
+    cell.change(Epochs { epoch: 8, since: 6 }, [(two, -1)].into_iter());
+    assert!(matches!(cell, Cell::One(_)), "no epoch before its beginning can be read");
     cell.compact(7);
     assert!(!cell.is_empty());
     assert_eq!(cell.compact(8), [row(2)]);
@@ -43,11 +44,19 @@ fn a_cell_shows_what_it_showed_until_that_is_forgotten() {
 }
 
 #[test]
+fn a_row_that_goes_while_an_epoch_before_its_beginning_can_be_read_has_a_history() {
+    let mut cell = begun(3, &row(1));
+    cell.change(Epochs { epoch: 4, since: 2 }, [(row(1), -1)].into_iter());
+    assert!(matches!(cell, Cell::Many(_)));
+    assert_eq!(shown(&cell, 2..=4), [None, Some(row(1)), None]);
+}
+
+#[test]
 fn a_change_without_effect_leaves_no_history() {
     let mut cell = begun(1, &row(1));
-    assert!(cell.change(2, [(row(1), -1), (row(1), 1)].into_iter()).is_none());
-    assert!(cell.change(3, [(row(2), 1), (row(2), -1)].into_iter()).is_none());
-    assert!(matches!(cell, Cell::One(Version { since: 1, .. })));
+    assert!(cell.change(Epochs { epoch: 2, since: 1 }, [(row(1), -1), (row(1), 1)].into_iter()).is_none());
+    assert!(cell.change(Epochs { epoch: 3, since: 1 }, [(row(2), 1), (row(2), -1)].into_iter()).is_none());
+    assert!(matches!(cell, Cell::One(Only { turn, .. }) if turn == Turn::beginning(1)));
     assert!(Cell::begun(1, [(row(1), 1), (row(1), -1)].into_iter()).is_none());
 }
 
@@ -59,7 +68,7 @@ fn a_cell_is_three_words() {
 #[test]
 #[should_panic = "a row was retracted more often than it was inserted"]
 fn a_row_that_is_not_there_is_not_retracted() {
-    begun(1, &row(1)).change(2, [(row(2), -1), (row(1), 1)].into_iter());
+    begun(1, &row(1)).change(Epochs { epoch: 2, since: 1 }, [(row(2), -1), (row(1), 1)].into_iter());
 }
 
 /// A cell, what is there, and what each epoch shows.
@@ -89,20 +98,20 @@ impl Model {
         updates
     }
 
-    fn change(&mut self, epoch: Epoch, updates: Vec<(Row, Diff)>) {
+    fn change(&mut self, epochs: Epochs, updates: Vec<(Row, Diff)>) {
         let wanted = self.there.last_key_value().map(|(row, _)| row.clone());
         if !updates.is_empty() {
             let last = self.by_epoch.last_key_value().and_then(|(_, row)| row.clone());
             let told = match &mut self.cell {
-                Some(cell) => cell.change(epoch, updates.into_iter()),
+                Some(cell) => cell.change(epochs, updates.into_iter()),
                 None => {
-                    self.cell = Cell::begun(epoch, updates.into_iter());
+                    self.cell = Cell::begun(epochs.epoch, updates.into_iter());
                     self.cell.as_ref().map(|cell| (None, cell.row().cloned()))
                 }
             };
             assert_eq!(told, (last != wanted).then(|| (last, wanted.clone())));
         }
-        self.by_epoch.insert(epoch, wanted);
+        self.by_epoch.insert(epochs.epoch, wanted);
     }
 
     fn compact(&mut self, since: Epoch) {
@@ -135,7 +144,7 @@ fn a_cell_shows_as_of_each_epoch_what_a_list_by_epoch_says() {
         };
         for epoch in 1..=40 {
             let updates = model.draw(&mut draw);
-            model.change(epoch, updates);
+            model.change(Epochs { epoch, since }, updates);
             if draw(3) == 0 {
                 since += draw(epoch - since + 1);
                 model.compact(since);

@@ -34,11 +34,11 @@ fn while_an_epoch_is_applied_the_one_before_is_read_as_it_was() {
     store.tenants.introduce(vec![tenant.clone()]);
     let first: Vec<Row> = ["a", "b", "c"].map(|source| row(source, 1)).to_vec();
     let inserted = first.iter().map(|row| (row.clone(), 1)).collect();
-    let mut applying = store.begin(1, changes(&tenant, inserted));
+    let mut applying = store.begin(Epochs { epoch: 1, since: 1 }, changes(&tenant, inserted));
     assert!(store.advance(&mut applying, usize::MAX));
     store.end(applying);
     let second = vec![(row("a", 1), -1), (row("a", 2), 1), (row("b", 1), -1), (row("d", 1), 1)];
-    let mut applying = store.begin(2, changes(&tenant, second.clone()));
+    let mut applying = store.begin(Epochs { epoch: 2, since: 1 }, changes(&tenant, second.clone()));
     let mut slices = 1;
     while !store.advance(&mut applying, 1) {
         slices += 1;
@@ -60,7 +60,7 @@ fn forgetting_in_slices_forgets_all_that_is_old() {
     for (epoch, rows) in
         [(1, vec![(row("a", 1), 1), (row("b", 1), 1)]), (2, vec![(row("a", 1), -1), (row("b", 1), -1)])]
     {
-        let mut applying = store.begin(epoch, changes(&tenant, rows));
+        let mut applying = store.begin(Epochs { epoch, since: 1 }, changes(&tenant, rows));
         assert!(store.advance(&mut applying, usize::MAX));
         store.end(applying);
     }
@@ -83,7 +83,7 @@ fn no_more_is_remembered_than_there_is_room_for() {
         let changed = |source| [(row(source, epoch - 1), -1), (row(source, epoch), 1)];
         let rows = ["a", "b"].into_iter().flat_map(changed).filter(|(_, diff)| 1 < epoch || 0 < *diff);
         let rows = rows.collect();
-        let mut applying = store.begin(epoch, changes(&tenant, rows));
+        let mut applying = store.begin(Epochs { epoch, since: 1 }, changes(&tenant, rows));
         assert!(store.advance(&mut applying, usize::MAX));
         store.end(applying);
     }

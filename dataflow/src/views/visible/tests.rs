@@ -9,6 +9,7 @@ use schemas::view::{CoverageRow, RowKey};
 
 use super::*;
 use crate::publish::{Changes, RowChange};
+use crate::views::cell::Epochs;
 use crate::views::store::Store;
 
 const VIEW: ViewName = ViewName::Coverage;
@@ -23,10 +24,19 @@ fn row(source: &str, epoch: Epoch) -> Row {
     CoverageRow { source, accepted: epoch, duplicate: 0, rejected: vec![], reached: None }.into()
 }
 
-/// Every row says of which epoch it is.
+/// A row that stays for three epochs, and is away for one.
+fn brief(epoch: Epoch) -> Option<Row> {
+    (!epoch.is_multiple_of(4)).then(|| row("f", epoch / 4))
+}
+
+/// Every other row says of which epoch it is.
 fn changes(tenant: Tenant, epoch: Epoch) -> Changes {
     let change = |source| [(row(source, epoch - 1), -1), (row(source, epoch), 1)];
     let changed = SOURCES.into_iter().flat_map(change).filter(|(_, diff)| 1 < epoch || 0 < *diff);
+    let (before, after) = (brief(epoch - 1), brief(epoch));
+    let comes_or_goes =
+        (before != after).then(|| before.map(|row| (row, -1)).into_iter().chain(after.map(|row| (row, 1))));
+    let changed = changed.chain(comes_or_goes.into_iter().flatten());
     let changed = changed.map(|(row, diff)| RowChange::of(row, diff)).collect();
     Changes { rows: BTreeMap::from([((tenant, VIEW), changed)]), ..Changes::default() }
 }
@@ -37,7 +47,7 @@ fn told(epoch: Epoch, tenants: Vec<TenantId>) -> Told {
 
 fn write(visible: &Visible, store: &mut Store, tenant: Tenant, epoch: Epoch) {
     visible.sealed(told(epoch, vec![]));
-    let mut applying = store.begin(epoch, changes(tenant, epoch));
+    let mut applying = store.begin(Epochs { epoch, since: visible.since() }, changes(tenant, epoch));
     while !store.advance(&mut applying, 2) {}
     store.end(applying);
     visible.complete(epoch, 0);
@@ -46,8 +56,9 @@ fn write(visible: &Visible, store: &mut Store, tenant: Tenant, epoch: Epoch) {
 
 /// All rows of a page are those of its epoch.
 fn check(page: &Page) {
-    let rows: Vec<Row> = SOURCES.iter().map(|source| row(source, page.as_of.epoch)).collect();
-    assert_eq!(page.rows, if page.as_of.epoch == 0 { Vec::new() } else { rows });
+    let epoch = page.as_of.epoch;
+    let rows: Vec<Row> = SOURCES.iter().map(|source| row(source, epoch)).chain(brief(epoch)).collect();
+    assert_eq!(page.rows, if epoch == 0 { Vec::new() } else { rows });
 }
 
 /// Reads in three ways; gives the epoch of the first.
