@@ -43,10 +43,10 @@ impl Known {
         rows.dedup_by_key(|row| row.event_id);
         let item = |row: &EventRow| EvidenceItem {
             event_id: row.event_id,
-            source: row.source.as_ref().to_owned(),
+            source: row.origin.source.as_ref().to_owned(),
             at: row.at,
             summary: row.summary.as_ref().to_owned(),
-            position: row.position.to_string(),
+            position: row.position().to_string(),
         };
         rows.into_iter().map(item).collect()
     }

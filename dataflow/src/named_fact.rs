@@ -17,7 +17,7 @@ use schemas::object::ObjectState;
 use schemas::time::EventTime;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::names::{Names, Texts};
+use crate::names::{Names, Origins, Texts};
 use crate::operators::objects::occurrence;
 use crate::rows::{Cite, Named, Occurrence};
 
@@ -86,11 +86,12 @@ impl Serialize for Stated {
     }
 }
 
-/// Names facts, with the entities and texts that came lately.
+/// Names facts, with the entities, texts and origins that came lately.
 #[derive(Debug, Default)]
 pub(crate) struct Naming {
     names: Names,
-    pub(crate) texts: Texts,
+    texts: Texts,
+    pub(crate) origins: Origins,
     /// What all events share that are tied to no other.
     untied: Arc<CorrelationIds>,
 }

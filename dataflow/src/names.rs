@@ -1,9 +1,10 @@
-//! Entities and texts that came lately, so that naming them again copies nothing.
+//! Entities, texts and origins of events that came lately, so that naming them again copies nothing.
 
 use std::sync::Arc;
 
 use schemas::entity::Entity;
 use schemas::ids::Tenant;
+use schemas::view::{Origin, Shared};
 
 use crate::rows::Named;
 
@@ -22,6 +23,14 @@ pub(crate) struct Names(Lately<Named>);
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     lately: Lately<Arc<str>>,
+    /// Keyed anew in each process: producers choose the texts.
+    hash: ahash::RandomState,
+}
+
+/// Origins of events that came lately.
+#[derive(Debug, Default)]
+pub(crate) struct Origins {
+    lately: Lately<Shared<Origin>>,
     /// Keyed anew in each process: producers choose the texts.
     hash: ahash::RandomState,
 }
@@ -58,6 +67,21 @@ impl Texts {
     }
 }
 
+impl Origins {
+    /// Where an event came from and what it is, shared with the one before.
+    pub(crate) fn of(&mut self, source: &str, event_type: &str, topic: &Arc<str>) -> Shared<Origin> {
+        let hash = self.hash.hash_one((source, event_type, &**topic));
+        let meant = |known: &Shared<Origin>| {
+            (&*known.source, &*known.event_type, &*known.topic) == (source, event_type, &**topic)
+        };
+        let make = || {
+            let (source, event_type, topic) = (source.into(), event_type.into(), Arc::clone(topic));
+            Origin { source, event_type, topic }.into()
+        };
+        self.lately.of(hash, meant, make)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use schemas::entity::EntityKind;
@@ -83,6 +107,24 @@ mod tests {
         assert!(Arc::ptr_eq(&texts.of("errors"), &texts.of("errors")));
         for number in 0..2 * PLACES {
             assert_eq!(*texts.of(&number.to_string()), *number.to_string());
+        }
+    }
+
+    #[test]
+    fn an_origin_that_comes_again_is_shared_and_nobody_gets_another_one() {
+        let (mut origins, topic) = (Origins::default(), Arc::from("logs"));
+        let (first, again) = (origins.of("argo", "Sync", &topic), origins.of("argo", "Sync", &topic));
+        assert!(std::ptr::eq(&*first, &*again));
+        for number in (0..2 * PLACES).map(|number| number.to_string()) {
+            for (source, event_type) in [(&*number, "Sync"), ("argo", &*number)] {
+                let origin = origins.of(source, event_type, &topic);
+                assert_eq!(
+                    (&*origin.source, &*origin.event_type, &origin.topic),
+                    (source, event_type, &topic)
+                );
+            }
+            let topic = Arc::from(&*number);
+            assert_eq!(origins.of("argo", "Sync", &topic).topic, topic);
         }
     }
 }

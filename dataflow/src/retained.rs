@@ -20,7 +20,6 @@ pub(crate) enum Retained {
     Event {
         tenant: Tenant,
         id: EventId,
-        seq: u64,
         /// Its object versions were not withdrawn.
         objects_live: bool,
         delivery: Arc<EventDelivery>,

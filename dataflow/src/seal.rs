@@ -11,6 +11,7 @@ use schemas::catalogue::{Catalogue, Kind, Rules};
 use schemas::error::Reject;
 use schemas::fact::{FEEDBACK_LIFETIME_MS, Fact};
 use schemas::ids::{Digest, EventId, Tenant, TenantId, hash64, hash128};
+use schemas::position::SourcePosition;
 use schemas::time::{Epoch, EventTime};
 use schemas::view::EventRow;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::arrival::{Arrival, EventArrival};
 use crate::config::{Clock, EngineConfig};
 use crate::named_fact::Naming;
-use crate::operators::admit::{Delivery, EventDelivery, Sealed};
+use crate::operators::admit::{Delivery, EventDelivery, Sealed, Seldom};
 use crate::retained::Retained;
 use crate::rows::Cite;
 
@@ -137,9 +138,8 @@ impl Sealer {
         {
             delivery.stated.facts_mut().iter_mut().for_each(|fact| self.naming.share(*tenant, fact));
             if let Some(row) = Arc::get_mut(&mut delivery.row) {
-                row.source = self.naming.texts.of(&row.source);
-                row.event_type = self.naming.texts.of(&row.event_type);
-                row.position.topic = self.naming.texts.of(&row.position.topic);
+                row.origin =
+                    self.naming.origins.of(&row.origin.source, &row.origin.event_type, &row.origin.topic);
                 self.naming.share_ties(&mut row.correlation_ids);
             }
         }
@@ -200,24 +200,27 @@ impl Sealer {
         let lifetime_ms = self.lifetime_ms(tenant, &event.normalized.facts);
         let cite = Cite { seq: self.seq, event: event.envelope.ingest_id };
         let (stated, objects) = self.naming.of(tenant, cite, event.normalized.facts);
+        let SourcePosition { topic, partition, offset, item } = event.position;
         let row = EventRow {
             event_id: event.envelope.ingest_id,
-            source: self.naming.texts.of(&event.envelope.source),
-            event_type: self.naming.texts.of(&event.envelope.event_type),
+            origin: self.naming.origins.of(&event.envelope.source, &event.envelope.event_type, &topic),
             at: event.envelope.ts,
             severity: event.envelope.severity,
             summary: event.normalized.summary.into(),
             correlation_ids: self.naming.ties(event.envelope.correlation_ids),
-            position: event.position,
+            partition,
+            offset,
+            item,
         };
+        let (key, revision) = (event.normalized.key, event.normalized.revision);
+        let seldom = Seldom { key, revision, objects: objects.into() };
         EventDelivery {
-            key: event.normalized.key,
-            revision: event.normalized.revision,
+            seq: self.seq,
             content,
             expiry: event.envelope.ts.plus_ms(lifetime_ms),
             row: Arc::new(row),
             stated,
-            objects: objects.into(),
+            seldom: (key.is_some() || !seldom.objects.is_empty()).then(|| Box::new(seldom)),
         }
     }
 

@@ -7,21 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Class, Kind};
 use crate::entity::{Entity, RelationKind, named_enum};
-use crate::envelope::{CorrelationIds, Severity};
+use crate::envelope::Severity;
 use crate::error::Reject;
 use crate::ids::{EntityId, EpisodeId, EventId, IncidentId};
-use crate::position::SourcePosition;
 use crate::time::EventTime;
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+mod event;
 mod form;
 mod index_key;
 mod key;
 mod shared;
 
+pub use event::{EventFields, EventRow, Origin};
 pub use index_key::{BEGINNING_BYTES_MIN, IndexKey};
 pub use key::RowKey;
 pub use shared::Shared;
@@ -96,27 +97,6 @@ into_row!(
     Link from LinkRow, Chain from ChainRow, Incident from IncidentRow, Alert from AlertRow, Reject from Reject,
     Coverage from CoverageRow
 );
-
-/// An accepted event.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct EventRow {
-    /// Its idempotency key.
-    pub event_id: EventId,
-    /// System it came from.
-    pub source: Arc<str>,
-    /// What it is, in the source's words.
-    pub event_type: Arc<str>,
-    /// Event time.
-    pub at: EventTime,
-    /// Producer's severity.
-    pub severity: Severity,
-    /// One line for people.
-    pub summary: Box<str>,
-    /// Ids that tie it to others.
-    pub correlation_ids: Arc<CorrelationIds>,
-    /// Where its bytes are.
-    pub position: SourcePosition,
-}
 
 /// An entity and the events that last named it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -71,7 +71,7 @@ pub(crate) fn hit(document: &Value) -> Option<Hit> {
 /// The words that are searched, between spaces.
 fn text(row: &Row) -> String {
     let text = match row {
-        Row::Event(row) => format!("{} {}", row.event_type, row.summary),
+        Row::Event(row) => format!("{} {}", row.origin.event_type, row.summary),
         Row::Episode(row) => episode(row),
         Row::Incident(row) => {
             let roots = row.hypotheses.iter().map(|hypothesis| episode(&hypothesis.root));

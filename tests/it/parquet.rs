@@ -14,7 +14,7 @@ use schemas::ids::{Digest, EventId, TenantId};
 use schemas::position::SourcePosition;
 use schemas::read::{Query, ViewReader};
 use schemas::time::EventTime;
-use schemas::view::{EventRow, Row, ViewName};
+use schemas::view::{EventFields, EventRow, Row, ViewName};
 use serde_json::{Value, json};
 use sinks::parquet::{Parquet, Settings};
 use sinks::store::{Batch, Progress, Store, StoreError};
@@ -147,7 +147,7 @@ fn hours(rows: u64) -> Vec<EpochChanges> {
     let change = |hour: u64, row: u64| {
         let number = hour * rows + row;
         let at = MIDNIGHT.plus_ms(hour as i64 * HOUR_MS + (row as i64 * HOUR_MS) / rows as i64);
-        let row = Row::from(EventRow {
+        let row = Row::from(EventRow::from(EventFields {
             event_id: EventId(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
             source: ["argo", "otel", "prometheus"][(number % 3) as usize].into(),
             event_type: "Sync".into(),
@@ -156,7 +156,7 @@ fn hours(rows: u64) -> Vec<EpochChanges> {
             summary: format!("request {:x} failed", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).into(),
             correlation_ids: Default::default(),
             position: SourcePosition { offset: number as i64, ..SourcePosition::default() },
-        });
+        }));
         let tenant: TenantId = TENANTS[(number % 2) as usize].0.parse().unwrap();
         Change { tenant, view: ViewName::Events, key: row.key(), live: true, row }
     };

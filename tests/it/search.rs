@@ -13,7 +13,7 @@ use schemas::search::query::{Expression, FieldName, Test};
 use schemas::search::words::words;
 use schemas::search::{Hits, Search};
 use schemas::time::EventTime;
-use schemas::view::{EpisodeRow, EventRow, Row, ViewName};
+use schemas::view::{EpisodeRow, EventFields, EventRow, Row, ViewName};
 use sinks::index::{self, Index};
 use sinks::opensearch::{self, OpenSearch};
 use sinks::store::{Batch, Progress, Store};
@@ -54,7 +54,7 @@ fn change(random: &mut Random, number: u64) -> Change {
     let at = EventTime(BEGIN + i64::try_from(random.below(20)).unwrap() * 60_000);
     let severity = pick(random, &SEVERITIES);
     let (view, row) = if random.below(2) == 0 {
-        let row = EventRow {
+        let row = EventRow::from(EventFields {
             event_id: EventId(u128::from(number)),
             source: pick(random, &["kubernetes", "otel"]).into(),
             event_type: "log".into(),
@@ -68,7 +68,7 @@ fn change(random: &mut Random, number: u64) -> Change {
                 offset: 1,
                 item: 0,
             },
-        };
+        });
         (ViewName::Events, Row::from(row))
     } else {
         let row = EpisodeRow {
@@ -150,7 +150,7 @@ fn naive(rows: &[Change], search: &Search) -> Vec<String> {
 
 fn holds(change: &Change, expression: &Expression) -> bool {
     let text = match &change.row {
-        Row::Event(row) => words(&format!("{} {}", row.event_type, row.summary)),
+        Row::Event(row) => words(&format!("{} {}", row.origin.event_type, row.summary)),
         Row::Episode(row) => words(&format!("{} {} {}", row.kind, row.entity, row.detail)),
         other => panic!("no row of this test: {other:?}"),
     };

@@ -7,7 +7,7 @@ use schemas::feed::Change;
 use schemas::ids::{EpisodeId, EventId, TenantId};
 use schemas::position::SourcePosition;
 use schemas::time::EventTime;
-use schemas::view::{EpisodeRow, EventRow, LinkRow, Row, ViewName};
+use schemas::view::{EpisodeRow, EventFields, EventRow, LinkRow, Row, ViewName};
 
 const AT: EventTime = EventTime(1_790_000_000_000);
 /// Pods that the rows speak of.
@@ -34,7 +34,7 @@ fn severity(number: u64) -> Severity {
 
 fn event(number: u64) -> EventRow {
     let pod = number % PODS;
-    EventRow {
+    EventRow::from(EventFields {
         event_id: EventId(u128::from(spread(number)) << 64 | u128::from(number)),
         source: ["kubernetes", "otel", "argo"][(number % 3) as usize].into(),
         event_type: "Warning BackOff".into(),
@@ -49,7 +49,7 @@ fn event(number: u64) -> EventRow {
             offset: number as i64,
             item: 0,
         },
-    }
+    })
 }
 
 fn episode(number: u64) -> EpisodeRow {

@@ -39,14 +39,13 @@ use calendar::Calendar;
 use events::{Entry, Events};
 use refusal::{conflict, refusal};
 use retain::Restored;
-pub(crate) use rows::{Admitted, Delivery, EventDelivery, LiveEvent, Outcome, Sealed, Version};
+pub(crate) use rows::{Admitted, Delivery, EventDelivery, LiveEvent, Outcome, Sealed, Seldom, Version};
 
 /// A table with room for so many events is not made smaller.
 const EVENTS_ROOM_MIN: usize = 65_536;
 
 struct Remembered {
     delivery: Arc<EventDelivery>,
-    seq: u64,
     live: bool,
     objects_live: bool,
 }
@@ -126,8 +125,8 @@ impl Keeper {
                 }
                 Delivery::Event(tenant, delivery) => {
                     let row = Arc::clone(&delivery.row);
-                    let outcome = self.deliver(config, now, (tenant, name), sealed.seq, delivery, &mut emit);
-                    let account = fresh.of(name.0, &row.source);
+                    let outcome = self.deliver(config, now, (tenant, name), delivery, &mut emit);
+                    let account = fresh.of(name.0, &row.origin.source);
                     account.count(&outcome, 1);
                     if outcome == Outcome::Admitted {
                         account.reached = account.reached.max(Some(row.at));
@@ -158,7 +157,6 @@ impl Keeper {
         config: &EngineConfig,
         now: EventTime,
         (tenant, name): (TenantId, (Tenant, EventId)),
-        seq: u64,
         delivery: Arc<EventDelivery>,
         emit: &mut impl FnMut(Admitted, Diff),
     ) -> Outcome {
@@ -171,14 +169,14 @@ impl Keeper {
                 if known.content == delivery.content {
                     return Outcome::Duplicate;
                 }
-                let error = conflict(&known.row.position, name.1);
+                let error = conflict(&known.row.position(), name.1);
                 return self.refuse(config, now, tenant, &delivery.row, error, emit);
             }
             place => place,
         };
         self.calendar.insert(delivery.expiry, name);
         let live = self.withdrawals.get(&name).is_none_or(|until| *until <= now);
-        let fresh = Remembered { delivery, seq, live, objects_live: live };
+        let fresh = Remembered { delivery, live, objects_live: live };
         if live {
             emit(live_row(name.0, &fresh), 1);
             emit_versions(name, &fresh, 1, emit);
@@ -249,7 +247,7 @@ impl Keeper {
     ) -> Outcome {
         let outcome = Outcome::Rejected(error.code);
         let key = tenant.key();
-        let reject = Reject { tenant, position: row.position.clone(), error, at: Some(row.at) };
+        let reject = Reject { tenant, position: row.position(), error, at: Some(row.at) };
         self.reject(config, now, key, reject, emit);
         outcome
     }
@@ -272,7 +270,7 @@ impl Keeper {
 }
 
 fn live_row(tenant: Tenant, entry: &Remembered) -> Admitted {
-    Admitted::Live(tenant, LiveEvent { seq: entry.seq, delivery: Arc::clone(&entry.delivery) })
+    Admitted::Live(tenant, LiveEvent(Arc::clone(&entry.delivery)))
 }
 
 fn emit_versions(
@@ -281,8 +279,8 @@ fn emit_versions(
     diff: Diff,
     emit: &mut impl FnMut(Admitted, Diff),
 ) {
-    let cite = Cite { seq: entry.seq, event: name.1 };
-    for state in &entry.delivery.objects {
+    let cite = Cite { seq: entry.delivery.seq, event: name.1 };
+    for state in entry.delivery.objects() {
         let (at, resource_version) = (state.at, state.resource_version);
         emit(
             Admitted::Version(name.0, Version { at, resource_version, cite, state: Arc::clone(state) }),

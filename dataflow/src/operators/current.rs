@@ -17,7 +17,7 @@ use crate::types::Updates;
 pub(crate) fn current<'scope>(
     live: Updates<'scope, (Tenant, LiveEvent)>,
 ) -> Updates<'scope, (Tenant, LiveEvent)> {
-    let (keyed, alone) = live.inner.ok_err(|((tenant, event), epoch, diff)| match event.delivery.key {
+    let (keyed, alone) = live.inner.ok_err(|((tenant, event), epoch, diff)| match event.0.key() {
         Some(key) => Ok((((tenant, key), event), epoch, diff)),
         None => Err(((tenant, event), epoch, diff)),
     });

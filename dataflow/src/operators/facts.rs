@@ -72,7 +72,7 @@ pub(crate) fn facts<'scope>(current: Updates<'scope, (Tenant, LiveEvent)>) -> Fa
                 let (mut of_pods, mut lines) = (to_of_pods.session(&stamp), to_lines.session(&stamp));
                 let mut said = to_said.session(&stamp);
                 for ((tenant, event), epoch, diff) in batches.flat_map(|rows| rows.drain(..)) {
-                    let (cite, LiveEvent { delivery, .. }) = (event.cite(), event);
+                    let (cite, LiveEvent(delivery)) = (event.cite(), event);
                     let row = Row::Event(Arc::clone(&delivery.row));
                     shown.give((Published::Row(tenant, ViewName::Events, row), epoch, diff));
                     for fact in delivery.stated.facts() {

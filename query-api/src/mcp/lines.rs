@@ -31,7 +31,9 @@ pub(super) fn row(row: &Row) -> String {
             format!("{} {} {}, from {}{until}", row.from, row.relation, row.to, row.valid_from)
         }
         Row::Episode(row) => format!("{} {}: {}", row.onset, end(row), row.detail),
-        Row::Event(row) => format!("{} {} {}: {}", row.at, row.source, row.event_type, row.summary),
+        Row::Event(row) => {
+            format!("{} {} {}: {}", row.at, row.origin.source, row.origin.event_type, row.summary)
+        }
         Row::Alert(row) => format!("alert {} {}: {}", row.status, row.raised_at, row.title),
         Row::Link(row) => format!("{} -> {} ({})", end(&row.cause), end(&row.effect), row.rule),
         Row::Entity(_) | Row::Reject(_) | Row::Coverage(_) => row.key(),

@@ -1,4 +1,4 @@
-//! Rows that other rows show: shared, with the hash of what they contain.
+//! Rows that other rows show, and what rows have in common: shared, with the hash of what they contain.
 //!
 //! An episode is shown by its links, those by chains, and each of these rows is hashed when it comes and when it goes: hashed by what
 //! they show, a chain of fifty links would hash a hundred episodes.
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{Digest, Hashing, hash_of};
 
-/// A row that many show. Cheap to clone; hashed by its digest, written as the row.
+/// A row that many show, or what many have in common. Cheap to clone; hashed by its digest, written as the row.
 pub struct Shared<T>(Arc<Digested<T>>);
 
 struct Digested<T> {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use schemas::feed::{Change, EpochChanges};
 use schemas::ids::{EventId, TenantId};
-use schemas::view::{EventRow, Row, ViewName};
+use schemas::view::{EventFields, EventRow, Row, ViewName};
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn index(folder: &Folder) -> Index {
 }
 
 fn event(tenant: &str, number: u64, at: i64, summary: &str, live: bool) -> Change {
-    let row = Row::from(EventRow {
+    let row = Row::from(EventRow::from(EventFields {
         event_id: EventId(u128::from(number)),
         source: "test".into(),
         event_type: "log".into(),
@@ -39,7 +39,7 @@ fn event(tenant: &str, number: u64, at: i64, summary: &str, live: bool) -> Chang
         summary: summary.into(),
         correlation_ids: Default::default(),
         position: schemas::position::SourcePosition::default(),
-    });
+    }));
     let tenant: TenantId = tenant.parse().unwrap();
     Change { tenant, view: ViewName::Events, key: row.key(), live, row }
 }

@@ -82,12 +82,12 @@ impl Line<'_> {
         match row {
             Row::Event(row) => {
                 self.text(row.event_id);
-                self.plain(&row.source);
-                self.plain(&row.event_type);
+                self.plain(&row.origin.source);
+                self.plain(&row.origin.event_type);
                 self.plain(row.severity.as_str());
                 self.plain(&row.summary);
                 self.json(&row.correlation_ids);
-                self.json(&row.position);
+                self.json(&row.position());
             }
             Row::Entity(row) => {
                 self.text(row.entity_id);

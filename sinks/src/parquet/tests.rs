@@ -13,8 +13,8 @@ use schemas::feed::Change;
 use schemas::ids::{EntityId, EpisodeId, EventId, IncidentId, TenantId};
 use schemas::position::SourcePosition;
 use schemas::view::{
-    AlertRow, AlertStatus, ChainRow, CoverageRow, EntityRow, EpisodeRow, EventRow, Hypothesis, IncidentRow,
-    IncidentStatus, LinkRow, RelationRow, Row, ViewName,
+    AlertRow, AlertStatus, ChainRow, CoverageRow, EntityRow, EpisodeRow, EventFields, EventRow, Hypothesis,
+    IncidentRow, IncidentStatus, LinkRow, RelationRow, Row, ViewName,
 };
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ fn position(number: i64) -> SourcePosition {
 }
 
 pub(super) fn event(number: u128, at: EventTime) -> EventRow {
-    EventRow {
+    EventRow::from(EventFields {
         event_id: EventId(number),
         source: "argo".into(),
         event_type: "Sync \"failed\"".into(),
@@ -44,7 +44,7 @@ pub(super) fn event(number: u128, at: EventTime) -> EventRow {
         correlation_ids: CorrelationIds { commit: Some("abc".to_owned()), ..CorrelationIds::default() }
             .into(),
         position: position(5),
-    }
+    })
 }
 
 fn episode(number: u64) -> EpisodeRow {

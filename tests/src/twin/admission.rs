@@ -10,7 +10,7 @@ use schemas::fact::{Fact, Signal};
 use schemas::ids::{EventId, EventKey, Tenant, TenantId};
 use schemas::object::ObjectState;
 use schemas::time::EventTime;
-use schemas::view::{CoverageRow, EventRow, Row, ViewName};
+use schemas::view::{CoverageRow, EventFields, EventRow, Row, ViewName};
 
 use super::{Constants, Epoch, add};
 
@@ -276,7 +276,7 @@ impl Admission {
             add(
                 rows,
                 ViewName::Events,
-                Row::from(EventRow {
+                Row::from(EventRow::from(EventFields {
                     event_id: envelope.ingest_id,
                     source: envelope.source.as_str().into(),
                     event_type: envelope.event_type.as_str().into(),
@@ -285,7 +285,7 @@ impl Admission {
                     summary: normalized.summary.as_str().into(),
                     correlation_ids: envelope.correlation_ids.clone().into(),
                     position: event.arrival.position.clone(),
-                }),
+                })),
             );
         }
         for reject in &self.rejects {

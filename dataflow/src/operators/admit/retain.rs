@@ -22,8 +22,8 @@ impl Keeper {
         emit: &mut impl FnMut(Admitted, Diff),
     ) {
         match kept {
-            Retained::Event { tenant, id, seq, objects_live, delivery } => {
-                restored.0.push(((tenant, id), Remembered { delivery, seq, live: false, objects_live }));
+            Retained::Event { tenant, id, objects_live, delivery } => {
+                restored.0.push(((tenant, id), Remembered { delivery, live: false, objects_live }));
             }
             Retained::Withdrawal { tenant, id, until } => {
                 self.withdraw((tenant, id), until);
@@ -54,7 +54,6 @@ impl Keeper {
             give(Retained::Event {
                 tenant: *tenant,
                 id: *id,
-                seq: entry.seq,
                 objects_live: entry.objects_live,
                 delivery: Arc::clone(&entry.delivery),
             });

@@ -40,35 +40,57 @@ pub(crate) enum Delivery {
 /// An event as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct EventDelivery {
-    pub(crate) key: Option<EventKey>,
-    pub(crate) revision: i64,
+    /// Its number: one sealer numbers all arrivals, and what a snapshot brings back keeps its own.
+    pub(crate) seq: u64,
     /// Hash of everything but time and position.
     pub(crate) content: Digest,
     pub(crate) expiry: EventTime,
     pub(crate) row: Arc<EventRow>,
     #[serde(rename = "facts")]
     pub(crate) stated: Stated,
+    /// What few events have.
+    pub(crate) seldom: Option<Box<Seldom>>,
+}
+
+/// What few events have: a key with a revision, versions of objects.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct Seldom {
+    /// Of events of one key the one with the greatest revision counts.
+    pub(crate) key: Option<EventKey>,
+    pub(crate) revision: i64,
     pub(crate) objects: Box<[Arc<ObjectState>]>,
 }
 
-/// A live event. Known by its number: one sealer numbers all arrivals, and what a snapshot brings back keeps its own. Ordered by
-/// revision, then arrival.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct LiveEvent {
-    pub(crate) seq: u64,
-    pub(crate) delivery: Arc<EventDelivery>,
+impl EventDelivery {
+    /// What it shares with other revisions of it, if there can be any.
+    pub(crate) fn key(&self) -> Option<EventKey> {
+        self.seldom.as_ref().and_then(|seldom| seldom.key)
+    }
+
+    /// The states of objects that it tells.
+    pub(crate) fn objects(&self) -> &[Arc<ObjectState>] {
+        self.seldom.as_ref().map_or(&[], |seldom| &seldom.objects)
+    }
+
+    fn revision(&self) -> i64 {
+        self.seldom.as_ref().map_or(0, |seldom| seldom.revision)
+    }
 }
+
+/// A live event. Known by its number. Ordered by revision, then arrival.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct LiveEvent(pub(crate) Arc<EventDelivery>);
 
 impl LiveEvent {
     /// What cites it.
     pub(crate) fn cite(&self) -> Cite {
-        Cite { seq: self.seq, event: self.delivery.row.event_id }
+        Cite { seq: self.0.seq, event: self.0.row.event_id }
     }
 }
 
 impl PartialEq for LiveEvent {
     fn eq(&self, other: &Self) -> bool {
-        self.seq == other.seq
+        self.0.seq == other.0.seq
     }
 }
 
@@ -82,7 +104,7 @@ impl PartialOrd for LiveEvent {
 
 impl Ord for LiveEvent {
     fn cmp(&self, other: &Self) -> Ordering {
-        let of = |event: &Self| (event.delivery.revision, event.seq);
+        let of = |event: &Self| (event.0.revision(), event.0.seq);
         of(self).cmp(&of(other))
     }
 }

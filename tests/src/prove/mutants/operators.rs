@@ -10,9 +10,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("histories", 300),
         edits: &[Edit {
             file: "operators/episodes/folded.rs",
-            old: "let mut slots = self.slots.range(from..=to);",
+            old: r#"let mut slots = self.slots.range(from..=to);
+        let Some((_, first)) = slots.next() else { panic!("an episode has a slot") };
+        let mut run = first.run();
+        slots.for_each(|(_, slot)| slot.continue_run(&mut run));
+        run"#,
             new: "let hashed: std::collections::HashMap<_, _> = self.slots.range(from..=to).collect();
-        let mut slots = hashed.into_iter();",
+        let mut slots = hashed.into_values();
+        let Some(first) = slots.next() else { panic!() };
+        let mut run = first.run();
+        slots.for_each(|slot| slot.continue_run(&mut run));
+        run",
         }],
     },
     Mutant {
@@ -38,7 +46,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "operators/current.rs",
             old: "revisions.last().map(|event| (*tenant, event.clone()))",
-            new: "let latest = revisions.distinct().max_by_key(|event| event.seq);
+            new: "let latest = revisions.distinct().max_by_key(|event| event.0.seq);
         latest.map(|event| (*tenant, event.clone()))",
         }],
     },
@@ -115,7 +123,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "operators/admit.rs",
             old: "known.content == delivery.content",
-            new: "known.key == delivery.key",
+            new: "known.key() == delivery.key()",
         }],
     },
     Mutant {

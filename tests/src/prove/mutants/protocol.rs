@@ -178,8 +178,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("simulate", 60),
         edits: &[Edit {
             file: "operators/admit/retain.rs",
-            old: "restored.0.push(((tenant, id), Remembered { delivery, seq, live: false, objects_live }));",
-            new: "emit(super::live_row(tenant, id, &Remembered { delivery, seq, live: false, objects_live }), 1);",
+            old: "restored.0.push(((tenant, id), Remembered { delivery, live: false, objects_live }));",
+            new: "emit(super::live_row(tenant, &Remembered { delivery, live: false, objects_live }), 1);",
         }],
     },
     Mutant {
