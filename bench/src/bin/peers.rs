@@ -1,4 +1,4 @@
-//! `peers [--engines a,b] [--quick] [--services N] [--seed N] --output table|json`: one workload on many engines.
+//! `peers [--engines a,b] [--quick] [--services N] [--hours N] [--seed N] --output table|json`: one workload on many engines.
 //!
 //! What they compute, and where each stands: `bench/peers/README.md`. Every run of an engine is a process of its own, one at a
 //! time; the engines take turns. First all must give the same output, then they are measured.
@@ -19,7 +19,8 @@ use bench::peers::{plain, runner};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const USAGE: &str = "usage: peers [--engines a,b] [--quick] [--services N] [--seed N] --output table|json";
+const USAGE: &str =
+    "usage: peers [--engines a,b] [--quick] [--services N] [--hours N] [--seed N] --output table|json";
 
 fn main() -> Result<()> {
     let began = Instant::now();

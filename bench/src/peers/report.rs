@@ -27,6 +27,8 @@ pub struct Order {
     pub quick: bool,
     /// Services of the cluster.
     pub services: u32,
+    /// Event time of the measured workload, in hours; more than a horizon.
+    pub hours: Option<u32>,
     /// Seed of the workload.
     pub seed: u64,
     /// JSON instead of a table.
@@ -38,7 +40,7 @@ impl Order {
     pub fn parse(arguments: &[String]) -> Result<Order> {
         let engines =
             ENGINES.iter().filter(|name| **name != ASKED_FOR).map(|name| (*name).to_owned()).collect();
-        let mut order = Order { engines, quick: false, services: 0, seed: 1, json: false };
+        let mut order = Order { engines, quick: false, services: 0, hours: None, seed: 1, json: false };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{name} needs a value"));
@@ -46,6 +48,10 @@ impl Order {
                 "--quick" => order.quick = true,
                 "--engines" => order.engines = value()?.split(',').map(str::to_owned).collect(),
                 "--services" => order.services = value()?.parse().context("--services is a whole number")?,
+                "--hours" => {
+                    let hours = value()?.parse().ok().filter(|hours| HOURS.contains(hours));
+                    order.hours = Some(hours.with_context(|| format!("--hours is {HOURS:?}"))?);
+                }
                 "--seed" => order.seed = value()?.parse().context("--seed is a whole number")?,
                 "--output" => {
                     order.json = match value()?.as_str() {
@@ -66,6 +72,9 @@ impl Order {
         Ok(order)
     }
 }
+
+/// Hours of event time that can be asked for: a horizon is two, and a day of a hundred services is a million events.
+const HOURS: std::ops::RangeInclusive<u32> = 3..=240;
 
 /// Columns of the table: title, place in the JSON, decimals.
 const COLUMNS: [(&str, &str, usize); 12] = [

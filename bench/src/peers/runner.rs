@@ -12,8 +12,9 @@ use crate::peers::generate::{Size, generate};
 use crate::peers::measure::{Run, write_events, write_ways};
 use crate::peers::report::{Order, median, quantile};
 
-/// Event time of the check and of a quick measurement, and of a whole one, in milliseconds: more than a horizon.
+/// Event time of the check and of a quick measurement, and of a whole one that asks for no other, in milliseconds: more than a horizon.
 const DURATIONS_MS: (i64, i64) = (9_000_000, 10_800_000);
+const HOUR_MS: i64 = 3_600_000;
 /// Services of the check.
 const CHECK_SERVICES: u32 = 12;
 /// Repetitions of a whole measurement.
@@ -62,7 +63,8 @@ fn measure_in(order: &Order, folder: &Path) -> Result<Value> {
             Err(error) => drop(failed.insert(engine.clone(), format!("{error:#}"))),
         }
     }
-    let duration_ms = if order.quick { DURATIONS_MS.0 } else { DURATIONS_MS.1 };
+    let usual_ms = if order.quick { DURATIONS_MS.0 } else { DURATIONS_MS.1 };
+    let duration_ms = order.hours.map_or(usual_ms, |hours| i64::from(hours) * HOUR_MS);
     let workload = Workload::new(order.seed, order.services, duration_ms, &folder.join("measured"))?;
     let (_, expected) = workload.run("bare", 0.0)?;
     let mut runs: BTreeMap<String, Runs> = BTreeMap::new();
