@@ -53,7 +53,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "withdrawal-forgotten",
         bug: "hard delete: what was withdrawn comes back with a copy that is late",
-        check: ("histories", 300),
+        check: ("histories", 2_000),
         edits: &[Edit {
             file: "operators/admit.rs",
             old: "self.withdrawals.contains_key(&name)",
