@@ -26,13 +26,13 @@ impl<V: Ord> Values<V> {
         }
         let Some(least) = changes.iter().map(|(value, _)| value).min() else { return };
         let mut later = self.0.split_off(self.0.partition_point(|(known, _)| known < least));
-        // What was there is in order already, and the stable sort makes use of that.
         if later.is_empty() {
             // A key that is new keeps the list as it is: most have few values, and a list that grows has room for more.
             later = changes;
         } else {
             later.append(&mut changes);
         }
+        // What was there is in order already, and the stable sort makes use of that.
         later.sort_by(|left, right| left.0.cmp(&right.0));
         later.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
