@@ -12,7 +12,7 @@
 //!
 //! No logic here: every box is an operator with its contract in its own file, and docs/semantics.md says what each
 //! view contains. Every view is a function of the live input, so that a retraction at the top corrects everything
-//! below it.
+//! below it; only what episodes and incidents are known by is remembered while they go on.
 
 use std::sync::Arc;
 
@@ -31,10 +31,10 @@ use crate::operators::baselines::baselines;
 use crate::operators::canary::canary;
 use crate::operators::checks::findings;
 use crate::operators::current::current;
-use crate::operators::episodes::episodes;
+use crate::operators::episodes::{Episodes, episodes};
 use crate::operators::facts::{Facts, asserted, derived, facts};
 use crate::operators::feedback::feedback;
-use crate::operators::incidents::incidents;
+use crate::operators::incidents::{Incidents, incidents};
 use crate::operators::links::links;
 use crate::operators::links::ways::Ways;
 use crate::operators::maintain::distinct;
@@ -101,6 +101,14 @@ pub(crate) fn build<'scope>(
         ticks.clone(),
     );
     let retained = retained(admitted.clone(), objects.clone(), reached.clone());
+    let identities = admitted.clone().flat_map(|row| match row {
+        Admitted::Identity(identity) => Some(*identity),
+        _ => None,
+    });
+    let incidents_known = admitted.clone().flat_map(|row| match row {
+        Admitted::Incident(tenant, heir, first) => Some((tenant, heir, first)),
+        _ => None,
+    });
     let known = objects.concat(findings(latest.clone()));
 
     let Facts { shown, stated, claimed, points, of_pods, lines, said } = facts(current);
@@ -109,12 +117,15 @@ pub(crate) fn build<'scope>(
     let edges = topology(claimed.concat(asserted(known.clone())));
     let compared = canary(stated.clone(), edges.clone(), of_pods, config.gap_ms);
     let occurrences = stated.concat(derived(known)).concat(deviations).concat(novelties).concat(compared);
-    let (episodes, troubled) = episodes(occurrences, latest.clone(), config.gap_ms);
+    let Episodes { episodes, troubled, retained: of_episodes } =
+        episodes(occurrences, latest.clone(), identities, ticks.clone(), config.gap_ms);
 
     let ways = Arc::new(Ways::of(&config.rules));
     let links = links(episodes.clone(), edges.clone(), &ways, config.horizon_ms);
     let factors = feedback(said);
-    let incidents = incidents(episodes.clone(), (links, factors), ticks, &ways, config.gap_ms);
+    let Incidents { rows: incidents, retained: of_incidents } =
+        incidents(episodes.clone(), (links, factors), incidents_known, ticks, &ways, config.gap_ms);
+    let retained = retained.concat(of_episodes).concat(of_incidents);
 
     let named = measured
         .concat(heard)
@@ -151,7 +162,7 @@ fn apart<'scope>(
     (live.as_collection(), rest.as_collection())
 }
 
-/// The three places that keep something of the past which no input brings back.
+/// What admission, objects and sources keep of the past, which no input brings back.
 fn retained<'scope>(
     admitted: Updates<'scope, Admitted>,
     objects: Updates<'scope, ObjectRow>,

@@ -38,6 +38,11 @@ impl<K: Copy + Eq + Hash, T: Default> Keyed<K, T> {
         })
     }
 
+    /// The number of a thing, if it has one.
+    pub(crate) fn find(&self, key: K) -> Option<u32> {
+        self.numbers.get(&key).copied()
+    }
+
     /// A thing has lost something, and may be of no use.
     pub(crate) fn doubt(&mut self, number: u32) {
         self.doubtful.push(number);

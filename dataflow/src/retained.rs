@@ -1,17 +1,21 @@
 //! What the engine keeps of the past: the rows of a snapshot.
 //!
-//! These are inputs, with entities named (`named_fact.rs`), not what operators made of them: every view is computed again from
-//! them. Read and written by name (a self-describing form), so that a later version of the program reads what an earlier one
+//! These are inputs, with entities named (`named_fact.rs`), not what operators made of them, but for what episodes and incidents are known by,
+//! which no input brings back: every view is computed again from them. Read and written by name (a self-describing form), so that a later version of the program reads what an earlier one
 //! of the same format kept.
 
 use std::sync::Arc;
 
+use schemas::catalogue::Kind;
 use schemas::error::Reject;
-use schemas::ids::{EventId, Tenant, hash64};
+use schemas::ids::{EpisodeId, EventId, Tenant, hash64};
 use schemas::time::{Diff, EventTime};
 use serde::{Deserialize, Serialize};
 
 use crate::operators::admit::{EventDelivery, Outcome, Version};
+use crate::operators::episodes::identity::Identity;
+use crate::operators::incidents::first::First;
+use crate::rows::Named;
 
 /// One thing that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,6 +38,10 @@ pub(crate) enum Retained {
     Reached { tenant: Tenant, source: String, at: EventTime },
     /// A version of an object.
     Version { tenant: Tenant, version: Version, copies: Diff },
+    /// What an episode that goes on is known by.
+    Identity { tenant: Tenant, on: Named, kind: Kind, identity: Identity },
+    /// What an incident that goes on is known by, where that is gone, with a grave episode of it.
+    Incident { tenant: Tenant, heir: EpisodeId, first: First },
 }
 
 impl Retained {
@@ -54,6 +62,8 @@ impl Retained {
             Retained::Version { tenant, version, .. } => {
                 of(tenant, &[&crate::operators::objects::object_key(&version.state).to_le_bytes()])
             }
+            Retained::Identity { tenant, on, .. } => of(tenant, &[&on.id.0.to_le_bytes()]),
+            Retained::Incident { tenant, heir, .. } => of(tenant, &[&heir.0.to_le_bytes()]),
         }
     }
 
@@ -65,7 +75,9 @@ impl Retained {
             | Retained::Reject { tenant, .. }
             | Retained::Count { tenant, .. }
             | Retained::Reached { tenant, .. }
-            | Retained::Version { tenant, .. } => *tenant,
+            | Retained::Version { tenant, .. }
+            | Retained::Identity { tenant, .. }
+            | Retained::Incident { tenant, .. } => *tenant,
         }
     }
 }

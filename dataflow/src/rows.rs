@@ -93,7 +93,7 @@ pub(crate) struct Episode {
     pub(crate) on: Named,
     /// Some occurrence still holds.
     pub(crate) standing: bool,
-    /// Least arrival of its occurrences: the identity of the episode hangs on it.
+    /// Earliest arrival of all that it had: the identity of the episode hangs on it. Need not be live.
     pub(crate) anchor: Cite,
     /// The public row, which links, chains and incidents show too.
     pub(crate) row: Shared<EpisodeRow>,

@@ -273,9 +273,11 @@ fn brought_back(kept: Retained) -> Sealed {
         Retained::Event { id, .. } | Retained::Withdrawal { id, .. } => *id,
         Retained::Reject { reject, .. } => route_of(reject),
         // Whoever takes these passes them on.
-        Retained::Count { .. } | Retained::Reached { .. } | Retained::Version { .. } => {
-            EventId(u128::from(kept.hash()))
-        }
+        Retained::Count { .. }
+        | Retained::Reached { .. }
+        | Retained::Version { .. }
+        | Retained::Identity { .. }
+        | Retained::Incident { .. } => EventId(u128::from(kept.hash())),
     };
     Sealed { seq: 0, tenant: kept.tenant(), id, delivery: Delivery::Retained(Box::new(kept)) }
 }

@@ -259,9 +259,9 @@ pub struct AlertRow {
     pub status: AlertStatus,
     /// Severity of the incident.
     pub severity: Severity,
-    /// Event time of the evidence that raised it.
+    /// When its first grave episode began.
     pub raised_at: EventTime,
-    /// The event that raised it.
+    /// First event that this episode cites; another one as events expire or are revised.
     pub raised_by: EventId,
     /// One sentence with the cause.
     pub title: String,

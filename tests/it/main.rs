@@ -22,6 +22,7 @@ mod histories;
 mod hostile;
 mod kafka;
 mod kills;
+mod lasting;
 mod log_search;
 mod mcp;
 mod measured;

@@ -7,9 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dataflow::arrival::Arrival;
 use schemas::catalogue::Rules;
-use schemas::ids::TenantId;
+use schemas::ids::{Tenant, TenantId};
 use schemas::time::EventTime;
 use schemas::view::{Row, ViewName};
+
+use admission::{Admission, Keeper, Occurrence, Version};
+use episodes::{Edge, Episode, Identities};
+use incidents::{First, Known};
+use links::Link;
 
 mod admission;
 mod canary;
@@ -73,8 +78,58 @@ fn tenant_views(
     constants: &Constants,
 ) -> BTreeMap<ViewName, BTreeSet<Row>> {
     let key = tenant.key();
-    let now = epochs.last().map_or(EventTime(0), |epoch| epoch.now);
-    let admission = admission::run(tenant, epochs, constants);
+    let mut keeper = Keeper::new(tenant, constants);
+    let (mut identities, mut known) = (Identities::default(), Known::default());
+    let mut last: Option<(Told, Grouped, EventTime)> = None;
+    for epoch in epochs {
+        keeper.take(epoch);
+        let told = told(key, keeper.admission(), epoch.now, constants);
+        let same = last.take().filter(|(before, ..)| before.says_the_same(&told));
+        let grouped = same.map_or_else(
+            || {
+                let mut episodes = episodes::fold(key, &told.occurrences, &mut identities, constants.gap_ms);
+                episodes::recover(&mut episodes, &told.latest);
+                let links = links::link(key, &episodes, &told.edges, constants);
+                let groups = incidents::groups(&episodes, &links);
+                let names = known.go_on(&episodes, &groups);
+                Grouped { episodes, links, groups, names }
+            },
+            |(_, grouped, _)| grouped,
+        );
+        last = Some((told, grouped, epoch.now));
+    }
+    let Some((Told { admission, latest, edges, .. }, grouped, now)) = last else { return BTreeMap::new() };
+    let mut rows = incidents::rows(key, &grouped, &feedback::factors(&admission.current), now, constants);
+    admission.rows(&mut rows);
+    episodes::rows(key, &grouped.episodes, &edges, &admission.current, &latest, &mut rows);
+    rows
+}
+
+/// What an epoch tells of a tenant.
+struct Told {
+    admission: Admission,
+    latest: Vec<Version>,
+    edges: Vec<Edge>,
+    occurrences: Vec<Occurrence>,
+}
+
+impl Told {
+    /// So that episodes, links and groups are what they were.
+    fn says_the_same(&self, other: &Told) -> bool {
+        (&self.latest, &self.edges, &self.occurrences) == (&other.latest, &other.edges, &other.occurrences)
+    }
+}
+
+/// What an epoch's occurrences come to.
+struct Grouped {
+    episodes: Vec<Episode>,
+    links: Vec<Link>,
+    groups: Vec<BTreeSet<usize>>,
+    /// What each group is known by, if it is an incident.
+    names: Vec<Option<First>>,
+}
+
+fn told(key: Tenant, admission: Admission, now: EventTime, constants: &Constants) -> Told {
     let objects = objects::run(&admission.versions, now, constants);
     let findings = objects::findings(&objects.latest);
     let stated = admission.occurrences(key);
@@ -88,14 +143,7 @@ fn tenant_views(
     occurrences.extend(findings.occurrences.iter().cloned());
     occurrences.extend(measures::baselines(&admission.current));
     occurrences.extend(measures::templates(&admission.current));
-    let mut episodes = episodes::fold(key, &occurrences, constants.gap_ms);
-    episodes::recover(&mut episodes, &objects.latest);
-    let links = links::link(key, &episodes, &edges, constants);
-    let mut rows =
-        incidents::rows(key, (&episodes, &feedback::factors(&admission.current)), &links, now, constants);
-    admission.rows(&mut rows);
-    episodes::rows(key, &episodes, &edges, &admission.current, &objects.latest, &mut rows);
-    rows
+    Told { admission, latest: objects.latest, edges, occurrences }
 }
 
 /// Adds a row to a view.

@@ -1,15 +1,14 @@
 //! Episodes: runs of one kind on one entity, over once the entity is seen to be well.
 //!
-//! Input   occurrences by subject; the latest states of objects.
-//! Output  episodes; the entities that have any.
-//! Ties    occurrences fold in their row order (onset first); the identity hangs on the earliest arrival.
+//! Input   occurrences by subject; the latest states of objects; identities that a snapshot had, in the epoch that brings it
+//!         back; the ticks that say which epochs are captured.
+//! Output  episodes; the entities that have any; at an epoch that is captured, identities.
+//! Ties    occurrences fold in their row order (onset first); the identity hangs on the earliest arrival (`identity.rs`).
 //! State   per entity since when it is well, and by kind its occurrences, in slots of a minute, what the slots come to, and the
 //!         episodes. Folding by slot first bounds the work of a storm: a repeat looks at its minute, then at one partial per
 //!         minute. Episodes of other minutes are not made anew.
 //! See docs/semantics.md, section 6.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use differential_dataflow::AsCollection;
@@ -23,15 +22,18 @@ use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::core::OkErr;
 
 use crate::operators::episodes::folded::{Changed, Folded, Minute};
+use crate::operators::episodes::identity::Identity;
 use crate::operators::episodes::run::Run;
-use crate::operators::maintain::each_key;
+use crate::operators::maintain::each_key_kept;
 use crate::operators::recoveries;
 use crate::ordered::Ordered;
+use crate::retained::Retained;
 use crate::rows::{Cite, Episode, Named, Occurrence, Subject};
-use crate::types::Updates;
+use crate::types::{Ticks, Updates};
 use crate::values::Values;
 
 mod folded;
+pub(crate) mod identity;
 mod run;
 mod slot;
 #[cfg(test)]
@@ -45,6 +47,8 @@ pub(crate) const SLOT_MS: i64 = 60_000;
 enum Part {
     /// It is well since then.
     Well(EventTime),
+    /// An episode that goes on is known by this; told once.
+    Identity(Kind, Identity),
     Occurrence(Kind, Arc<Occurrence>),
 }
 
@@ -52,14 +56,14 @@ impl Part {
     /// The slot that it is told of.
     fn slot(&self) -> Option<(Kind, Minute)> {
         match self {
-            Part::Well(_) => None,
+            Part::Well(_) | Part::Identity(..) => None,
             Part::Occurrence(kind, occurrence) => Some((*kind, occurrence.onset.0.div_euclid(SLOT_MS))),
         }
     }
 
     fn occurrence(self) -> Option<Arc<Occurrence>> {
         match self {
-            Part::Well(_) => None,
+            Part::Well(_) | Part::Identity(..) => None,
             Part::Occurrence(_, occurrence) => Some(occurrence),
         }
     }
@@ -71,6 +75,17 @@ enum Found {
     Episode(Arc<Episode>),
     /// An entity has episodes.
     Named(Tenant, Named),
+    /// Kept as of an epoch that is captured; never retracted.
+    Retained(Box<Retained>),
+}
+
+/// What is found, each on its own stream.
+pub(crate) struct Episodes<'scope> {
+    pub(crate) episodes: Updates<'scope, Arc<Episode>>,
+    /// The entities that have any.
+    pub(crate) troubled: Updates<'scope, Place>,
+    /// What a snapshot holds of it.
+    pub(crate) retained: Updates<'scope, Retained>,
 }
 
 /// An entity of a tenant.
@@ -93,36 +108,39 @@ struct Known {
 pub(crate) fn episodes<'scope>(
     occurrences: Updates<'scope, (Subject, Arc<Occurrence>)>,
     latest: Updates<'scope, (Tenant, (Cite, Arc<ObjectState>))>,
+    identities: Updates<'scope, (Subject, Identity)>,
+    ticks: Ticks<'scope>,
     gap_ms: i64,
-) -> (Updates<'scope, Arc<Episode>>, Updates<'scope, Place>) {
+) -> Episodes<'scope> {
     let told = occurrences
         .map(|(Subject { tenant, on, kind }, occurrence)| ((tenant, on), Part::Occurrence(kind, occurrence)));
     let well = latest.flat_map(|(tenant, (_, state))| {
         well_since(&state).map(|since| ((tenant, Named::of(tenant, &state.entity)), Part::Well(since)))
     });
+    let identities = identities
+        .map(|(Subject { tenant, on, kind }, identity)| ((tenant, on), Part::Identity(kind, identity)));
     let mut tools = Tools { gap_ms, hashing: Hashing::default() };
-    let mut all: BTreeMap<Place, Known> = BTreeMap::new();
-    let found = each_key(told.concat(well), "Episodes", move |place, changes, emit| match all.entry(place) {
-        Entry::Occupied(mut known) => {
-            let place = known.key().clone();
-            known.get_mut().change(&place, changes, &mut tools, emit);
-            if known.get().is_empty() {
-                known.remove();
-            }
-        }
-        Entry::Vacant(free) => {
-            let mut known = Known::default();
-            known.change(free.key(), changes, &mut tools, emit);
-            if !known.is_empty() {
-                free.insert(known);
-            }
-        }
-    });
-    let (episodes, named) = found.inner.ok_err(|(found, epoch, diff)| match found {
+    let told = told.concat(well).concat(identities);
+    let change = move |place: &Place, known: &mut Known, changes, emit: &mut dyn FnMut(Found, Diff)| {
+        known.change(place, changes, &mut tools, emit);
+        !known.is_empty()
+    };
+    let found =
+        each_key_kept(told, ticks, "Episodes", change, |place, known, give| known.retain(place, give));
+    let (episodes, rest) = found.inner.ok_err(|(found, epoch, diff)| match found {
         Found::Episode(episode) => Ok((episode, epoch, diff)),
-        Found::Named(tenant, on) => Err(((tenant, on), epoch, diff)),
+        rest => Err((rest, epoch, diff)),
     });
-    (episodes.as_collection(), named.as_collection())
+    let rest = rest.as_collection();
+    let troubled = rest.clone().flat_map(|found| match found {
+        Found::Named(tenant, on) => Some((tenant, on)),
+        Found::Episode(_) | Found::Retained(_) => None,
+    });
+    let retained = rest.flat_map(|found| match found {
+        Found::Retained(kept) => Some(*kept),
+        Found::Episode(_) | Found::Named(..) => None,
+    });
+    Episodes { episodes: episodes.as_collection(), troubled, retained }
 }
 
 impl Known {
@@ -144,22 +162,44 @@ impl Known {
         let count = changes.as_slice().partition_point(|(part, _)| matches!(part, Part::Well(_)));
         let well = changes.by_ref().take(count).filter_map(|(part, diff)| match part {
             Part::Well(since) => Some((since, diff)),
-            Part::Occurrence(..) => None,
+            Part::Identity(..) | Part::Occurrence(..) => None,
         });
         self.well.apply(well.collect());
+        let restored = self.restore(&mut changes);
         let changed = self.apply(changes);
-        if self.well.first().copied() == since {
+        if !restored && self.well.first().copied() == since {
             for same in changed.chunk_by(|left, right| left.0 == right.0) {
                 let minutes: Vec<Minute> = same.iter().map(|(_, minute)| *minute).collect();
                 self.fold(place, same[0].0, Changed::Slots(&minutes), tools, emit);
             }
         } else {
-            // Episodes of every kind may be over now.
+            // Episodes of every kind may be over now; a kind of which a snapshot had episodes may have none.
             let kinds: Vec<Kind> = self.kinds.iter().map(|(kind, _)| *kind).collect();
             kinds.into_iter().for_each(|kind| self.fold(place, kind, Changed::All, tools, emit));
         }
         if named == self.kinds.is_empty() {
             emit(Found::Named(place.0, place.1.clone()), if named { -1 } else { 1 });
+        }
+    }
+
+    /// Takes the identities that a snapshot had, which come first; tells whether there were any.
+    fn restore(&mut self, changes: &mut std::vec::IntoIter<(Part, Diff)>) -> bool {
+        let mut restored = false;
+        while let Some((Part::Identity(kind, identity), _)) = changes.as_slice().first() {
+            self.kinds.or_default(*kind).restore(*identity);
+            changes.next();
+            restored = true;
+        }
+        restored
+    }
+
+    /// Tells what episodes are known by.
+    fn retain(&self, (tenant, on): &Place, give: &mut dyn FnMut(Found)) {
+        for (kind, folded) in self.kinds.iter() {
+            for identity in folded.identities() {
+                let (tenant, on, kind) = (*tenant, on.clone(), *kind);
+                give(Found::Retained(Box::new(Retained::Identity { tenant, on, kind, identity })));
+            }
         }
     }
 

@@ -1,33 +1,40 @@
 //! Incidents: episodes connected by their best links, ranked.
 //!
-//! Input   episodes; links; factors of feedback; the sealed `now`.
-//! Output  public rows of the views links, chains, incidents and alerts.
-//! Ties    see docs/semantics.md, section 9; the identity of an incident hangs on its first grave episode.
+//! Input   episodes; links; factors of feedback; what incidents are known by that a snapshot had, in the epoch that brings it
+//!         back; the sealed `now`, and which epochs are captured.
+//! Output  public rows of the views links, chains, incidents and alerts; at an epoch that is captured, what incidents are known
+//!         by.
+//! Ties    see docs/semantics.md, section 9; the identity of an incident hangs on its first grave episode, or on that of the
+//!         incident that it goes on from (`first.rs`).
 //! State   per tenant its episodes, its links from both ends with their public rows, and its groups with the rows they last
-//!         gave. A change rebuilds the groups it touches and no other; a merge or a split touches two, a factor all of its tenant.
-//!         The row of a link changes with the link and its ends alone. Routed by tenant: what
-//!         arrives here is folded episodes and at most eight links each, not events.
+//!         gave and what they are known by. A change rebuilds the groups it touches, and one that is known by an episode that
+//!         comes back; a merge or a split touches two, a factor all of its tenant. The row of a link changes with the link and
+//!         its ends alone. Routed by tenant: what arrives here is folded episodes and at most eight links each, not events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use differential_dataflow::{AsCollection, Hashable};
-use schemas::ids::Tenant;
+use schemas::ids::{EpisodeId, Tenant};
 use schemas::time::{Diff, Epoch, EventTime};
 use schemas::view::{LinkRow, Row, Shared};
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::core::OkErr;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::numbered::Numbered;
 use crate::operators::feedback::Factor;
+use crate::operators::incidents::first::{First, Heirs, Inherited, heir_of};
 use crate::operators::incidents::group::{Group, Judgment, judge};
 use crate::operators::incidents::neighborhood::{EpisodeNumber, GroupNumber, Neighborhood};
 use crate::operators::links::ways::Ways;
 use crate::operators::maintain::{Due, replace};
 use crate::operators::stash::{Stash, StashedTicks};
+use crate::retained::Retained;
 use crate::rows::{Episode, Link};
 use crate::types::{Tick, Ticks, Updates};
 
 mod chains;
+pub(crate) mod first;
 mod group;
 mod learned;
 mod neighborhood;
@@ -44,6 +51,8 @@ enum Part {
     Episode(Arc<Episode>),
     Link(Link),
     Factor(Factor),
+    /// An incident with this grave episode is known by this one, which is gone; told once.
+    Known(Tenant, EpisodeId, First),
 }
 
 impl Part {
@@ -52,6 +61,7 @@ impl Part {
             Part::Episode(episode) => episode.tenant,
             Part::Link(link) => link.tenant,
             Part::Factor(factor) => factor.tenant,
+            Part::Known(tenant, ..) => *tenant,
         }
     }
 }
@@ -66,64 +76,114 @@ struct Judged {
 struct Groups {
     hood: Neighborhood,
     groups: Numbered<Judged>,
+    inherited: Inherited,
+}
+
+/// The tenants of a worker.
+#[derive(Default)]
+struct Tenants {
+    tenants: BTreeMap<Tenant, Groups>,
+    /// When groups are to be looked at again.
+    calendar: BTreeSet<(EventTime, (Tenant, GroupNumber))>,
+}
+
+/// What is found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Found {
+    Row(Tenant, Row),
+    /// Kept as of an epoch that is captured; never retracted.
+    Retained(Box<Retained>),
+}
+
+/// What is found, each on its own stream.
+pub(crate) struct Incidents<'scope> {
+    pub(crate) rows: Updates<'scope, (Tenant, Row)>,
+    /// What a snapshot holds of it.
+    pub(crate) retained: Updates<'scope, Retained>,
 }
 
 /// Groups episodes and ranks what can have caused them.
 pub(crate) fn incidents<'scope>(
     episodes: Updates<'scope, Arc<Episode>>,
     (links, factors): (Updates<'scope, Link>, Updates<'scope, Factor>),
+    known: Updates<'scope, (Tenant, EpisodeId, First)>,
     ticks: Ticks<'scope>,
     ways: &Arc<Ways>,
     gap_ms: i64,
-) -> Updates<'scope, (Tenant, Row)> {
+) -> Incidents<'scope> {
     let episodes =
         episodes.filter(|episode| episode.row.class != schemas::catalogue::Class::Context).map(Part::Episode);
-    let parts = episodes.concat(links.map(Part::Link)).concat(factors.map(Part::Factor));
+    let known = known.map(|(tenant, heir, first)| Part::Known(tenant, heir, first));
+    let parts = episodes.concat(links.map(Part::Link)).concat(factors.map(Part::Factor)).concat(known);
     let ways = Arc::clone(ways);
     let route = Exchange::new(|(part, _, _): &(Part, Epoch, Diff)| part.tenant().hashed());
-    parts
+    let found: Updates<'scope, Found> = parts
         .inner
         .binary_frontier(ticks, route, Pipeline, "Incidents", move |_capability, _info| {
             let (mut stash, mut nows) = (Stash::default(), StashedTicks::default());
-            let mut tenants: BTreeMap<Tenant, Groups> = BTreeMap::new();
-            let mut calendar: BTreeSet<(EventTime, (Tenant, GroupNumber))> = BTreeSet::new();
+            let mut tenants = Tenants::default();
             move |(input, frontier), (ticks, tick_frontier), output| {
                 input.for_each(|capability, rows| stash.keep(capability.retain_least(0), rows));
                 ticks.for_each(|capability, rows| nows.keep(capability.retain_least(0), rows));
                 let complete =
                     |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
-                while let Some((capability, Tick { now, .. })) = nows.pop_complete(complete) {
+                while let Some((capability, Tick { now, capture })) = nows.pop_complete(complete) {
                     let epoch = *capability.time();
                     let parts = stash.take(epoch);
                     let mut session = output.session(&capability);
-                    let mut dirty = apply(&mut tenants, &ways, parts, |tenant, row, diff| {
-                        session.give(((tenant, Row::Link(row)), epoch, diff));
-                    });
-                    while let Some((_, (tenant, group))) = calendar.pop_first_if_due(now) {
-                        let due = tenants.get(&tenant).map(|groups| &groups.groups[group].members);
-                        dirty.entry(tenant).or_default().extend(due.into_iter().flatten());
-                    }
-                    for (tenant, dirty) in dirty {
-                        let groups = tenants.entry(tenant).or_default();
-                        let changes =
-                            groups.rebuild(dirty, |group| judge(tenant, group, &ways, now, 2 * gap_ms));
-                        for (group, wake) in changes.unscheduled {
-                            calendar.remove(&(wake, (tenant, group)));
-                        }
-                        for (group, wake) in changes.scheduled {
-                            calendar.insert((wake, (tenant, group)));
-                        }
-                        for (row, diff) in changes.rows {
-                            session.give(((tenant, row), epoch, diff));
-                        }
-                        if groups.groups.is_empty() && groups.hood.learned.is_empty() {
-                            tenants.remove(&tenant);
-                        }
+                    let mut give = |found, diff| session.give((found, epoch, diff));
+                    tenants.step((&ways, 2 * gap_ms), now, parts, &mut give);
+                    if capture {
+                        tenants.retained().for_each(|kept| give(Found::Retained(Box::new(kept)), 1));
                     }
                 }
             }
         })
-        .as_collection()
+        .as_collection();
+    let (rows, retained) = found.inner.ok_err(|(found, epoch, diff)| match found {
+        Found::Row(tenant, row) => Ok(((tenant, row), epoch, diff)),
+        Found::Retained(kept) => Err((*kept, epoch, diff)),
+    });
+    Incidents { rows: rows.as_collection(), retained: retained.as_collection() }
+}
+
+impl Tenants {
+    /// Takes the changes of an epoch; silence that lasts long enough by `now` changes incidents, too.
+    fn step(
+        &mut self,
+        (ways, quiet_ms): (&Ways, i64),
+        now: EventTime,
+        parts: Vec<(Part, Diff)>,
+        emit: &mut impl FnMut(Found, Diff),
+    ) {
+        let Tenants { tenants, calendar } = self;
+        let mut dirty = apply(tenants, ways, parts, |tenant, row, diff| {
+            emit(Found::Row(tenant, Row::Link(row)), diff);
+        });
+        while let Some((_, (tenant, group))) = calendar.pop_first_if_due(now) {
+            let due = tenants.get(&tenant).map(|groups| &groups.groups[group].members);
+            dirty.entry(tenant).or_default().extend(due.into_iter().flatten());
+        }
+        for (tenant, dirty) in dirty {
+            let groups = tenants.entry(tenant).or_default();
+            let changes = groups.rebuild(dirty, |group| judge(tenant, group, ways, now, quiet_ms));
+            for (group, wake) in changes.unscheduled {
+                calendar.remove(&(wake, (tenant, group)));
+            }
+            for (group, wake) in changes.scheduled {
+                calendar.insert((wake, (tenant, group)));
+            }
+            changes.rows.into_iter().for_each(|(row, diff)| emit(Found::Row(tenant, row), diff));
+            if groups.groups.is_empty() && groups.hood.learned.is_empty() {
+                tenants.remove(&tenant);
+            }
+        }
+    }
+
+    /// What a snapshot must hold.
+    fn retained(&self) -> impl Iterator<Item = Retained> {
+        self.tenants.iter().flat_map(|(tenant, groups)| groups.retained(*tenant))
+    }
 }
 
 /// Applies an epoch's changes and emits those of link rows; returns, per tenant, the episodes whose groups they touch.
@@ -140,7 +200,7 @@ fn apply(
     let mut taught: BTreeSet<Tenant> = BTreeSet::new();
     for (part, diff) in parts {
         let tenant = part.tenant();
-        let hood = &mut tenants.entry(tenant).or_default().hood;
+        let Groups { hood, inherited, .. } = tenants.entry(tenant).or_default();
         let touched = dirty.entry(tenant).or_default();
         let mut emit = |row, diff| emit(tenant, row, diff);
         match part {
@@ -162,6 +222,11 @@ fn apply(
             Part::Factor(factor) => {
                 hood.learned.change(factor.lesson, factor.milli, 0 < diff);
                 taught.insert(tenant);
+            }
+            Part::Known(_, heir, first) => {
+                let heir = hood.number(heir);
+                touched.push(heir);
+                inherited.restore(heir, first);
             }
         }
     }
@@ -185,26 +250,47 @@ struct Changes {
 
 impl Groups {
     /// Rebuilds the groups that dirty episodes are or were in.
-    fn rebuild(&mut self, dirty: Vec<EpisodeNumber>, judge: impl Fn(Group<'_>) -> Judgment) -> Changes {
+    fn rebuild(
+        &mut self,
+        mut dirty: Vec<EpisodeNumber>,
+        judge: impl Fn((Group<'_>, &Heirs)) -> Judgment,
+    ) -> Changes {
         let (mut changes, mut before, mut after) = (Changes::default(), Vec::new(), Vec::new());
-        let mut loose = Vec::new();
+        let (mut loose, mut lost) = (Vec::new(), Vec::new());
+        for group in self.inherited.of_returned(&self.hood, &dirty) {
+            dirty.extend(&self.groups[group].members);
+        }
         for episode in dirty {
             loose.push(episode);
             let Some(number) = self.hood.group(episode) else { continue };
-            let Judged { members, judgment: Judgment { rows, wake } } = self.groups.remove(number);
+            let Judged { members, judgment: Judgment { rows, wake, known } } = self.groups.remove(number);
             members.iter().for_each(|member| self.hood.loosen(*member));
             changes.unscheduled.extend(wake.map(|wake| (number, wake)));
             before.extend(rows);
-            loose.extend(members);
+            loose.extend(&members);
+            if let Some(known) = known {
+                self.inherited.remove(known);
+                lost.extend((!self.hood.has_grave(known.episode)).then_some((known, members)));
+            }
         }
-        for first in loose {
-            if !self.hood.is_loose(first) {
+        let mut heirs = self.inherited.take_restored();
+        // By other rules it may be there again.
+        heirs.retain(|_, known| !self.hood.has_grave(known.episode));
+        heirs.extend(lost.into_iter().filter_map(|(known, members)| {
+            let heir = heir_of(&self.hood, &members)?;
+            Some((heir, known))
+        }));
+        for episode in loose {
+            if !self.hood.is_loose(episode) {
                 continue;
             }
             let number = self.groups.next();
-            let members = self.hood.gather(first, number);
-            let judgment = judge(Group { hood: &self.hood, number, members: &members });
+            let members = self.hood.gather(episode, number);
+            let judgment = judge((Group { hood: &self.hood, number, members: &members }, &heirs));
             changes.scheduled.extend(judgment.wake.map(|wake| (number, wake)));
+            if let Some(known) = judgment.known.filter(|known| !self.hood.has_grave(known.episode)) {
+                self.inherited.insert(known, number);
+            }
             after.extend_from_slice(&judgment.rows);
             self.groups.insert(Judged { members, judgment });
         }
@@ -212,5 +298,15 @@ impl Groups {
         before.sort_unstable();
         replace(&mut before, after, |(_, row), diff| changes.rows.push((row, diff)));
         changes
+    }
+
+    /// What a snapshot must hold: what incidents are known by that is gone, each with a grave episode that is there.
+    fn retained(&self, tenant: Tenant) -> impl Iterator<Item = Retained> {
+        self.inherited.groups().filter_map(move |group| {
+            let Judged { members, judgment } = &self.groups[group];
+            let (first, heir) = judgment.known.zip(heir_of(&self.hood, members))?;
+            let heir = self.hood[heir].episode()?.row.episode_id;
+            Some(Retained::Incident { tenant, heir, first })
+        })
     }
 }

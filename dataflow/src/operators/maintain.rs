@@ -3,7 +3,7 @@
 //! Input   rows (key, value) with multiplicity, and, for the clocked form, the sealed `now` of each epoch.
 //! Output  for each key, the rows that `logic` derives from its values; what changed since the last epoch.
 //! Ties    none: `logic` sees the values in their order.
-//! State   per key its values and its last output; `summarize` keeps the values alone. The clocked form forgets values that `logic` removes and looks
+//! State   per key its values and its last output; `summarize` keeps the values alone, `each_key_kept` whatever its caller does. The clocked form forgets values that `logic` removes and looks
 //!         at a key again when its wake-up time comes: a calendar queue, so that a row that merely grows old costs
 //!         nothing until it expires. At an epoch that is captured it also gives out what it keeps, once: no output
 //!         row, but what a snapshot retains (docs/adr/0009).
@@ -117,6 +117,50 @@ where
     each_epoch(input, route, name, move |rows, emit| {
         by_key(rows).into_iter().for_each(|(key, changes)| change(key, changes, emit));
     })
+}
+
+/// The same with a state of each key, which `change` says is still needed or not. At an epoch that is captured, `retain` gives
+/// out what a snapshot must hold of it.
+pub(crate) fn each_key_kept<'scope, K, V, S, O>(
+    input: Updates<'scope, (K, V)>,
+    ticks: Ticks<'scope>,
+    name: &str,
+    mut change: impl FnMut(&K, &mut S, Vec<(V, Diff)>, &mut dyn FnMut(O, Diff)) -> bool + 'static,
+    retain: impl Fn(&K, &S, &mut dyn FnMut(O)) + 'static,
+) -> Updates<'scope, O>
+where
+    K: ExchangeData + Hash,
+    V: ExchangeData,
+    S: Default + 'static,
+    O: ExchangeData,
+{
+    let route = Exchange::new(|((key, _), _, _): &((K, V), Epoch, Diff)| key.hashed());
+    input
+        .inner
+        .binary_frontier(ticks, route, Pipeline, name, move |_capability, _info| {
+            let (mut stash, mut nows) = (Stash::default(), StashedTicks::default());
+            let mut states: BTreeMap<K, S> = BTreeMap::new();
+            move |(input, frontier), (ticks, tick_frontier), output| {
+                input.for_each(|capability, rows| stash.keep(capability.retain_least(0), rows));
+                ticks.for_each(|capability, rows| nows.keep(capability.retain_least(0), rows));
+                let complete =
+                    |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
+                while let Some((capability, Tick { capture, .. })) = nows.pop_complete(complete) {
+                    let epoch = *capability.time();
+                    let mut session = output.session(&capability);
+                    for (key, changes) in by_key(stash.take(epoch)) {
+                        change_state(&mut states, key, |key, state| {
+                            change(key, state, changes, &mut |row, diff| session.give((row, epoch, diff)))
+                        });
+                    }
+                    if capture {
+                        let mut give = |row| session.give((row, epoch, 1));
+                        states.iter().for_each(|(key, state)| retain(key, state, &mut give));
+                    }
+                }
+            }
+        })
+        .as_collection()
 }
 
 /// Hands the changes of each epoch to `change` once it is complete, with a way to emit.
@@ -291,6 +335,29 @@ fn change<K: Ord, V, O>(
             change(&key, &mut group);
             if !group.values.is_empty() {
                 groups.insert(key, group);
+            }
+        }
+    }
+}
+
+/// Changes the state of a key, which is kept as long as `change` says so. The key that is kept is handed on: whoever shares its name
+/// shares it with the others.
+fn change_state<K: Ord + Clone, S: Default>(
+    states: &mut BTreeMap<K, S>,
+    key: K,
+    change: impl FnOnce(&K, &mut S) -> bool,
+) {
+    match states.entry(key) {
+        Entry::Occupied(mut known) => {
+            let key = known.key().clone();
+            if !change(&key, known.get_mut()) {
+                known.remove();
+            }
+        }
+        Entry::Vacant(free) => {
+            let mut state = S::default();
+            if change(free.key(), &mut state) {
+                free.insert(state);
             }
         }
     }

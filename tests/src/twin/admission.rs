@@ -1,6 +1,7 @@
 //! Section 1: which deliveries count.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use dataflow::arrival::{Arrival, EventArrival};
 use schemas::catalogue::{Class, Kind, RuleSpec};
@@ -18,11 +19,11 @@ use super::{Constants, Epoch, add};
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) seq: u64,
-    pub(super) arrival: EventArrival,
+    pub(super) arrival: Arc<EventArrival>,
 }
 
 /// A version of an object.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Version {
     pub(super) seq: u64,
     pub(super) event: EventId,
@@ -116,85 +117,105 @@ struct Remembered {
     objects_withdrawn: bool,
 }
 
-pub(super) fn run(tenant: &TenantId, epochs: &[Epoch], constants: &Constants) -> Admission {
-    let mut admission = Admission::default();
-    let mut admitted: Vec<Remembered> = Vec::new();
-    let mut withdrawals: Vec<(EventId, EventTime)> = Vec::new();
-    let (mut seq, mut final_now) = (0u64, EventTime(0));
-    let mut rejects: Vec<(EventTime, Reject)> = Vec::new();
-    for epoch in epochs {
-        let now = epoch.now;
-        final_now = now;
+/// What is kept of the epochs so far.
+pub(super) struct Keeper<'a> {
+    tenant: &'a TenantId,
+    constants: &'a Constants,
+    seq: u64,
+    now: EventTime,
+    admitted: Vec<Remembered>,
+    withdrawals: Vec<(EventId, EventTime)>,
+    rejects: Vec<(EventTime, Reject)>,
+    coverage: BTreeMap<String, Coverage>,
+}
+
+impl Keeper<'_> {
+    pub(super) fn new<'a>(tenant: &'a TenantId, constants: &'a Constants) -> Keeper<'a> {
+        Keeper {
+            tenant,
+            constants,
+            seq: 0,
+            now: EventTime(0),
+            admitted: Vec::new(),
+            withdrawals: Vec::new(),
+            rejects: Vec::new(),
+            coverage: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the next epoch.
+    pub(super) fn take(&mut self, epoch: &Epoch) {
+        self.now = epoch.now;
         for arrival in &epoch.arrivals {
-            seq += 1;
-            if super::tenant(arrival) != tenant {
-                continue;
-            }
-            let mut refuse = |reject: Reject, source: &str, admission: &mut Admission| {
-                let counts = admission.coverage.entry(source.to_owned()).or_default();
-                *counts.2.entry(reject.error.code).or_default() += 1;
-                rejects.push((now, reject));
-            };
-            let event = match arrival {
-                Arrival::Reject(reject) => {
-                    refuse(reject.clone(), "unknown", &mut admission);
-                    continue;
-                }
-                Arrival::Event(event) => event,
-            };
-            let (at, source) = (event.envelope.ts, event.envelope.source.clone());
-            let expiry = at.plus_ms(lifetime_ms(event, constants));
-            let code = if constants.future_ms.is_some_and(|future| now.plus_ms(future) < at) {
-                Some(RejectCode::InFuture)
-            } else if expiry <= now
-                || constants.lateness_ms.is_some_and(|lateness| at.plus_ms(lateness) <= now)
-            {
-                Some(RejectCode::TooLate)
-            } else {
-                None
-            };
-            if let Some(code) = code {
-                refuse(rejected(event, code), &source, &mut admission);
-                continue;
-            }
-            if let Some(target) = event.normalized.withdraws {
-                withdrawals.push((target, expiry));
-            }
-            let id = event.envelope.ingest_id;
-            let known = admitted
-                .iter()
-                .find(|known| known.event.arrival.envelope.ingest_id == id && now < known.expiry);
-            let counts = admission.coverage.entry(source.clone()).or_default();
-            match known {
-                Some(known) if same_content(&known.event.arrival, event) => counts.1 += 1,
-                Some(_) => refuse(rejected(event, RejectCode::IdempotencyConflict), &source, &mut admission),
-                None => {
-                    counts.0 += 1;
-                    counts.3 = counts.3.max(Some(at));
-                    let event = Event { seq, arrival: EventArrival::clone(event) };
-                    admitted.push(Remembered { event, expiry, objects_withdrawn: false });
-                }
+            self.seq += 1;
+            if super::tenant(arrival) == self.tenant {
+                self.arrive(arrival);
             }
         }
-        for remembered in &mut admitted {
+        let now = self.now;
+        for remembered in &mut self.admitted {
             let id = remembered.event.arrival.envelope.ingest_id;
-            let withdrawn = withdrawals.iter().any(|(target, until)| *target == id && now < *until);
+            let withdrawn = self.withdrawals.iter().any(|(target, until)| *target == id && now < *until);
             remembered.objects_withdrawn |= now < remembered.expiry && withdrawn;
         }
     }
-    let kept = |at: &EventTime| final_now < at.plus_ms(constants.horizon_ms);
-    admission.rejects = rejects.into_iter().filter(|(at, _)| kept(at)).map(|(_, reject)| reject).collect();
-    current(&mut admission, admitted, &withdrawals, final_now);
-    admission
+
+    fn refuse(&mut self, reject: Reject, source: &str) {
+        let counts = self.coverage.entry(source.to_owned()).or_default();
+        *counts.2.entry(reject.error.code).or_default() += 1;
+        self.rejects.push((self.now, reject));
+    }
+
+    fn arrive(&mut self, arrival: &Arrival) {
+        let (now, constants) = (self.now, self.constants);
+        let event = match arrival {
+            Arrival::Reject(reject) => return self.refuse(reject.clone(), "unknown"),
+            Arrival::Event(event) => event,
+        };
+        let (at, source) = (event.envelope.ts, event.envelope.source.clone());
+        let expiry = at.plus_ms(lifetime_ms(event, constants));
+        if constants.future_ms.is_some_and(|future| now.plus_ms(future) < at) {
+            return self.refuse(rejected(event, RejectCode::InFuture), &source);
+        }
+        if expiry <= now || constants.lateness_ms.is_some_and(|lateness| at.plus_ms(lateness) <= now) {
+            return self.refuse(rejected(event, RejectCode::TooLate), &source);
+        }
+        if let Some(target) = event.normalized.withdraws {
+            self.withdrawals.push((target, expiry));
+        }
+        let id = event.envelope.ingest_id;
+        let same = |known: &&Remembered| known.event.arrival.envelope.ingest_id == id && now < known.expiry;
+        match self.admitted.iter().find(same).map(|known| same_content(&known.event.arrival, event)) {
+            Some(true) => self.coverage.entry(source).or_default().1 += 1,
+            Some(false) => self.refuse(rejected(event, RejectCode::IdempotencyConflict), &source),
+            None => {
+                let counts = self.coverage.entry(source).or_default();
+                counts.0 += 1;
+                counts.3 = counts.3.max(Some(at));
+                let event = Event { seq: self.seq, arrival: Arc::new(EventArrival::clone(event)) };
+                self.admitted.push(Remembered { event, expiry, objects_withdrawn: false });
+            }
+        }
+    }
+
+    /// What counts as of the last epoch that was taken.
+    pub(super) fn admission(&self) -> Admission {
+        let kept = |at: &EventTime| self.now < at.plus_ms(self.constants.horizon_ms);
+        let rejects = self.rejects.iter().filter(|(at, _)| kept(at)).map(|(_, reject)| reject.clone());
+        let mut admission =
+            Admission { rejects: rejects.collect(), coverage: self.coverage.clone(), ..Admission::default() };
+        current(&mut admission, &self.admitted, &self.withdrawals, self.now);
+        admission
+    }
 }
 
 fn current(
     admission: &mut Admission,
-    admitted: Vec<Remembered>,
+    admitted: &[Remembered],
     withdrawals: &[(EventId, EventTime)],
     now: EventTime,
 ) {
-    let mut by_key: BTreeMap<EventKey, Event> = BTreeMap::new();
+    let mut by_key: BTreeMap<EventKey, &Event> = BTreeMap::new();
     for remembered in admitted {
         let Event { seq, arrival } = &remembered.event;
         let id = arrival.envelope.ingest_id;
@@ -212,17 +233,17 @@ fn current(
             continue;
         }
         let Some(key) = arrival.normalized.key else {
-            admission.current.push(remembered.event);
+            admission.current.push(remembered.event.clone());
             continue;
         };
         let newer = by_key.get(&key).is_none_or(|known| {
             (known.arrival.normalized.revision, known.seq) < (arrival.normalized.revision, *seq)
         });
         if newer {
-            by_key.insert(key, remembered.event);
+            by_key.insert(key, &remembered.event);
         }
     }
-    admission.current.extend(by_key.into_values());
+    admission.current.extend(by_key.into_values().cloned());
 }
 
 fn rejected(event: &EventArrival, code: RejectCode) -> Reject {

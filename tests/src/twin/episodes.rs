@@ -17,31 +17,78 @@ use super::admission::{Claim, Event, Occurrence, Version};
 pub(super) struct Episode {
     pub(super) row: EpisodeRow,
     pub(super) standing: bool,
+    /// Of its anchor.
     pub(super) seq: u64,
-    pub(super) anchor: EventId,
 }
 
-pub(super) fn fold(tenant: Tenant, occurrences: &[Occurrence], gap_ms: i64) -> Vec<Episode> {
+/// The episodes of the epoch before: onset, reach, earliest arrival.
+#[derive(Default)]
+pub(super) struct Identities(BTreeMap<(Entity, Kind), Vec<Identity>>);
+
+type Identity = (EventTime, EventTime, (u64, EventId));
+
+/// What was known and what is there now; those no further apart than the gap are one.
+fn joined(known: &[Identity], occurrences: &[&Occurrence], gap_ms: i64) -> Vec<Identity> {
+    let mut all = known.to_vec();
+    all.extend(occurrences.iter().map(|one| (one.onset, reach(one), (one.seq, one.event))));
+    all.sort_unstable();
+    let mut joined: Vec<Identity> = Vec::new();
+    for (from, to, anchor) in all {
+        match joined.last_mut().filter(|last| from <= last.1.plus_ms(gap_ms)) {
+            Some(last) => *last = (last.0, last.1.max(to), last.2.min(anchor)),
+            None => joined.push((from, to, anchor)),
+        }
+    }
+    joined
+}
+
+fn by_subject(occurrences: &[Occurrence]) -> BTreeMap<(Entity, Kind), Vec<&Occurrence>> {
     let mut by_subject: BTreeMap<(Entity, Kind), Vec<&Occurrence>> = BTreeMap::new();
     for occurrence in occurrences {
         by_subject.entry((occurrence.entity.clone(), occurrence.kind)).or_default().push(occurrence);
     }
+    by_subject
+}
+
+fn reach(occurrence: &Occurrence) -> EventTime {
+    occurrence.last.max(occurrence.ended.unwrap_or(occurrence.last))
+}
+
+/// The episodes of the next epoch.
+pub(super) fn fold(
+    tenant: Tenant,
+    occurrences: &[Occurrence],
+    identities: &mut Identities,
+    gap_ms: i64,
+) -> Vec<Episode> {
     let mut episodes = Vec::new();
-    for ((entity, kind), mut all) in by_subject {
+    let mut before = std::mem::take(&mut identities.0);
+    for ((entity, kind), mut all) in by_subject(occurrences) {
         all.sort();
+        let subject = (entity.clone(), kind);
+        let mut known = joined(&before.remove(&subject).unwrap_or_default(), &all, gap_ms);
+        let now = identities.0.entry(subject).or_default();
         let mut group: Vec<&Occurrence> = Vec::new();
         let mut anchors: Vec<EventId> = Vec::new();
-        let mut reach = EventTime(i64::MIN);
+        let mut tell = |group: &[&Occurrence], until: EventTime| {
+            // The first within an identity takes it away from the others.
+            let own = group.iter().map(|one| (one.seq, one.event)).min().unwrap_or_default();
+            let within = |(from, to, _): &Identity| (*from..=*to).contains(&group[0].onset);
+            let anchor = known.iter().position(within).map_or(own, |at| known.remove(at).2);
+            now.push((group[0].onset, until, anchor));
+            episodes.push(episode(tenant, &entity, kind, (group, anchor), &mut anchors));
+        };
+        let mut until = EventTime(i64::MIN);
         for occurrence in all {
-            if !group.is_empty() && reach.plus_ms(gap_ms) < occurrence.onset {
-                episodes.push(episode(tenant, &entity, kind, &group, &mut anchors));
+            if !group.is_empty() && until.plus_ms(gap_ms) < occurrence.onset {
+                tell(&group, until);
                 group.clear();
-                reach = EventTime(i64::MIN);
+                until = EventTime(i64::MIN);
             }
-            reach = reach.max(occurrence.last).max(occurrence.ended.unwrap_or(occurrence.last));
+            until = until.max(reach(occurrence));
             group.push(occurrence);
         }
-        episodes.push(episode(tenant, &entity, kind, &group, &mut anchors));
+        tell(&group, until);
     }
     episodes
 }
@@ -50,10 +97,9 @@ fn episode(
     tenant: Tenant,
     entity: &Entity,
     kind: Kind,
-    group: &[&Occurrence],
+    (group, (seq, anchor)): (&[&Occurrence], (u64, EventId)),
     anchors: &mut Vec<EventId>,
 ) -> Episode {
-    let (seq, anchor) = group.iter().map(|one| (one.seq, one.event)).min().unwrap_or_default();
     let earlier = anchors.iter().filter(|known| **known == anchor).count() as u32;
     anchors.push(anchor);
     let mut evidence: Vec<EventId> = Vec::new();
@@ -85,7 +131,7 @@ fn episode(
         detail: group[0].detail.as_str().into(),
         magnitude: group.iter().map(|one| one.magnitude).max().unwrap_or(0),
     };
-    Episode { row, standing: group.iter().any(|one| one.standing), seq, anchor }
+    Episode { row, standing: group.iter().any(|one| one.standing), seq }
 }
 
 /// What an Event told of an object is over once the object is seen to be well.
@@ -108,7 +154,7 @@ pub(super) fn recover(episodes: &mut [Episode], latest: &[Version]) {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Edge {
     pub(super) from: Entity,
     pub(super) relation: RelationKind,

@@ -7,7 +7,7 @@ use schemas::catalogue::{Class, Rules};
 use schemas::confidence::Confidence;
 use schemas::envelope::Severity;
 use schemas::fact::Lesson;
-use schemas::ids::{IncidentId, Tenant, hash64};
+use schemas::ids::{EpisodeId, IncidentId, Tenant, hash64};
 use schemas::time::EventTime;
 use schemas::view::{
     AlertRow, AlertStatus, ChainRow, Hypothesis, IncidentRow, IncidentStatus, LinkRow, Row, ViewName,
@@ -16,14 +16,53 @@ use schemas::view::{
 use super::episodes::Episode;
 use super::feedback::{self, Factors};
 use super::links::Link;
-use super::{Constants, add};
+use super::{Constants, Grouped, add};
 
 type Rows = BTreeMap<ViewName, BTreeSet<Row>>;
 
+/// A grave episode: seq of its anchor, id.
+pub(super) type First = (u64, EpisodeId);
+
+/// The incidents of the epoch before: what each is known by, and its members.
+#[derive(Default)]
+pub(super) struct Known(Vec<(First, BTreeSet<EpisodeId>)>);
+
+impl Known {
+    /// Goes on with the groups of the next epoch; what each is known by, if it is an incident.
+    pub(super) fn go_on(&mut self, episodes: &[Episode], groups: &[BTreeSet<usize>]) -> Vec<Option<First>> {
+        let members = groups.iter().flatten().map(|node| &episodes[*node]);
+        let graves: BTreeSet<First> = members.filter(|episode| grave(episode)).map(first).collect();
+        let mut heirs: BTreeMap<First, First> = BTreeMap::new();
+        for (known, members) in &self.0 {
+            if graves.iter().any(|(_, id)| *id == known.1) {
+                continue;
+            }
+            if let Some(heir) = graves.iter().find(|(_, id)| members.contains(id)) {
+                heirs.insert(*heir, *known);
+            }
+        }
+        self.0.clear();
+        let mut names = Vec::new();
+        for group in groups {
+            let mine: Vec<&Episode> = group.iter().map(|node| &episodes[*node]).collect();
+            let own = mine.iter().filter(|episode| grave(episode)).map(|episode| first(episode));
+            let name = own.flat_map(|own| [Some(own), heirs.get(&own).copied()]).flatten().min();
+            let ids = mine.iter().map(|episode| episode.row.episode_id).collect();
+            self.0.extend(name.map(|name| (name, ids)));
+            names.push(name);
+        }
+        names
+    }
+}
+
+fn first(episode: &Episode) -> First {
+    (episode.seq, episode.row.episode_id)
+}
+
 pub(super) fn rows(
     tenant: Tenant,
-    (episodes, factors): (&[Episode], &Factors),
-    links: &[Link],
+    Grouped { episodes, links, groups, names }: &Grouped,
+    factors: &Factors,
     now: EventTime,
     constants: &Constants,
 ) -> Rows {
@@ -31,8 +70,8 @@ pub(super) fn rows(
     for link in links {
         add(&mut rows, ViewName::Links, Row::from(link_row(episodes, link, &constants.rules)));
     }
-    for members in groups(episodes, links) {
-        incident(tenant, (episodes, factors), links, &members, now, constants, &mut rows);
+    for (members, name) in groups.iter().zip(names) {
+        incident(tenant, (episodes, factors), links, (members, *name), now, constants, &mut rows);
     }
     rows
 }
@@ -52,7 +91,7 @@ fn link_row(episodes: &[Episode], link: &Link, rules: &Rules) -> LinkRow {
 }
 
 /// Union-find, without ranks: histories are small.
-fn groups(episodes: &[Episode], links: &[Link]) -> Vec<BTreeSet<usize>> {
+pub(super) fn groups(episodes: &[Episode], links: &[Link]) -> Vec<BTreeSet<usize>> {
     let mut parent: Vec<usize> = (0..episodes.len()).collect();
     fn find(parent: &[usize], mut node: usize) -> usize {
         while parent[node] != node {
@@ -173,16 +212,16 @@ fn incident(
     tenant: Tenant,
     (episodes, factors): (&[Episode], &Factors),
     links: &[Link],
-    members: &BTreeSet<usize>,
+    (members, name): (&BTreeSet<usize>, Option<First>),
     now: EventTime,
     constants: &Constants,
     rows: &mut Rows,
 ) {
     let mut graves: Vec<&Episode> =
         members.iter().map(|node| &episodes[*node]).filter(|episode| grave(episode)).collect();
-    graves.sort_by_key(|episode| (episode.seq, episode.row.episode_id));
-    let Some(first) = graves.first() else { return };
-    let incident_id = IncidentId(hash64(&[&tenant.0.to_le_bytes(), &first.row.episode_id.0.to_le_bytes()]));
+    graves.sort_by_key(|episode| first(episode));
+    let (Some(first), Some((_, name))) = (graves.first(), name) else { return };
+    let incident_id = IncidentId(hash64(&[&tenant.0.to_le_bytes(), &name.0.to_le_bytes()]));
     let ranked = rank((episodes, factors), links, members, &constants.rules);
     let rest: u64 = ranked.candidates.iter().skip(1).map(|(_, _, score)| score).sum();
     let mut first_milli = 0;
@@ -244,7 +283,7 @@ fn incident(
             status,
             severity,
             raised_at: first.row.onset,
-            raised_by: first.anchor,
+            raised_by: first.row.event_ids[0],
             title,
         };
         add(rows, ViewName::Alerts, Row::from(alert));

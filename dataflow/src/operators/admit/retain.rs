@@ -7,6 +7,7 @@ use schemas::time::Diff;
 
 use super::{Accounts, Admitted, Keeper, Remembered};
 use crate::retained::Retained;
+use crate::rows::Subject;
 
 /// Events of a snapshot: a million entries, for which there is to be room at once.
 #[derive(Default)]
@@ -37,6 +38,10 @@ impl Keeper {
             }
             Retained::Reached { tenant, source, at } => emit(Admitted::Reached(tenant, source, at), 1),
             Retained::Version { tenant, version, copies } => emit(Admitted::Version(tenant, version), copies),
+            Retained::Identity { tenant, on, kind, identity } => {
+                emit(Admitted::Identity(Box::new((Subject { tenant, on, kind }, identity))), 1);
+            }
+            Retained::Incident { tenant, heir, first } => emit(Admitted::Incident(tenant, heir, first), 1),
         }
     }
 

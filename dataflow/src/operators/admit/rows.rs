@@ -4,15 +4,17 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use schemas::error::{Reject, RejectCode};
-use schemas::ids::{Digest, EventId, EventKey, Tenant, TenantId};
+use schemas::ids::{Digest, EpisodeId, EventId, EventKey, Tenant, TenantId};
 use schemas::object::ObjectState;
 use schemas::time::EventTime;
 use schemas::view::EventRow;
 use serde::{Deserialize, Serialize};
 
 use crate::named_fact::Stated;
+use crate::operators::episodes::identity::Identity;
+use crate::operators::incidents::first::First;
 use crate::retained::Retained;
-use crate::rows::Cite;
+use crate::rows::{Cite, Subject};
 
 /// An arrival as it was sealed, routed to the keeper of `id`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -142,6 +144,10 @@ pub(crate) enum Admitted {
     Count(Tenant, String, Outcome),
     /// Greatest event time admitted of a source in an epoch.
     Reached(Tenant, String, EventTime),
+    /// A snapshot says what an episode is known by; never retracted.
+    Identity(Box<(Subject, Identity)>),
+    /// A snapshot says what the incident of an episode is known by; never retracted.
+    Incident(Tenant, EpisodeId, First),
     /// Kept as of an epoch that is captured; never retracted.
     Retained(Box<Retained>),
 }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemas::ids::EventId;
-use schemas::time::Diff;
+use schemas::time::{Diff, EventTime};
 
+use super::identity::{Identity, joined};
 use super::run::Run;
 use super::slot::Slot;
 use crate::operators::maintain::replace;
@@ -44,7 +45,15 @@ impl Changed<'_> {
 struct Made {
     from: Minute,
     to: Minute,
+    /// What the gap is measured from.
+    reach: EventTime,
     episode: Arc<Episode>,
+}
+
+impl Made {
+    fn identity(&self) -> Identity {
+        Identity { from: self.episode.row.onset, to: self.reach, anchor: self.episode.anchor }
+    }
 }
 
 /// Consecutive slots that are one episode: the same as before, or what they come to now.
@@ -53,12 +62,23 @@ enum Piece {
     Anew(Minute, Minute, Run),
 }
 
+impl Piece {
+    fn onset(&self) -> EventTime {
+        match self {
+            Piece::Same(made) => made.episode.row.onset,
+            Piece::Anew(.., run) => run.span.onset,
+        }
+    }
+}
+
 /// See the head of this file.
 #[derive(Default)]
 pub(super) struct Folded {
     slots: Ordered<Minute, Slot>,
     /// In order.
     episodes: Vec<Made>,
+    /// Of episodes that a snapshot had, which are to be made.
+    restored: Vec<Identity>,
 }
 
 impl Folded {
@@ -79,6 +99,16 @@ impl Folded {
         }
     }
 
+    /// A snapshot had an episode of this identity. Told before any is made.
+    pub(super) fn restore(&mut self, identity: Identity) {
+        self.restored.push(identity);
+    }
+
+    /// What the episodes are known by, in order.
+    pub(super) fn identities(&self) -> impl Iterator<Item = Identity> {
+        self.episodes.iter().map(Made::identity)
+    }
+
     /// Whether there is no occurrence.
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
@@ -93,7 +123,10 @@ impl Folded {
         mut make: impl FnMut(Run, u32) -> Arc<Episode>,
         emit: impl FnMut(Arc<Episode>, Diff),
     ) {
-        let (pieces, mut gone) = self.pieces(changed, gap_ms);
+        let known: Vec<Identity> = self.identities().chain(self.restored.iter().copied()).collect();
+        self.restored = Vec::new();
+        let (mut pieces, mut gone) = self.pieces(changed, gap_ms);
+        identify(&mut pieces, known, gap_ms);
         let anew = pieces.iter().filter_map(|piece| match piece {
             Piece::Same(_) => None,
             Piece::Anew(.., run) => Some(run.span.anchor.event),
@@ -108,17 +141,19 @@ impl Folded {
                     episodes.push(made);
                     continue;
                 }
-                Piece::Same(Made { from, to, episode }) => {
+                Piece::Same(Made { from, to, episode, .. }) => {
+                    let mut run = self.run(from, to);
+                    run.span.anchor = episode.anchor;
                     gone.push(episode);
-                    (from, to, self.run(from, to))
+                    (from, to, run)
                 }
                 Piece::Anew(from, to, run) => (from, to, run),
             };
-            let earlier = touched.entry(run.span.anchor.event).or_default();
+            let (reach, earlier) = (run.span.reach, touched.entry(run.span.anchor.event).or_default());
             let episode = make(run, *earlier);
             *earlier += 1;
             fresh.push(Arc::clone(&episode));
-            episodes.push(Made { from, to, episode });
+            episodes.push(Made { from, to, reach, episode });
         }
         self.episodes = episodes;
         gone.sort_unstable();
@@ -160,5 +195,24 @@ impl Folded {
         let mut run = first.run();
         slots.for_each(|(_, slot)| slot.continue_run(&mut run));
         run
+    }
+}
+
+/// Has each piece known by what was known of it: the first one that lies where an episode did, as far as that goes with what is now no
+/// further from it than the gap. Others keep to their own earliest arrival.
+fn identify(pieces: &mut [Piece], mut known: Vec<Identity>, gap_ms: i64) {
+    known.extend(pieces.iter().filter_map(|piece| match piece {
+        // It is known already, and nothing is near it.
+        Piece::Same(_) => None,
+        Piece::Anew(.., run) => Some(Identity::of(&run.span)),
+    }));
+    let mut known = joined(known, gap_ms).into_iter().peekable();
+    for piece in pieces {
+        let onset = piece.onset();
+        while known.next_if(|identity| identity.to < onset).is_some() {}
+        let first = known.next_if(|identity| identity.from <= onset);
+        if let (Piece::Anew(.., run), Some(identity)) = (piece, first) {
+            run.span.anchor = identity.anchor;
+        }
     }
 }

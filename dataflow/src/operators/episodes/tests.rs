@@ -11,8 +11,9 @@ use schemas::ids::{EventId, Hashing, Tenant};
 use schemas::time::{Diff, EventTime};
 
 use super::folded::{Changed, Folded};
+use super::identity::Identity;
 use super::slot::Slot;
-use super::{SLOT_MS, episode};
+use super::{Known, Part, SLOT_MS, Tools, episode};
 use crate::rows::{Cite, Episode, Named, Occurrence, Subject};
 
 const GAP_MS: i64 = 90_000;
@@ -40,16 +41,19 @@ fn occurrence(number: u64) -> Arc<Occurrence> {
     })
 }
 
+fn subject() -> Subject {
+    let on = Named::of(Tenant(1), &Entity::namespaced(EntityKind::Pod, "shop", "cart"));
+    Subject { tenant: Tenant(1), on, kind: Kind::named("k8s.pod.OOMKilled") }
+}
+
 /// Changes occurrences, and perhaps since when the subject is well; tells the episodes that come and go.
 fn step(
     folded: &mut Folded,
     (all, well): (bool, Option<EventTime>),
-    told: &[(u64, Diff)],
+    mut changes: Vec<(Arc<Occurrence>, Diff)>,
     seen: &mut BTreeMap<Arc<Episode>, Diff>,
 ) {
-    let on = Named::of(Tenant(1), &Entity::namespaced(EntityKind::Pod, "shop", "cart"));
-    let subject = Subject { tenant: Tenant(1), on, kind: Kind::named("k8s.pod.OOMKilled") };
-    let mut changes: Vec<_> = told.iter().map(|(number, diff)| (occurrence(*number), *diff)).collect();
+    let subject = subject();
     changes.sort();
     let minute = |change: &(Arc<Occurrence>, Diff)| change.0.onset.0.div_euclid(SLOT_MS);
     let mut minutes = Vec::new();
@@ -80,17 +84,19 @@ fn episodes_are_the_same_whether_all_or_some_are_made_anew() {
                 if *copies == 0 {
                     present.remove(&number);
                 }
-                (number, diff)
+                (occurrence(number), diff)
             });
-            let told: Vec<(u64, Diff)> = told.collect();
+            let told: Vec<_> = told.collect();
             let turns = draw(seed, at, 30, 4) == 0;
             if turns {
                 well = Some(EventTime(draw(seed, at, 31, 1_000_000) as i64));
             }
-            step(&mut folded, (turns, well), &told, &mut seen);
+            let known: Vec<_> = folded.identities().collect();
+            step(&mut folded, (turns, well), told, &mut seen);
             let (mut fresh, mut wanted) = (Folded::default(), BTreeMap::new());
-            let all: Vec<(u64, Diff)> = present.iter().map(|(number, copies)| (*number, *copies)).collect();
-            step(&mut fresh, (true, well), &all, &mut wanted);
+            known.into_iter().for_each(|identity| fresh.restore(identity));
+            let all = present.iter().map(|(number, copies)| (occurrence(*number), *copies)).collect();
+            step(&mut fresh, (true, well), all, &mut wanted);
             assert_eq!(seen, wanted, "seed {seed}, step {at}");
             let mut anchors: Vec<EventId> = seen.keys().map(|episode| episode.anchor.event).collect();
             joined += usize::from(seen.len() < present.len());
@@ -99,6 +105,48 @@ fn episodes_are_the_same_whether_all_or_some_are_made_anew() {
         }
     }
     assert!(1_000 < joined && 1_000 < numbered, "{joined}, {numbered}");
+}
+
+#[test]
+fn an_episode_keeps_its_name_while_it_goes_on() {
+    let at = |seconds: i64, seq: u64| {
+        let (onset, cite) = (EventTime(seconds * 1_000), Cite { seq, event: EventId(u128::from(seq)) });
+        let like = Occurrence::clone(&occurrence(0));
+        Arc::new(Occurrence { onset, cite, earliest: onset, last: onset, ended: None, ..like })
+    };
+    let (mut folded, mut seen) = (Folded::default(), BTreeMap::new());
+    let mut named = |come: &[(i64, u64)], gone: &[(i64, u64)]| {
+        let come = come.iter().map(|(seconds, seq)| (at(*seconds, *seq), 1));
+        let gone = gone.iter().map(|(seconds, seq)| (at(*seconds, *seq), -1));
+        step(&mut folded, (false, None), come.chain(gone).collect(), &mut seen);
+        let mut episodes: Vec<_> =
+            seen.keys().map(|episode| (episode.row.onset, episode.row.episode_id)).collect();
+        episodes.sort_unstable();
+        episodes.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+    };
+    let first = named(&[(0, 1)], &[])[0];
+    assert_eq!(named(&[(60, 2), (120, 3)], &[]), [first], "it goes on");
+    assert_eq!(named(&[(0, 4)], &[(0, 1)]), [first], "a revision takes the place of its first event");
+    assert_eq!(named(&[(180, 5), (240, 6)], &[(0, 4), (60, 2)]), [first], "its first events go");
+    assert_eq!(named(&[(40, 7)], &[]), [first], "something of before it comes late");
+    let apart = named(&[], &[(120, 3)]);
+    assert_eq!((apart.len(), apart[0]), (2, first), "what tied them is withdrawn");
+    assert_eq!(named(&[], &[(40, 7)]), apart[1..], "each keeps its own");
+    assert_eq!(named(&[(300, 8)], &[(180, 5), (240, 6)]), apart[1..], "all but what is new goes");
+    let other = named(&[(900, 9)], &[(300, 8)])[0];
+    assert!(![first, apart[1]].contains(&other), "other trouble has another name");
+}
+
+#[test]
+fn what_a_snapshot_had_and_is_not_there_any_more_is_forgotten() {
+    let Subject { tenant, on, kind } = subject();
+    let (mut known, mut tools) = (Known::default(), Tools { gap_ms: GAP_MS, hashing: Hashing::default() });
+    let anchor = Cite { seq: 1, event: EventId(1) };
+    let identity = Identity { from: EventTime(0), to: EventTime(1), anchor };
+    let mut found = Vec::new();
+    let told = vec![(Part::Identity(kind, identity), 1)];
+    known.change(&(tenant, on), told, &mut tools, &mut |what, diff| found.push((what, diff)));
+    assert!(known.is_empty() && found.is_empty());
 }
 
 /// What a slot says that heard of all at once.

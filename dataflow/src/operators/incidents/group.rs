@@ -7,6 +7,7 @@ use schemas::time::EventTime;
 use schemas::view::{AlertRow, AlertStatus, EpisodeRow, IncidentRow, IncidentStatus, Row, ViewName};
 
 use crate::operators::incidents::chains::chains;
+use crate::operators::incidents::first::{First, Heirs};
 use crate::operators::incidents::neighborhood::{EpisodeNumber, GroupNumber, Kept, Neighborhood};
 use crate::operators::incidents::rank::{Ranked, rank};
 use crate::operators::links::ways::Ways;
@@ -20,6 +21,8 @@ pub(super) type Name = (IncidentId, ViewName, u32, EpisodeId);
 pub(super) struct Judgment {
     pub(super) rows: Vec<(Name, Row)>,
     pub(super) wake: Option<EventTime>,
+    /// What it is known by, if it is an incident.
+    pub(super) known: Option<First>,
 }
 
 /// A group whose rows are to be made.
@@ -60,7 +63,7 @@ impl<'a> Group<'a> {
 pub(super) type Grave<'a> = (&'a Episode, EpisodeNumber);
 
 /// Whether an episode is trouble by itself.
-fn grave(episode: &Episode) -> bool {
+pub(super) fn grave(episode: &Episode) -> bool {
     match episode.row.class {
         Class::Alert => Severity::Warning <= episode.row.severity,
         Class::Symptom | Class::State | Class::Anomaly => Severity::Error <= episode.row.severity,
@@ -71,17 +74,20 @@ fn grave(episode: &Episode) -> bool {
 /// Judges one group as of `now`.
 pub(super) fn judge(
     tenant: Tenant,
-    group: Group<'_>,
+    (group, heirs): (Group<'_>, &Heirs),
     ways: &Ways,
     now: EventTime,
     quiet_ms: i64,
 ) -> Judgment {
     let mut graves: Vec<Grave<'_>> =
         group.episodes().zip(group.members.iter().copied()).filter(|(episode, _)| grave(episode)).collect();
-    graves.sort_by_key(|(episode, _)| (episode.anchor.seq, episode.row.episode_id));
+    graves.sort_by_key(|(episode, _)| First::of(episode));
     let Some((first, _)) = graves.first().copied() else { return Judgment::default() };
 
-    let incident_id = identity(tenant, first);
+    let own = First::of(first);
+    let inherited = graves.iter().filter_map(|(_, member)| heirs.get(member)).min();
+    let known = inherited.map_or(own, |inherited| own.min(*inherited));
+    let incident_id = identity(tenant, known);
     let ranked = rank(group, ways);
     let (status, wake) = status(&graves, now, quiet_ms);
     let incident = incident(incident_id, status, group, &graves, &ranked);
@@ -92,11 +98,11 @@ pub(super) fn judge(
         rows.push(((incident_id, ViewName::Chains, chain.rank, chain.symptom.episode_id), chain.into()));
     }
     rows.push(((incident_id, ViewName::Incidents, 0, EpisodeId(0)), incident.into()));
-    Judgment { rows, wake }
+    Judgment { rows, wake, known: Some(known) }
 }
 
-fn identity(tenant: Tenant, first: &Episode) -> IncidentId {
-    IncidentId(hash64(&[&tenant.0.to_le_bytes(), &first.row.episode_id.0.to_le_bytes()]))
+fn identity(tenant: Tenant, first: First) -> IncidentId {
+    IncidentId(hash64(&[&tenant.0.to_le_bytes(), &first.episode.0.to_le_bytes()]))
 }
 
 /// Open while a grave episode stands or was seen lately; otherwise resolved. The time is that of the next change.
@@ -147,6 +153,8 @@ fn title(root: &EpisodeRow) -> String {
 fn alert(incident: &IncidentRow, first: &Episode, graves: &[Grave<'_>]) -> Option<AlertRow> {
     let monitored = graves.iter().any(|(episode, _)| episode.row.class == Class::Alert);
     let critical = graves.iter().any(|(episode, _)| episode.row.severity == Severity::Critical);
+    // Not its anchor, which need not be live any more.
+    let Some(raised_by) = first.row.event_ids.first() else { panic!("an episode cites an event") };
     (monitored || critical || 2 <= graves.len()).then(|| AlertRow {
         incident_id: incident.incident_id,
         status: match incident.status {
@@ -155,7 +163,7 @@ fn alert(incident: &IncidentRow, first: &Episode, graves: &[Grave<'_>]) -> Optio
         },
         severity: incident.severity,
         raised_at: first.row.onset,
-        raised_by: first.anchor.event,
+        raised_by: *raised_by,
         title: incident.title.clone(),
     })
 }

@@ -14,6 +14,7 @@ use schemas::time::Diff;
 use schemas::view::{LinkRow, Shared};
 
 use crate::keyed::Keyed;
+use crate::operators::incidents::group::grave;
 use crate::operators::incidents::learned::Learned;
 use crate::operators::links::ways::Ways;
 use crate::ordered::Ordered;
@@ -117,6 +118,11 @@ impl Neighborhood {
     /// The number of an episode, which gets one if it has none.
     pub(super) fn number(&mut self, id: EpisodeId) -> EpisodeNumber {
         self.nodes.number(id)
+    }
+
+    /// Whether an episode is there, and trouble by itself.
+    pub(super) fn has_grave(&self, id: EpisodeId) -> bool {
+        self.nodes.find(id).and_then(|number| self.nodes[number].episode()).is_some_and(|known| grave(known))
     }
 
     /// All episodes.

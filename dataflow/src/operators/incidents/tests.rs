@@ -96,6 +96,22 @@ impl Present {
             .for_each(|links| links.retain(|link| episodes.contains_key(&{ link.cause.0 })));
     }
 
+    /// Of incidents that are known by an episode that is gone, the first grave episode that was in it and is there.
+    fn heirs(&self, known: Vec<(First, BTreeSet<EpisodeId>)>) -> Vec<Part> {
+        let mut heirs: BTreeMap<First, First> = BTreeMap::new();
+        for (first, members) in known {
+            if self.episodes.get(&{ first.episode.0 }).is_some_and(|known| group::grave(known)) {
+                continue;
+            }
+            let there = self.episodes.values().filter(|episode| members.contains(&episode.row.episode_id));
+            let graves = there.filter(|episode| group::grave(episode)).map(|episode| First::of(episode));
+            if let Some(heir) = graves.min() {
+                heirs.entry(heir).and_modify(|known| *known = first.min(*known)).or_insert(first);
+            }
+        }
+        heirs.into_iter().map(|(heir, first)| Part::Known(TENANT, heir.episode, first)).collect()
+    }
+
     fn parts(&self) -> BTreeSet<Part> {
         let factor = |(lesson, milli): (&Lesson, &u32)| {
             Part::Factor(Factor { tenant: TENANT, lesson: lesson.clone(), milli: *milli })
@@ -125,6 +141,20 @@ impl Run {
         rows.retain(|_, copies| *copies != 0);
     }
 
+    /// What incidents are known by, and their members.
+    fn known(&self) -> Vec<(First, BTreeSet<EpisodeId>)> {
+        let mut known = Vec::new();
+        for groups in self.tenants.values() {
+            for number in groups.groups.numbers() {
+                let Judged { members, judgment } = &groups.groups[number];
+                let ids = members.iter().filter_map(|member| groups.hood[*member].episode());
+                let ids = ids.map(|episode| episode.row.episode_id).collect();
+                known.extend(judgment.known.map(|first| (first, ids)));
+            }
+        }
+        known
+    }
+
     /// Of the episode that is a cause of most.
     fn most_effects(&self) -> usize {
         let hoods = self.tenants.values().map(|groups| &groups.hood);
@@ -132,7 +162,9 @@ impl Run {
     }
 
     fn is_empty(&self) -> bool {
-        let empty = |groups: &Groups| groups.groups.is_empty() && groups.hood.is_empty();
+        let empty = |groups: &Groups| {
+            groups.groups.is_empty() && groups.hood.is_empty() && groups.inherited.is_empty()
+        };
         self.rows.is_empty() && self.tenants.values().all(empty)
     }
 }
@@ -150,7 +182,7 @@ fn changes(draws: &mut Draws, before: &BTreeSet<Part>, after: &BTreeSet<Part>) -
 #[test]
 fn groups_that_follow_changes_are_those_made_at_once() {
     let ways = Ways::of(&Rules::built_in());
-    let (mut links, mut chains, mut effects) = (0, 0, 0);
+    let (mut links, mut chains, mut effects, mut inherited) = (0, 0, 0, 0);
     for seed in 0..150 {
         let mut draws = Draws(seed, 0);
         let (ids, many) = if seed % 30 == 0 { (700, 2_500) } else { (3 + seed % 12, 8) };
@@ -160,9 +192,14 @@ fn groups_that_follow_changes_are_those_made_at_once() {
             (0..draws.below(many)).for_each(|_| present.change(&mut draws, ids));
             let after = present.parts();
             let parts = changes(&mut draws, &before, &after);
+            let known = run.known();
             run.step(&ways, parts);
+            let mut all = after.clone();
+            let heirs = present.heirs(known);
+            inherited += heirs.len();
+            all.extend(heirs);
             let mut at_once = Run::default();
-            at_once.step(&ways, changes(&mut draws, &BTreeSet::new(), &after));
+            at_once.step(&ways, changes(&mut draws, &BTreeSet::new(), &all));
             assert!(run.rows == at_once.rows, "seed {seed}, epoch {epoch}");
             effects = effects.max(run.most_effects());
             links += run.rows.keys().filter(|row| matches!(row, Row::Link(_))).count();
@@ -173,7 +210,29 @@ fn groups_that_follow_changes_are_those_made_at_once() {
         assert!(run.is_empty(), "seed {seed}");
     }
     assert!(1_000 < links && 1_000 < chains, "{links} links, {chains} chains");
+    assert!(100 < inherited, "{inherited} incidents are known by what is gone");
     assert!(300 < effects, "a hub has {effects} effects, which a list takes");
+}
+
+#[test]
+fn an_incident_of_a_snapshot_gives_up_the_name_of_who_is_there() {
+    let ways = Ways::of(&Rules::built_in());
+    let mut draws = Draws(1, 0);
+    let graves = std::iter::from_fn(|| {
+        let id = draws.1;
+        Some(draws.episode(id)).filter(|_| id < 10_000)
+    });
+    let graves: Vec<Arc<Episode>> = graves.filter(|episode| group::grave(episode)).take(3).collect();
+    let names = |known: First| {
+        let parts = graves[..2].iter().cloned().map(Part::Episode);
+        let known = Part::Known(TENANT, graves[0].row.episode_id, known);
+        let mut run = Run::default();
+        run.step(&ways, parts.chain([known]).map(|part| (part, 1)).collect());
+        run.known().into_iter().map(|(first, _)| first).collect::<BTreeSet<First>>()
+    };
+    let [first, second, gone] = [0, 1, 2].map(|which: usize| First::of(&graves[which]));
+    assert_eq!(names(second), BTreeSet::from([first, second]), "each is known by itself");
+    assert_eq!(names(gone), BTreeSet::from([gone.min(first), second]));
 }
 
 #[test]

@@ -24,6 +24,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "identity-of-what-is-left",
+        bug: "missing state: an episode is known by the first arrival that is live",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/episodes/folded.rs",
+            old: "identify(&mut pieces, known, gap_ms);",
+            new: "identify(&mut pieces, Vec::new(), gap_ms);",
+        }],
+    },
+    Mutant {
+        name: "incident-of-what-is-left",
+        bug: "missing state: an incident is known by the first grave episode that is there",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "operators/incidents/group.rs",
+            old: "inherited.map_or(own, |inherited| own.min(*inherited))",
+            new: "own",
+        }],
+    },
+    Mutant {
         name: "order-of-arrival-at-a-worker",
         bug: "order: records of an epoch count as they come in from other workers",
         check: ("histories", 300),

@@ -183,6 +183,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "identities-of-one-life",
+        bug: "missing state: what an episode was known by is forgotten with a snapshot",
+        check: ("simulate", 60),
+        edits: &[Edit {
+            file: "operators/episodes.rs",
+            old: "give(Found::Retained(Box::new(Retained::Identity { tenant, on, kind, identity })));",
+            new: "drop((tenant, on, kind, identity));",
+        }],
+    },
+    Mutant {
+        name: "incidents-of-one-life",
+        bug: "missing state: what an incident was known by is forgotten with a snapshot",
+        check: ("simulate", 60),
+        edits: &[Edit {
+            file: "operators/incidents.rs",
+            old: "Some(Retained::Incident { tenant, heir, first })",
+            new: "None",
+        }],
+    },
+    Mutant {
         name: "numbering-begins-again",
         bug: "order: arrivals are numbered from one again after a snapshot",
         check: ("simulate", 60),
