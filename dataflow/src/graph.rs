@@ -81,7 +81,7 @@ pub(crate) fn build<'scope>(
     ticks: Ticks<'scope>,
     config: &EngineConfig,
 ) -> Built<'scope> {
-    let (live, admitted) = apart(admit(arrivals, ticks.clone(), config));
+    let (live, kept, admitted) = apart(admit(arrivals, ticks.clone(), config));
     let versions = admitted.clone().flat_map(|row| match row {
         Admitted::Version(tenant, version) => Some((tenant, version)),
         _ => None,
@@ -100,7 +100,7 @@ pub(crate) fn build<'scope>(
         }),
         ticks.clone(),
     );
-    let retained = retained(admitted.clone(), objects.clone(), reached.clone());
+    let retained = retained(kept, objects.clone(), reached.clone());
     let identities = admitted.clone().flat_map(|row| match row {
         Admitted::Identity(identity) => Some(*identity),
         _ => None,
@@ -151,27 +151,29 @@ pub(crate) fn build<'scope>(
     Built { views: rows.concat(accounts).concat(reached), retained }
 }
 
-/// Live events, and the rest of admission. Moved apart: two readers of one stream would each be given a copy.
+/// Live events, what a snapshot holds of them and of others, and the rest of admission. Moved apart: several readers of one stream
+/// would each be given a copy.
 fn apart<'scope>(
     admitted: Updates<'scope, Admitted>,
-) -> (Updates<'scope, (Tenant, LiveEvent)>, Updates<'scope, Admitted>) {
+) -> (Updates<'scope, (Tenant, LiveEvent)>, Updates<'scope, Retained>, Updates<'scope, Admitted>) {
     let (rest, live) = admitted.inner.ok_err(|(row, epoch, diff)| match row {
         Admitted::Live(tenant, event) => Err(((tenant, event), epoch, diff)),
         rest => Ok((rest, epoch, diff)),
     });
-    (live.as_collection(), rest.as_collection())
+    let rest: Updates<'scope, Admitted> = rest.as_collection();
+    let (rest, kept) = rest.inner.ok_err(|(row, epoch, diff)| match row {
+        Admitted::Retained(kept) => Err((*kept, epoch, diff)),
+        rest => Ok((rest, epoch, diff)),
+    });
+    (live.as_collection(), kept.as_collection(), rest.as_collection())
 }
 
 /// What admission, objects and sources keep of the past, which no input brings back.
 fn retained<'scope>(
-    admitted: Updates<'scope, Admitted>,
+    of_admission: Updates<'scope, Retained>,
     objects: Updates<'scope, ObjectRow>,
     reached: Updates<'scope, Reached>,
 ) -> Updates<'scope, Retained> {
-    let of_admission = admitted.flat_map(|row| match row {
-        Admitted::Retained(kept) => Some(*kept),
-        _ => None,
-    });
     let of_objects = objects.flat_map(|row| match row {
         ObjectRow::Retained(kept) => Some(kept),
         _ => None,

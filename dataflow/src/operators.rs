@@ -5,6 +5,7 @@ pub(crate) mod baselines;
 pub(crate) mod canary;
 pub(crate) mod checks;
 pub(crate) mod current;
+pub(crate) mod each;
 pub(crate) mod episodes;
 pub(crate) mod facts;
 pub(crate) mod feedback;

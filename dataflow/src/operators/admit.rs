@@ -13,19 +13,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use differential_dataflow::{AsCollection, Hashable};
+use differential_dataflow::Hashable;
 use schemas::error::{DecodeError, Reject};
 use schemas::ids::{EventId, Tenant, TenantId};
 use schemas::time::{Diff, Epoch, EventTime};
 use schemas::view::EventRow;
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::channels::pact::Exchange;
 
 use crate::config::EngineConfig;
+use crate::operators::each::each_tick;
 use crate::operators::maintain::Due;
-use crate::operators::stash::{Stash, StashedTicks};
 use crate::rows::Cite;
-use crate::types::{Ticks, Updates};
+use crate::types::{Tick, Ticks, Updates};
 
 mod accounts;
 mod calendar;
@@ -68,28 +67,13 @@ pub(crate) fn admit<'scope>(
 ) -> Updates<'scope, Admitted> {
     let config = config.clone();
     let route = Exchange::new(|(sealed, _, _): &(Sealed, Epoch, Diff)| (sealed.tenant, sealed.id).hashed());
-    arrivals
-        .inner
-        .binary_frontier(ticks, route, Pipeline, "Admit", move |_capability, _info| {
-            let (mut stash, mut nows) = (Stash::default(), StashedTicks::default());
-            let mut keeper = Keeper::default();
-            move |(input, frontier), (ticks, tick_frontier), output| {
-                input.for_each(|capability, rows| stash.keep(capability.retain_least(0), rows));
-                ticks.for_each(|capability, rows| nows.keep(capability.retain_least(0), rows));
-                let complete =
-                    |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
-                while let Some((capability, tick)) = nows.pop_complete(complete) {
-                    let epoch = *capability.time();
-                    let arrivals = stash.take(epoch);
-                    let mut session = output.session(&capability);
-                    keeper.step(&config, tick.now, arrivals, |row, diff| session.give((row, epoch, diff)));
-                    if tick.capture {
-                        keeper.retain(|kept| session.give((Admitted::Retained(Box::new(kept)), epoch, 1)));
-                    }
-                }
-            }
-        })
-        .as_collection()
+    let mut keeper = Keeper::default();
+    each_tick(arrivals, ticks, route, "Admit", move |Tick { now, capture }, arrivals, emit| {
+        keeper.step(&config, now, arrivals, &mut *emit);
+        if capture {
+            keeper.retain(|kept| emit(Admitted::Retained(Box::new(kept)), 1));
+        }
+    })
 }
 
 impl Keeper {

@@ -15,7 +15,7 @@ use schemas::normalize::anomaly::{Center, LeastSpread, anomaly_kind, anomaly_sev
 use schemas::time::{Diff, EventTime};
 use serde::{Deserialize, Serialize};
 
-use crate::operators::maintain::each_key;
+use crate::operators::each::each_key;
 use crate::rows::{Cite, Named, Occurrence, Subject};
 use crate::types::Updates;
 

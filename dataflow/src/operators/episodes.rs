@@ -21,10 +21,10 @@ use schemas::view::{EpisodeRow, Shared};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::core::OkErr;
 
+use crate::operators::each::each_key_kept;
 use crate::operators::episodes::folded::{Changed, Folded, Minute};
 use crate::operators::episodes::identity::Identity;
 use crate::operators::episodes::run::Run;
-use crate::operators::maintain::each_key_kept;
 use crate::operators::recoveries;
 use crate::ordered::Ordered;
 use crate::retained::Retained;
@@ -129,18 +129,16 @@ pub(crate) fn episodes<'scope>(
         each_key_kept(told, ticks, "Episodes", change, |place, known, give| known.retain(place, give));
     let (episodes, rest) = found.inner.ok_err(|(found, epoch, diff)| match found {
         Found::Episode(episode) => Ok((episode, epoch, diff)),
-        rest => Err((rest, epoch, diff)),
+        Found::Named(tenant, on) => Err((Ok((tenant, on)), epoch, diff)),
+        Found::Retained(kept) => Err((Err(kept), epoch, diff)),
     });
-    let rest = rest.as_collection();
-    let troubled = rest.clone().flat_map(|found| match found {
-        Found::Named(tenant, on) => Some((tenant, on)),
-        Found::Episode(_) | Found::Retained(_) => None,
+    let rest: Updates<'scope, Result<Place, Box<Retained>>> = rest.as_collection();
+    let (troubled, retained) = rest.inner.ok_err(|(rest, epoch, diff)| match rest {
+        Ok(place) => Ok((place, epoch, diff)),
+        Err(kept) => Err((*kept, epoch, diff)),
     });
-    let retained = rest.flat_map(|found| match found {
-        Found::Retained(kept) => Some(*kept),
-        Found::Episode(_) | Found::Named(..) => None,
-    });
-    Episodes { episodes: episodes.as_collection(), troubled, retained }
+    let (episodes, troubled) = (episodes.as_collection(), troubled.as_collection());
+    Episodes { episodes, troubled, retained: retained.as_collection() }
 }
 
 impl Known {

@@ -17,18 +17,17 @@ use differential_dataflow::{AsCollection, Hashable};
 use schemas::ids::{EpisodeId, Tenant};
 use schemas::time::{Diff, Epoch, EventTime};
 use schemas::view::{LinkRow, Row, Shared};
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::core::OkErr;
-use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::numbered::Numbered;
+use crate::operators::each::each_tick;
 use crate::operators::feedback::Factor;
 use crate::operators::incidents::first::{First, Heirs, Inherited, heir_of};
 use crate::operators::incidents::group::{Group, Judgment, judge};
 use crate::operators::incidents::neighborhood::{EpisodeNumber, GroupNumber, Neighborhood};
 use crate::operators::links::ways::Ways;
 use crate::operators::maintain::{Due, replace};
-use crate::operators::stash::{Stash, StashedTicks};
 use crate::retained::Retained;
 use crate::rows::{Episode, Link};
 use crate::types::{Tick, Ticks, Updates};
@@ -117,29 +116,13 @@ pub(crate) fn incidents<'scope>(
     let parts = episodes.concat(links.map(Part::Link)).concat(factors.map(Part::Factor)).concat(known);
     let ways = Arc::clone(ways);
     let route = Exchange::new(|(part, _, _): &(Part, Epoch, Diff)| part.tenant().hashed());
-    let found: Updates<'scope, Found> = parts
-        .inner
-        .binary_frontier(ticks, route, Pipeline, "Incidents", move |_capability, _info| {
-            let (mut stash, mut nows) = (Stash::default(), StashedTicks::default());
-            let mut tenants = Tenants::default();
-            move |(input, frontier), (ticks, tick_frontier), output| {
-                input.for_each(|capability, rows| stash.keep(capability.retain_least(0), rows));
-                ticks.for_each(|capability, rows| nows.keep(capability.retain_least(0), rows));
-                let complete =
-                    |epoch: &Epoch| !frontier.less_equal(epoch) && !tick_frontier.less_equal(epoch);
-                while let Some((capability, Tick { now, capture })) = nows.pop_complete(complete) {
-                    let epoch = *capability.time();
-                    let parts = stash.take(epoch);
-                    let mut session = output.session(&capability);
-                    let mut give = |found, diff| session.give((found, epoch, diff));
-                    tenants.step((&ways, 2 * gap_ms), now, parts, &mut give);
-                    if capture {
-                        tenants.retained().for_each(|kept| give(Found::Retained(Box::new(kept)), 1));
-                    }
-                }
-            }
-        })
-        .as_collection();
+    let mut tenants = Tenants::default();
+    let found = each_tick(parts, ticks, route, "Incidents", move |Tick { now, capture }, parts, emit| {
+        tenants.step((&ways, 2 * gap_ms), now, parts, emit);
+        if capture {
+            tenants.retained().for_each(|kept| emit(Found::Retained(Box::new(kept)), 1));
+        }
+    });
     let (rows, retained) = found.inner.ok_err(|(found, epoch, diff)| match found {
         Found::Row(tenant, row) => Ok(((tenant, row), epoch, diff)),
         Found::Retained(kept) => Err((*kept, epoch, diff)),
@@ -154,7 +137,7 @@ impl Tenants {
         (ways, quiet_ms): (&Ways, i64),
         now: EventTime,
         parts: Vec<(Part, Diff)>,
-        emit: &mut impl FnMut(Found, Diff),
+        emit: &mut dyn FnMut(Found, Diff),
     ) {
         let Tenants { tenants, calendar } = self;
         let mut dirty = apply(tenants, ways, parts, |tenant, row, diff| {

@@ -22,10 +22,10 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Exchange;
 use timely::dataflow::operators::vec::Broadcast;
 
+use crate::operators::each::each_epoch;
 use crate::operators::links::index::Index;
 use crate::operators::links::strength::When;
 use crate::operators::links::ways::Ways;
-use crate::operators::maintain::each_epoch;
 use crate::rows::{Edge, Episode, Link};
 use crate::types::Updates;
 
