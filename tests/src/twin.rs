@@ -81,22 +81,19 @@ fn tenant_views(
     let mut keeper = Keeper::new(tenant, constants);
     let (mut identities, mut known) = (Identities::default(), Known::default());
     let mut last: Option<(Told, Grouped, EventTime)> = None;
-    for epoch in epochs {
-        keeper.take(epoch);
+    for (number, epoch) in (1..).zip(epochs) {
+        // What goes on is what it was in the last epoch that was not like the one before.
+        let differs = keeper.take(epoch);
+        if !differs && number < epochs.len() {
+            continue;
+        }
         let told = told(key, keeper.admission(), epoch.now, constants);
-        let same = last.take().filter(|(before, ..)| before.says_the_same(&told));
-        let grouped = same.map_or_else(
-            || {
-                let mut episodes = episodes::fold(key, &told.occurrences, &mut identities, constants.gap_ms);
-                episodes::recover(&mut episodes, &told.latest);
-                let links = links::link(key, &episodes, &told.edges, constants);
-                let groups = incidents::groups(&episodes, &links);
-                let names = known.go_on(&episodes, &groups);
-                Grouped { episodes, links, groups, names }
-            },
-            |(_, grouped, _)| grouped,
-        );
-        last = Some((told, grouped, epoch.now));
+        let mut episodes = episodes::fold(key, &told.occurrences, &mut identities, constants.gap_ms);
+        episodes::recover(&mut episodes, &told.latest);
+        let links = links::link(key, &episodes, &told.edges, constants);
+        let groups = incidents::groups(&episodes, &links);
+        let names = known.go_on(&episodes, &groups);
+        last = Some((told, Grouped { episodes, links, groups, names }, epoch.now));
     }
     let Some((Told { admission, latest, edges, .. }, grouped, now)) = last else { return BTreeMap::new() };
     let mut rows = incidents::rows(key, &grouped, &feedback::factors(&admission.current), now, constants);
@@ -111,13 +108,6 @@ struct Told {
     latest: Vec<Version>,
     edges: Vec<Edge>,
     occurrences: Vec<Occurrence>,
-}
-
-impl Told {
-    /// So that episodes, links and groups are what they were.
-    fn says_the_same(&self, other: &Told) -> bool {
-        (&self.latest, &self.edges, &self.occurrences) == (&other.latest, &other.edges, &other.occurrences)
-    }
 }
 
 /// What an epoch's occurrences come to.

@@ -23,7 +23,7 @@ pub(super) struct Event {
 }
 
 /// A version of an object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Version {
     pub(super) seq: u64,
     pub(super) event: EventId,
@@ -143,13 +143,15 @@ impl Keeper<'_> {
         }
     }
 
-    /// Takes the next epoch.
-    pub(super) fn take(&mut self, epoch: &Epoch) {
+    /// Takes the next epoch; false if nothing of the tenant arrives in it, and nothing has come of age since the one before.
+    pub(super) fn take(&mut self, epoch: &Epoch) -> bool {
+        let mut differs = self.comes_of_age(epoch.now);
         self.now = epoch.now;
         for arrival in &epoch.arrivals {
             self.seq += 1;
             if super::tenant(arrival) == self.tenant {
                 self.arrive(arrival);
+                differs = true;
             }
         }
         let now = self.now;
@@ -158,6 +160,18 @@ impl Keeper<'_> {
             let withdrawn = self.withdrawals.iter().any(|(target, until)| *target == id && now < *until);
             remembered.objects_withdrawn |= now < remembered.expiry && withdrawn;
         }
+        differs
+    }
+
+    /// Whether an event or a withdrawal expires by `now`, or a version of an object does.
+    fn comes_of_age(&self, now: EventTime) -> bool {
+        let due = |at: EventTime| self.now < at && at <= now;
+        let of_objects = |remembered: &Remembered| {
+            let mut facts = remembered.event.arrival.normalized.facts.iter();
+            facts.any(|fact| matches!(fact, Fact::Object(state) if due(state.at.plus_ms(self.constants.horizon_ms))))
+        };
+        self.withdrawals.iter().any(|(_, until)| due(*until))
+            || self.admitted.iter().any(|remembered| due(remembered.expiry) || of_objects(remembered))
     }
 
     fn refuse(&mut self, reject: Reject, source: &str) {

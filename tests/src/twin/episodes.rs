@@ -154,7 +154,7 @@ pub(super) fn recover(episodes: &mut [Episode], latest: &[Version]) {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Edge {
     pub(super) from: Entity,
     pub(super) relation: RelationKind,
