@@ -3,7 +3,8 @@
 //! A verdict rests on the slots before it alone, so that a change is judged from where it lies, and only until as many
 //! usual slots as a baseline remembers follow with the verdict that they had: from there on nothing can differ. Only a
 //! series that is old enough for habits is judged to its end. What was usual before a slot is read off the verdicts before
-//! it; nothing else is kept.
+//! it; nothing else is kept. Where all values lie so close together that none of them can stand out, they are not put in order to
+//! find that out: most series are calm, and each slot that expires has those after it judged.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::iter::Peekable;
@@ -12,7 +13,7 @@ use schemas::normalize::anomaly::{Center, LeastSpread};
 use schemas::time::{Diff, EventTime};
 
 use super::habit::{HABIT_SLOTS_MIN, Habit};
-use super::usual::{BASELINE_SLOTS_MIN, Deviation, Usual};
+use super::usual::{BASELINE_SLOTS_MIN, Deviation, Extremes, Usual};
 use super::{BASELINE_SLOTS_MAX, Point, SLOT_MS};
 use crate::values::Values;
 
@@ -132,7 +133,9 @@ impl History {
         // What goes lies at the beginning and what comes at the end: a stretch between two changes is not looked at.
         let mut changed = by_slot.iter().map(|changes| number(&changes[0])).peekable();
         while let Some(from) = changed.peek().map(|from| self.index(*from)) {
-            self.judge(from, &mut changed, least, habits);
+            if let Some(from) = self.pass_calm(from, &mut changed, least, habits) {
+                self.judge(from, &mut changed, least, habits);
+            }
         }
     }
 
@@ -209,6 +212,41 @@ impl History {
         }
         slots.extend(known);
         self.slots = slots;
+    }
+
+    /// Passes slots that were usual and have to be now, from an index on; takes the changed numbers that it comes past. Gives the
+    /// first that has to be judged, unless a change can tell no more before.
+    fn pass_calm(
+        &self,
+        start: usize,
+        changed: &mut Peekable<impl Iterator<Item = i64>>,
+        least: LeastSpread,
+        habits: bool,
+    ) -> Option<usize> {
+        let usual = self.slots.range(..start).rev().filter(|slot| slot.verdict != Verdict::Unusual);
+        let mut extremes = Extremes::NONE;
+        for slot in usual.take(BASELINE_SLOTS_MAX) {
+            if slot.verdict == Verdict::Stays {
+                return Some(start);
+            }
+            extremes = extremes.with(slot.center_micro);
+        }
+        let mut as_before = 0;
+        for (index, slot) in (start..).zip(self.slots.range(start..)) {
+            extremes = extremes.with(slot.center_micro);
+            if slot.verdict != Verdict::Usual || !extremes.is_calm(least) {
+                return Some(index);
+            }
+            let moved =
+                std::iter::from_fn(|| changed.next_if(|changed| *changed <= slot.number)).count() != 0;
+            as_before = if moved { 0 } else { as_before + 1 };
+            if as_before == BASELINE_SLOTS_MAX && !habits {
+                return None;
+            }
+        }
+        // Slots that went from the end have none after them.
+        changed.by_ref().for_each(drop);
+        None
     }
 
     /// Judges the slots from an index on, until a change can tell no more; takes the changed numbers that it comes past.

@@ -22,6 +22,31 @@ pub(super) struct Deviation {
     pub(super) magnitude: u32,
 }
 
+/// Between which values some lie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extremes {
+    least: i64,
+    greatest: i64,
+}
+
+impl Extremes {
+    /// With no value yet.
+    pub(super) const NONE: Extremes = Extremes { least: i64::MAX, greatest: i64::MIN };
+
+    /// With one more value.
+    pub(super) fn with(self, value: i64) -> Extremes {
+        Extremes { least: self.least.min(value), greatest: self.greatest.max(value) }
+    }
+
+    /// Whether none of the values stands out, whichever of them are what is usual: their median is between them, too, and
+    /// none is further from it than they are apart.
+    pub(super) fn is_calm(self, least: LeastSpread) -> bool {
+        let apart = i128::from(self.greatest) - i128::from(self.least);
+        let nearest_to_zero = 0.clamp(self.least, self.greatest);
+        apart <= DEVIATION * least.at(nearest_to_zero)
+    }
+}
+
 /// The latest usual values.
 #[derive(Debug, Default)]
 pub(super) struct Usual {
