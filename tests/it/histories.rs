@@ -22,7 +22,7 @@ pub(crate) fn number(variable: &str, default: u64) -> u64 {
 fn views_equal_the_twin_on_random_histories() {
     let one = number("KGROOT_TEST_SEED", u64::MAX);
     let cases = match one {
-        u64::MAX => Cases { n: number("KGROOT_TEST_HISTORIES", 2_000), seed: 0, first: false },
+        u64::MAX => Cases { n: number("KGROOT_TEST_HISTORIES", 1_000), seed: 0, first: false },
         seed => Cases { n: 1, seed, first: false },
     };
     let report = histories::prove(cases);

@@ -13,7 +13,7 @@ fn holds(report: &Report) {
 
 #[test]
 fn half_an_hour_of_faults_loses_nothing() {
-    holds(&simulate::prove(Cases { n: number("KGROOT_TEST_SIMULATIONS", 200), seed: 0, first: false }));
+    holds(&simulate::prove(Cases { n: number("KGROOT_TEST_SIMULATIONS", 80), seed: 0, first: false }));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::program::variable;
 /// How long a store is away.
 const AWAY_SECONDS: u64 = 15;
 /// Records sent as fast as it goes.
-const RECORDS: u64 = 20_000;
+const RECORDS: u64 = 8_000;
 const DOCUMENT: &str = include_str!("../../docs/graph.md");
 
 /// The statements of a page, in order.

@@ -40,6 +40,17 @@ fn every_file_says_what_it_is_for_and_stays_small() {
 }
 
 #[test]
+fn every_test_is_one_that_is_run() {
+    // `cargo verify` runs those of libraries and of this binary.
+    for (path, text) in sources() {
+        let of_program = path.ends_with("src/main.rs") || path.to_string_lossy().contains("/src/bin/");
+        assert!(!of_program || !text.contains("#[test]"), "{} has a test", path.display());
+        let in_words = text.lines().any(|line| line.trim_start().starts_with("/// ```"));
+        assert!(!in_words, "{} has a test in its documentation", path.display());
+    }
+}
+
+#[test]
 fn the_star_is_kept() {
     let manifest = |name: &str| std::fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
     let depends = |name: &str, on: &str| {

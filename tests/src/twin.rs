@@ -54,12 +54,18 @@ pub type Views = BTreeMap<(TenantId, ViewName), BTreeSet<Row>>;
 
 /// The views after the last of the epochs given.
 pub fn views(epochs: &[Epoch], constants: &Constants) -> Views {
-    let mut all = Views::new();
+    views_after(&[epochs.len()], epochs, constants).pop().unwrap_or_default()
+}
+
+/// The views after so many of the epochs given, for each of these numbers, which rise.
+pub fn views_after(counts: &[usize], epochs: &[Epoch], constants: &Constants) -> Vec<Views> {
+    let mut all = vec![Views::new(); counts.len()];
     let tenants: BTreeSet<TenantId> =
         epochs.iter().flat_map(|epoch| &epoch.arrivals).map(tenant).cloned().collect();
     for tenant in tenants {
-        for (view, rows) in tenant_views(&tenant, epochs, constants) {
-            all.insert((tenant.clone(), view), rows);
+        let of_tenant = tenant_views(&tenant, counts, epochs, constants);
+        for (views, rows) in all.iter_mut().zip(of_tenant) {
+            views.extend(rows.into_iter().map(|(view, rows)| ((tenant.clone(), view), rows)));
         }
     }
     all
@@ -74,43 +80,63 @@ fn tenant(arrival: &Arrival) -> &TenantId {
 
 fn tenant_views(
     tenant: &TenantId,
+    counts: &[usize],
     epochs: &[Epoch],
     constants: &Constants,
-) -> BTreeMap<ViewName, BTreeSet<Row>> {
+) -> Vec<BTreeMap<ViewName, BTreeSet<Row>>> {
     let key = tenant.key();
+    let rules = links::written(key, &constants.rules);
     let mut keeper = Keeper::new(tenant, constants);
     let (mut identities, mut known) = (Identities::default(), Known::default());
-    let mut last: Option<(Told, Grouped, EventTime)> = None;
-    for (number, epoch) in (1..).zip(epochs) {
+    let (mut grouped, mut edges) = (Grouped::default(), Vec::new());
+    let mut all = Vec::new();
+    for (count, epoch) in (1..).zip(epochs) {
         // What goes on is what it was in the last epoch that was not like the one before.
-        let differs = keeper.take(epoch);
-        if !differs && number < epochs.len() {
+        let (differs, wanted) = (keeper.take(epoch), counts.contains(&count));
+        if !differs && !wanted {
             continue;
         }
         let told = told(key, keeper.admission(), epoch.now, constants);
         let mut episodes = episodes::fold(key, &told.occurrences, &mut identities, constants.gap_ms);
         episodes::recover(&mut episodes, &told.latest);
-        let links = links::link(key, &episodes, &told.edges, constants);
-        let groups = incidents::groups(&episodes, &links);
-        let names = known.go_on(&episodes, &groups);
-        last = Some((told, Grouped { episodes, links, groups, names }, epoch.now));
+        // The same episodes in the same topology have the same links, and go on as they were.
+        if (&episodes, &told.edges) != (&grouped.episodes, &edges) {
+            let links = links::link(&episodes, &told.edges, &rules, constants.horizon_ms);
+            let groups = incidents::groups(&episodes, &links);
+            let names = known.go_on(&episodes, &groups);
+            grouped = Grouped { episodes, links, groups, names };
+            edges.clone_from(&told.edges);
+        }
+        if wanted {
+            all.push(rows(key, &told, &grouped, epoch.now, constants));
+        }
     }
-    let Some((Told { admission, latest, edges, .. }, grouped, now)) = last else { return BTreeMap::new() };
-    let mut rows = incidents::rows(key, &grouped, &feedback::factors(&admission.current), now, constants);
+    all
+}
+
+fn rows(
+    key: Tenant,
+    Told { admission, latest, edges, .. }: &Told<'_>,
+    grouped: &Grouped,
+    now: EventTime,
+    constants: &Constants,
+) -> BTreeMap<ViewName, BTreeSet<Row>> {
+    let mut rows = incidents::rows(key, grouped, &feedback::factors(&admission.current), now, constants);
     admission.rows(&mut rows);
-    episodes::rows(key, &grouped.episodes, &edges, &admission.current, &latest, &mut rows);
+    episodes::rows(key, &grouped.episodes, edges, &admission.current, latest, &mut rows);
     rows
 }
 
 /// What an epoch tells of a tenant.
-struct Told {
-    admission: Admission,
-    latest: Vec<Version>,
+struct Told<'a> {
+    admission: Admission<'a>,
+    latest: Vec<Version<'a>>,
     edges: Vec<Edge>,
     occurrences: Vec<Occurrence>,
 }
 
 /// What an epoch's occurrences come to.
+#[derive(Default)]
 struct Grouped {
     episodes: Vec<Episode>,
     links: Vec<Link>,
@@ -119,7 +145,7 @@ struct Grouped {
     names: Vec<Option<First>>,
 }
 
-fn told(key: Tenant, admission: Admission, now: EventTime, constants: &Constants) -> Told {
+fn told<'a>(key: Tenant, admission: Admission<'a>, now: EventTime, constants: &Constants) -> Told<'a> {
     let objects = objects::run(&admission.versions, now, constants);
     let findings = objects::findings(&objects.latest);
     let stated = admission.occurrences(key);

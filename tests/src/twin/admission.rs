@@ -23,11 +23,11 @@ pub(super) struct Event {
 }
 
 /// A version of an object.
-#[derive(Clone, Debug)]
-pub(super) struct Version {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Version<'a> {
     pub(super) seq: u64,
     pub(super) event: EventId,
-    pub(super) state: ObjectState,
+    pub(super) state: &'a ObjectState,
 }
 
 /// Something was the case on an entity.
@@ -62,9 +62,9 @@ pub(super) struct Claim {
 type Coverage = (u64, u64, BTreeMap<RejectCode, u64>, Option<EventTime>);
 
 #[derive(Default)]
-pub(super) struct Admission {
+pub(super) struct Admission<'a> {
     pub(super) current: Vec<Event>,
-    pub(super) versions: Vec<Version>,
+    pub(super) versions: Vec<Version<'a>>,
     rejects: BTreeSet<Reject>,
     coverage: BTreeMap<String, Coverage>,
 }
@@ -145,13 +145,13 @@ impl Keeper<'_> {
 
     /// Takes the next epoch; false if nothing of the tenant arrives in it, and nothing has come of age since the one before.
     pub(super) fn take(&mut self, epoch: &Epoch) -> bool {
-        let mut differs = self.comes_of_age(epoch.now);
+        let arrives = epoch.arrivals.iter().any(|arrival| super::tenant(arrival) == self.tenant);
+        let differs = arrives || self.comes_of_age(epoch.now);
         self.now = epoch.now;
         for arrival in &epoch.arrivals {
             self.seq += 1;
             if super::tenant(arrival) == self.tenant {
                 self.arrive(arrival);
-                differs = true;
             }
         }
         let now = self.now;
@@ -213,7 +213,7 @@ impl Keeper<'_> {
     }
 
     /// What counts as of the last epoch that was taken.
-    pub(super) fn admission(&self) -> Admission {
+    pub(super) fn admission(&self) -> Admission<'_> {
         let kept = |at: &EventTime| self.now < at.plus_ms(self.constants.horizon_ms);
         let rejects = self.rejects.iter().filter(|(at, _)| kept(at)).map(|(_, reject)| reject.clone());
         let mut admission =
@@ -223,9 +223,9 @@ impl Keeper<'_> {
     }
 }
 
-fn current(
-    admission: &mut Admission,
-    admitted: &[Remembered],
+fn current<'a>(
+    admission: &mut Admission<'a>,
+    admitted: &'a [Remembered],
     withdrawals: &[(EventId, EventTime)],
     now: EventTime,
 ) {
@@ -235,9 +235,7 @@ fn current(
         let id = arrival.envelope.ingest_id;
         if !remembered.objects_withdrawn {
             let states = arrival.normalized.facts.iter().filter_map(|fact| match fact {
-                Fact::Object(state) => {
-                    Some(Version { seq: *seq, event: id, state: ObjectState::clone(state) })
-                }
+                Fact::Object(state) => Some(Version { seq: *seq, event: id, state }),
                 _ => None,
             });
             admission.versions.extend(states);
@@ -270,7 +268,7 @@ fn rejected(event: &EventArrival, code: RejectCode) -> Reject {
     }
 }
 
-impl Admission {
+impl Admission<'_> {
     /// Signals of current events.
     pub(super) fn occurrences(&self, _tenant: Tenant) -> Vec<Occurrence> {
         let mut found = Vec::new();

@@ -21,7 +21,7 @@ type Point = (EventTime, u64, EventId, i64);
 type Minutes = BTreeMap<i64, Vec<Point>>;
 
 /// Samples of pods by metric, pod and minute.
-type Measured = BTreeMap<(String, Entity), Minutes>;
+type Measured<'a> = BTreeMap<(&'a str, &'a Entity), Minutes>;
 
 struct Release {
     onset: EventTime,
@@ -37,17 +37,17 @@ pub(super) fn canary(
     edges: &[Edge],
     gap_ms: i64,
 ) -> Vec<Occurrence> {
-    let mut steps: BTreeMap<Entity, BTreeSet<(EventTime, u64, EventId)>> = BTreeMap::new();
+    let mut steps: BTreeMap<&Entity, BTreeSet<(EventTime, u64, EventId)>> = BTreeMap::new();
     for step in stated.iter().filter(|one| ["deploy.canary_step", "deploy.rollout"].contains(&one.kind.id()))
     {
-        steps.entry(step.entity.clone()).or_default().insert((step.onset, step.seq, step.event));
+        steps.entry(&step.entity).or_default().insert((step.onset, step.seq, step.event));
     }
     let measured = measured(current);
     let mut found = Vec::new();
     for (entity, steps) in steps {
         let pods: Vec<(&Entity, EventTime)> = edges
             .iter()
-            .filter(|edge| edge.from == entity && edge.to.kind == EntityKind::Pod)
+            .filter(|edge| edge.from == *entity && edge.to.kind == EntityKind::Pod)
             .filter(|edge| [RelationKind::Selects, RelationKind::Owns].contains(&edge.relation))
             .map(|edge| (&edge.to, edge.valid_from))
             .collect();
@@ -65,7 +65,7 @@ pub(super) fn canary(
                 .collect();
             let old: BTreeSet<&Entity> =
                 names.iter().filter(|pod| since(pod).is_some_and(|at| at < begun)).copied().collect();
-            found.extend(verdict(tenant, &entity, release, &measured, (&new, &old)));
+            found.extend(verdict(tenant, entity, release, &measured, (&new, &old)));
         }
     }
     found
@@ -86,13 +86,13 @@ fn releases(steps: &BTreeSet<(EventTime, u64, EventId)>, gap_ms: i64) -> Vec<Rel
     releases
 }
 
-fn measured(current: &[Event]) -> Measured {
+fn measured(current: &[Event]) -> Measured<'_> {
     let mut measured = Measured::new();
     for event in current {
         for fact in &event.arrival.normalized.facts {
             let Fact::Sample(sample) = fact else { continue };
             if sample.entity.kind == EntityKind::Pod {
-                let minutes = measured.entry((sample.metric.clone(), sample.entity.clone())).or_default();
+                let minutes = measured.entry((&sample.metric, &sample.entity)).or_default();
                 let point = (sample.at, event.seq, event.arrival.envelope.ingest_id, sample.value_micro);
                 minutes.entry(sample.at.0.div_euclid(SLOT_MS)).or_default().push(point);
             }
@@ -113,7 +113,7 @@ fn verdict(
     tenant: Tenant,
     entity: &Entity,
     release: &Release,
-    measured: &Measured,
+    measured: &Measured<'_>,
     (new, old): (&BTreeSet<&Entity>, &BTreeSet<&Entity>),
 ) -> Vec<Occurrence> {
     let mut compared = false;
@@ -130,7 +130,7 @@ fn verdict(
             let value = mean(points);
             let mut then: Vec<i64> = old
                 .iter()
-                .filter_map(|other| measured.get(&(metric.clone(), Entity::clone(other))))
+                .filter_map(|other| measured.get(&(*metric, *other)))
                 .filter_map(|known| known.get(minute).or_else(|| known.get(&(minute - 1))))
                 .map(|points| mean(points))
                 .collect();

@@ -13,7 +13,7 @@ use schemas::view::{EntityRow, EpisodeRow, RelationRow, Row, ViewName};
 use super::add;
 use super::admission::{Claim, Event, Occurrence, Version};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Episode {
     pub(super) row: EpisodeRow,
     pub(super) standing: bool,
@@ -135,10 +135,10 @@ fn episode(
 }
 
 /// What an Event told of an object is over once the object is seen to be well.
-pub(super) fn recover(episodes: &mut [Episode], latest: &[Version]) {
+pub(super) fn recover(episodes: &mut [Episode], latest: &[Version<'_>]) {
     for version in latest {
         let shows = ["pod", "node", "deployment", "statefulset", "daemonset"];
-        let Some(since) = well_since(&version.state) else { continue };
+        let Some(since) = well_since(version.state) else { continue };
         for episode in episodes.iter_mut() {
             let trouble = matches!(episode.row.class, Class::Symptom | Class::State);
             let open = trouble && !episode.standing && episode.row.ended.is_none();
@@ -154,7 +154,7 @@ pub(super) fn recover(episodes: &mut [Episode], latest: &[Version]) {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Edge {
     pub(super) from: Entity,
     pub(super) relation: RelationKind,
@@ -192,7 +192,7 @@ pub(super) fn rows(
     episodes: &[Episode],
     edges: &[Edge],
     current: &[Event],
-    latest: &[Version],
+    latest: &[Version<'_>],
     rows: &mut BTreeMap<ViewName, BTreeSet<Row>>,
 ) {
     let mut entities: BTreeSet<Entity> = latest.iter().map(|version| version.state.entity.clone()).collect();

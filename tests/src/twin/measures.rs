@@ -19,11 +19,11 @@ const SAMPLE_SLOT_MS: i64 = 15_000;
 type Point = (EventTime, u64, EventId, i64);
 
 pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
-    let mut series: BTreeMap<(Entity, String), BTreeMap<i64, Vec<Point>>> = BTreeMap::new();
+    let mut series: BTreeMap<(&Entity, &str), BTreeMap<i64, Vec<Point>>> = BTreeMap::new();
     for event in current {
         for fact in &event.arrival.normalized.facts {
             if let Fact::Sample(sample) = fact {
-                let slots = series.entry((sample.entity.clone(), sample.metric.clone())).or_default();
+                let slots = series.entry((&sample.entity, &sample.metric)).or_default();
                 let point = (sample.at, event.seq, event.arrival.envelope.ingest_id, sample.value_micro);
                 slots.entry(sample.at.0.div_euclid(SAMPLE_SLOT_MS)).or_default().push(point);
             }
@@ -34,9 +34,9 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
         let numbers: Vec<i64> = slots.keys().copied().collect();
         let mut slots: Vec<Vec<Point>> = slots.into_values().collect();
         slots.iter_mut().for_each(|points| points.sort());
-        let center = Center::of(&metric);
+        let center = Center::of(metric);
         let centers: Vec<i128> = slots.iter().map(|points| center_of(points, center)).collect();
-        let verdicts = verdicts(&numbers, &centers, LeastSpread::of(&metric));
+        let verdicts = verdicts(&numbers, &centers, LeastSpread::of(metric));
         let mut index = 0;
         while index < slots.len() {
             let Some((up, median, _)) = verdicts[index] else {
@@ -62,7 +62,7 @@ pub(super) fn baselines(current: &[Event]) -> Vec<Occurrence> {
                 continue;
             }
             let (at, seq, event, _) = slots[first][0];
-            let kind = anomaly_kind(&metric, up);
+            let kind = anomaly_kind(metric, up);
             let (from, to) = (units(median), units(centers[first]));
             found.push(Occurrence {
                 onset: at,
@@ -147,11 +147,11 @@ fn units(micro: i128) -> String {
 }
 
 pub(super) fn templates(current: &[Event]) -> Vec<Occurrence> {
-    let mut lines: BTreeMap<Entity, Vec<(EventTime, u64, EventId, &LogLine)>> = BTreeMap::new();
+    let mut lines: BTreeMap<&Entity, Vec<(EventTime, u64, EventId, &LogLine)>> = BTreeMap::new();
     for event in current {
         for fact in &event.arrival.normalized.facts {
             if let Fact::LogLine(line) = fact {
-                lines.entry(line.entity.clone()).or_default().push((
+                lines.entry(&line.entity).or_default().push((
                     line.at,
                     event.seq,
                     event.arrival.envelope.ingest_id,

@@ -1,5 +1,6 @@
 //! A run of the program on a stream that does not pause, and what it came to: records, seals, views and letters.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bench::scenario::random::Random;
@@ -194,7 +195,7 @@ impl Run {
         verdict: &mut Verdict,
     ) -> Result<Views, String> {
         self.until(process, &|seals| seals.last().is_some_and(|last| epoch <= last.epoch))?;
-        let expected = self.twin(epoch, outcome)?;
+        let expected = self.twin([epoch].into(), outcome)?.remove(&epoch).unwrap_or_default();
         for (tenant, rows) in self.place.tenants.iter().zip(rows) {
             outcome.rows += rows.values().map(|rows| rows.len() as u64).sum::<u64>();
             verdict.views(&self.place.tenants, &views::texts(rows)?, &views::of_twin(&expected, tenant));
@@ -202,16 +203,25 @@ impl Run {
         Ok(expected)
     }
 
-    /// The twin's views as of an epoch that was sealed.
-    pub(crate) fn twin(&self, epoch: Epoch, outcome: &mut Outcome) -> Result<Views, String> {
+    /// The twin's views as of epochs that were sealed.
+    pub(crate) fn twin(
+        &self,
+        wanted: BTreeSet<Epoch>,
+        outcome: &mut Outcome,
+    ) -> Result<BTreeMap<Epoch, Views>, String> {
         let mut sealed = self.seals()?;
-        sealed.retain(|seal| seal.epoch <= epoch);
-        if sealed.last().is_none_or(|last| last.epoch != epoch) {
-            return Err(format!("epoch {epoch} was never sealed"));
+        let last = wanted.last().copied().unwrap_or(0);
+        sealed.retain(|seal| seal.epoch <= last);
+        if let Some(never) = wanted.iter().find(|epoch| sealed.iter().all(|seal| seal.epoch != **epoch)) {
+            return Err(format!("epoch {never} was never sealed"));
         }
-        outcome.epochs = epoch;
+        outcome.epochs = last;
         let engine = Config::default().engine().map_err(|error| error.to_string())?;
-        Ok(twin::views(&epochs(&sealed, &self.records)?, &constants(&engine)))
+        // Epochs are sealed with numbers from 1 on.
+        let counts: Vec<usize> =
+            wanted.iter().map(|epoch| usize::try_from(*epoch).unwrap_or(usize::MAX)).collect();
+        let views = twin::views_after(&counts, &epochs(&sealed, &self.records)?, &constants(&engine));
+        Ok(wanted.into_iter().zip(views).collect())
     }
 
     /// Compares the dead letters with what the twin refused.

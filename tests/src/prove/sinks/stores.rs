@@ -2,8 +2,6 @@
 //!
 //! The program reaches Neo4j and OpenSearch through proxies; the readers go past them.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use schemas::ids::TenantId;
@@ -23,7 +21,6 @@ use crate::prove::real::process::Process;
 use crate::prove::real::run::{Outcome, Run};
 use crate::prove::real::views::{self, Texts};
 use crate::prove::real::{PATIENCE, Verdict, between, host_and_rest, loopback, variable};
-use crate::twin::Views;
 
 /// Between two looks at how far the stores are.
 const LOOK: Duration = Duration::from_millis(200);
@@ -132,12 +129,10 @@ impl Stores {
         verdict: &mut Verdict,
     ) -> Result<Vec<(&'static str, u64)>, String> {
         let mut counts = Vec::new();
-        let mut twins: BTreeMap<Epoch, Views> = BTreeMap::new();
-        for (name, kept) in self.kept()? {
-            let expected = match twins.entry(kept.epoch) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(place) => place.insert(run.twin(kept.epoch, outcome)?),
-            };
+        let all = self.kept()?;
+        let twins = run.twin(all.iter().map(|(_, kept)| kept.epoch).collect(), outcome)?;
+        for (name, kept) in all {
+            let expected = &twins[&kept.epoch];
             counts.push((name, kept.rows.values().map(|rows| rows.len() as u64).sum()));
             for tenant in &run.place.tenants {
                 let wanted = projected(name, views::of_twin(expected, tenant));

@@ -1,13 +1,15 @@
 //! `cargo verify`: everything that must hold before a change lands.
 //!
 //! Looks for what the tests need and says which command installs it (or installs it, as root on Debian), starts the
-//! real servers on loopback, checks format and lints, runs all tests, stops the servers. `--quick` leaves the servers
-//! out and says so.
+//! real servers on loopback while it checks format and lints and builds the program, runs all tests, stops the servers. `--quick`
+//! leaves the servers out and says so. A package of its own that needs nothing of the others: the servers are fetched while those
+//! compile.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
+use verify::cargo;
 
 /// A program or file that must be there, and the Debian package that brings it.
 const NEEDED: [(&str, &str); 13] = [
@@ -52,17 +54,16 @@ fn main() -> ExitCode {
 fn verify(quick: bool) -> Result<()> {
     std::env::set_current_dir(root()).context("enter the repository")?;
     prerequisites(quick)?;
-    let mut servers = Vec::new();
-    if quick {
-        servers.push(("KGROOT_TEST_WITHOUT_SERVERS".to_owned(), "1".to_owned()));
+    let outcome = if quick {
+        checks().and_then(|()| test(&[("KGROOT_TEST_WITHOUT_SERVERS".to_owned(), "1".to_owned())]))
     } else {
-        servers.push(("KGROOT_TEST_PYTHON".to_owned(), producer()?));
-        servers.extend(start_servers()?);
-    }
-    let outcome = checks(&servers);
-    if !quick {
+        let starting = std::thread::spawn(servers);
+        let checked = checks();
+        let Ok(started) = starting.join() else { panic!("the thread that starts the servers panicked") };
+        let outcome = checked.and(started).and_then(|servers| test(&servers));
         run("stop the servers", Command::new("tests/servers/servers.sh").arg("stop"))?;
-    }
+        outcome
+    };
     outcome?;
     if quick {
         eprintln!("verify: passed, but NOT RUN: everything that needs real servers (run without --quick)");
@@ -73,20 +74,20 @@ fn verify(quick: bool) -> Result<()> {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn checks(servers: &[(String, String)]) -> Result<()> {
-    let cargo = || {
-        let mut command = tests::binary::cargo();
-        command.envs(servers.iter().cloned());
-        command
-    };
+fn checks() -> Result<()> {
     run("check the format", cargo().args(["fmt", "--all", "--check"]))?;
     run("lint", cargo().args(["clippy", "-q", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     // The whole workspace, so that features are those of the tests and nothing is compiled twice.
-    run("build the program", cargo().args(["build", "-q", "--workspace", "--bin", "kgroot"]))?;
-    run("test", cargo().args(["test", "--workspace", "--no-fail-fast"]))
+    run("build the program", cargo().args(["build", "-q", "--workspace", "--bin", "kgroot"]))
+}
+
+/// Binaries and documentation have no tests of their own, and linking each for that takes a minute in all.
+fn test(servers: &[(String, String)]) -> Result<()> {
+    let arguments = ["test", "--workspace", "--lib", "--test", "it", "--no-fail-fast"];
+    run("test", cargo().args(arguments).envs(servers.iter().cloned()))
 }
 
 fn run(what: &str, command: &mut Command) -> Result<()> {
@@ -154,6 +155,13 @@ fn producer() -> Result<String> {
         std::fs::write(&complete, packages).context("mark the Python environment")?;
     }
     Ok(python.display().to_string())
+}
+
+/// Starts the servers, and makes what the tests have beside them; gives the variables that name them.
+fn servers() -> Result<Vec<(String, String)>> {
+    let mut servers = start_servers()?;
+    servers.push(("KGROOT_TEST_PYTHON".to_owned(), producer()?));
+    Ok(servers)
 }
 
 /// Starts all of them; gives the variables that name them.
