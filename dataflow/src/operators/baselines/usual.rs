@@ -38,8 +38,8 @@ impl Extremes {
         Extremes { least: self.least.min(value), greatest: self.greatest.max(value) }
     }
 
-    /// Whether none of the values stands out, whichever of them are what is usual: their median is between them, too, and
-    /// none is further from it than they are apart.
+    /// Whether none of the values, of which there is one at least, stands out, whichever of them are what is usual: their
+    /// median is between them, too, and none is further from it than they are apart.
     pub(super) fn is_calm(self, least: LeastSpread) -> bool {
         let apart = i128::from(self.greatest) - i128::from(self.least);
         let nearest_to_zero = 0.clamp(self.least, self.greatest);
