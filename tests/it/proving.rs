@@ -13,7 +13,7 @@ fn holds(report: &Report) {
 
 #[test]
 fn half_an_hour_of_faults_loses_nothing() {
-    holds(&simulate::prove(Cases { n: number("KGROOT_TEST_SIMULATIONS", 80), seed: 0, first: false }));
+    holds(&simulate::prove(Cases { n: number("KGROOT_TEST_SIMULATIONS", 40), seed: 0, first: false }));
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn every_operation_may_fail_or_be_the_last() {
 
 #[test]
 fn a_flipped_bit_is_noticed() {
-    holds(&bitflips::prove(Cases { n: 20_000, seed: 0, first: false }));
+    holds(&bitflips::prove(Cases { n: 8_000, seed: 0, first: false }));
 }
 
 #[test]

@@ -62,12 +62,17 @@ pub fn views_after(counts: &[usize], epochs: &[Epoch], constants: &Constants) ->
     let mut all = vec![Views::new(); counts.len()];
     let tenants: BTreeSet<TenantId> =
         epochs.iter().flat_map(|epoch| &epoch.arrivals).map(tenant).cloned().collect();
-    for tenant in tenants {
-        let of_tenant = tenant_views(&tenant, counts, epochs, constants);
-        for (views, rows) in all.iter_mut().zip(of_tenant) {
-            views.extend(rows.into_iter().map(|(view, rows)| ((tenant.clone(), view), rows)));
+    // Tenants have nothing in common, so each has a thread.
+    std::thread::scope(|scope| {
+        let begin = |tenant| scope.spawn(move || tenant_views(tenant, counts, epochs, constants));
+        let begun: Vec<_> = tenants.iter().map(|tenant| (tenant, begin(tenant))).collect();
+        for (tenant, of_tenant) in begun {
+            let of_tenant = of_tenant.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            for (views, rows) in all.iter_mut().zip(of_tenant) {
+                views.extend(rows.into_iter().map(|(view, rows)| ((tenant.clone(), view), rows)));
+            }
         }
-    }
+    });
     all
 }
 
