@@ -86,7 +86,7 @@ pub(crate) fn build<'scope>(
         Admitted::Version(tenant, version) => Some((tenant, version)),
         _ => None,
     });
-    let current = current(live);
+    let current = current(live, ticks.clone());
 
     let objects = objects(versions, ticks.clone(), config.horizon_ms);
     let latest = objects.clone().flat_map(|row| match row {

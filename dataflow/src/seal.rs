@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use schemas::catalogue::{Catalogue, Kind, Rules};
+use schemas::catalogue::{Catalogue, Class, Kind, Rules};
 use schemas::error::Reject;
-use schemas::fact::{FEEDBACK_LIFETIME_MS, Fact};
+use schemas::fact::{ALERT_LIFETIME_MS, FEEDBACK_LIFETIME_MS, Fact};
 use schemas::ids::{Digest, EventId, Tenant, TenantId, hash64, hash128};
 use schemas::position::SourcePosition;
 use schemas::time::{Epoch, EventTime};
@@ -182,7 +182,8 @@ impl Sealer {
         let withdraws = event.normalized.withdraws;
         let delivery = self.delivery(tenant, event);
         if let Some(target) = withdraws {
-            let withdrawal = Delivery::Withdrawal { at, expiry: delivery.expiry };
+            let (expiry, stands) = (delivery.expiry, delivery.stands());
+            let withdrawal = Delivery::Withdrawal { at, expiry, stands };
             rows.push(Sealed { seq: self.seq, tenant, id: target, delivery: withdrawal });
         }
         let id = delivery.row.event_id;
@@ -197,14 +198,19 @@ impl Sealer {
     fn delivery(&mut self, tenant: Tenant, event: Box<EventArrival>) -> EventDelivery {
         // Taken apart where it lies: it is several hundred bytes, of which few are kept.
         let content = content(&event.envelope);
-        let lifetime_ms = self.lifetime_ms(tenant, &event.normalized.facts);
+        let (at, key) = (event.envelope.ts, event.normalized.key);
+        let plain = at.plus_ms(self.lifetime_ms(tenant, &event.normalized.facts));
+        // An alert stands until its end is told, and so does its end, or the alert would fire again.
+        let over = key.and_then(|_| alert_over(&event.normalized.facts));
+        let expiry = if over.is_some() { plain.max(at.plus_ms(ALERT_LIFETIME_MS)) } else { plain };
+        let alert = over.map(|over| if over { plain } else { expiry });
         let cite = Cite { seq: self.seq, event: event.envelope.ingest_id };
         let (stated, objects) = self.naming.of(tenant, cite, event.normalized.facts);
         let SourcePosition { topic, partition, offset, item } = event.position;
         let row = EventRow {
             event_id: event.envelope.ingest_id,
             origin: self.naming.origins.of(&event.envelope.source, &event.envelope.event_type, &topic),
-            at: event.envelope.ts,
+            at,
             severity: event.envelope.severity,
             summary: event.normalized.summary.into(),
             correlation_ids: self.naming.ties(event.envelope.correlation_ids),
@@ -212,12 +218,12 @@ impl Sealer {
             offset,
             item,
         };
-        let (key, revision) = (event.normalized.key, event.normalized.revision);
-        let seldom = Seldom { key, revision, objects: objects.into() };
+        let revision = event.normalized.revision;
+        let seldom = Seldom { key, revision, alert, objects: objects.into() };
         EventDelivery {
             seq: self.seq,
             content,
-            expiry: event.envelope.ts.plus_ms(lifetime_ms),
+            expiry,
             row: Arc::new(row),
             stated,
             seldom: (key.is_some() || !seldom.objects.is_empty()).then(|| Box::new(seldom)),
@@ -233,6 +239,15 @@ impl Sealer {
         };
         facts.iter().map(of).fold(self.horizon_ms, i64::max)
     }
+}
+
+/// Whether an event tells of an alert, and if it does, whether all that it tells of is over.
+fn alert_over(facts: &[Fact]) -> Option<bool> {
+    let over = |fact: &Fact| match fact {
+        Fact::Signal(signal) if signal.kind.spec().class == Class::Alert => Some(signal.ended.is_some()),
+        _ => None,
+    };
+    facts.iter().filter_map(over).reduce(|before, over| before && over)
 }
 
 /// Everything by which two deliveries of one idempotency key can differ. Not the time: for a re-listed object it is

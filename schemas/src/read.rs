@@ -74,7 +74,7 @@ pub struct AsOf {
     pub event_time: EventTime,
     /// Sealed `now` of that epoch.
     pub now: EventTime,
-    /// No event dated before this instant can be accepted any more: what lies before it is settled.
+    /// No event dated before this instant can be accepted any more, but of an alert that stands: what lies before it is settled.
     pub settled_before: EventTime,
     /// Wall-clock milliseconds since the epoch was sealed; 0 in a replay.
     pub freshness_ms: u64,

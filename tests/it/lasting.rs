@@ -10,7 +10,7 @@ use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
 use schemas::read::{Query, ViewReader};
 use schemas::time::EventTime;
-use schemas::view::{Row, RowKey, ViewName};
+use schemas::view::{AlertStatus, Row, RowKey, ViewName};
 use serde_json::{Value, json};
 
 const START: EventTime = EventTime(1_790_000_000_000);
@@ -50,6 +50,15 @@ fn object(step: i64) -> Value {
             "lastTransitionTime": at(0).to_string(), "lastHeartbeatTime": at(step).to_string()}]}})
 }
 
+/// What Alertmanager sends of an alert that fires since the beginning, and perhaps until a step; its words change each time.
+fn alert(step: i64, until: Option<i64>) -> Value {
+    let status = if until.is_some() { "resolved" } else { "firing" };
+    let ends = until.map_or("0001-01-01T00:00:00Z".to_owned(), |until| at(until).to_string());
+    json!({"version": "4", "groupKey": "g", "status": status, "alerts": [{"status": status, "fingerprint": "f1",
+        "labels": {"alertname": "HighErrorRate", "namespace": "shop", "service": "pay", "severity": "critical"},
+        "annotations": {"summary": format!("{step} of 100 fail")}, "startsAt": at(0).to_string(), "endsAt": ends}]})
+}
+
 struct Told {
     engine: Engine,
     reader: ViewReader,
@@ -58,10 +67,10 @@ struct Told {
 }
 
 impl Told {
-    fn start(workers: usize) -> Told {
+    fn start(workers: usize, clock: Clock) -> Told {
         let config = EngineConfig {
             workers,
-            clock: Clock::Event,
+            clock,
             horizon_ms: HORIZON_MS,
             lateness_ms: HORIZON_MS,
             gap_ms: 300_000,
@@ -93,7 +102,7 @@ fn trouble_that_outlasts_the_horizon_is_one_incident_and_one_alert() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (way, document) in [("counted", counted as fn(i64) -> Value), ("anew", anew), ("object", object)] {
         runtime.block_on(async {
-            let mut told = Told::start(2);
+            let mut told = Told::start(2, Clock::Event);
             let mut seen: BTreeSet<RowKey> = BTreeSet::new();
             for step in 0..STEPS {
                 told.tell(Some(document(step)), at(step)).await;
@@ -122,4 +131,45 @@ fn trouble_that_outlasts_the_horizon_is_one_incident_and_one_alert() {
             told.engine.shutdown().unwrap();
         });
     }
+}
+
+#[test]
+fn an_alert_fires_until_its_end_is_told_and_then_no_more() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut told = Told::start(2, Clock::Wall);
+        let mut seen: BTreeSet<RowKey> = BTreeSet::new();
+        let statuses = async |told: &Told| -> Vec<AlertStatus> {
+            let status = |row: &Row| if let Row::Alert(alert) = row { Some(alert.status) } else { None };
+            told.rows(ViewName::Alerts).await.iter().filter_map(status).collect()
+        };
+        for step in 0..STEPS {
+            // Not each time is it sent again; when it is, it is dated as it was.
+            let again = (step % 5 == 0).then(|| alert(step, None));
+            told.tell(again, at(step)).await;
+            assert_eq!(statuses(&told).await, [AlertStatus::Firing], "step {step}");
+            seen.extend(told.rows(ViewName::Incidents).await.iter().map(RowKey::of));
+        }
+        told.tell(Some(alert(STEPS, Some(STEPS))), at(STEPS)).await;
+        seen.extend(told.rows(ViewName::Incidents).await.iter().map(RowKey::of));
+        assert_eq!(seen.len(), 1, "it has one name");
+        let over = at(STEPS).plus_ms(HORIZON_MS);
+        told.tell(None, over.plus_ms(-1)).await;
+        assert_eq!(statuses(&told).await, [AlertStatus::Resolved]);
+        const DAY_MS: i64 = 86_400_000;
+        // What was under way when its end was sent comes before the first of it expires.
+        let under_way = Some(alert(STEPS - 1, None));
+        for (later, document) in [
+            (over, None),
+            (START.plus_ms(DAY_MS - 1), under_way),
+            (START.plus_ms(DAY_MS), None),
+            (at(STEPS).plus_ms(DAY_MS), None),
+        ] {
+            told.tell(document, later).await;
+            assert_eq!(statuses(&told).await, [], "{later}");
+            assert_eq!(told.rows(ViewName::Events).await, [], "{later}");
+        }
+        assert_eq!(told.rows(ViewName::Rejects).await, []);
+        told.engine.shutdown().unwrap();
+    });
 }

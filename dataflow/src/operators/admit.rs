@@ -100,8 +100,8 @@ impl Keeper {
                     fresh.of(sealed.tenant, "unknown").count(&Outcome::Rejected(reject.error.code), 1);
                     self.reject(config, now, sealed.tenant, *reject, &mut emit);
                 }
-                Delivery::Withdrawal { at, expiry } => {
-                    let in_time = refusal(config, now, at, expiry).is_none();
+                Delivery::Withdrawal { at, expiry, stands } => {
+                    let in_time = refusal(config, now, at, (expiry, stands)).is_none();
                     if in_time {
                         self.withdraw(name, expiry);
                         touched.push(name);
@@ -144,7 +144,7 @@ impl Keeper {
         delivery: Arc<EventDelivery>,
         emit: &mut impl FnMut(Admitted, Diff),
     ) -> Outcome {
-        if let Some(error) = refusal(config, now, delivery.row.at, delivery.expiry) {
+        if let Some(error) = refusal(config, now, delivery.row.at, (delivery.expiry, delivery.stands())) {
             return self.refuse(config, now, tenant, &delivery.row, error, emit);
         }
         let place = match self.events.entry(name) {

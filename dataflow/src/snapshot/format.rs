@@ -16,7 +16,7 @@ use crate::seal::Mark;
 /// First bytes of a shard file.
 const MAGIC: [u8; 8] = *b"kgshard2";
 /// Format of a manifest.
-const FORMAT: &str = "kgroot-snapshot-5";
+const FORMAT: &str = "kgroot-snapshot-6";
 /// Files of a snapshot: rows spread over them by hash, so that any number of workers can load them.
 pub(crate) const SHARDS: usize = 16;
 

@@ -87,6 +87,32 @@ pub(super) fn occurrence(signal: &Signal, seq: u64, event: EventId, standing: bo
     }
 }
 
+/// What time does to an event.
+struct Times {
+    counts_until: EventTime,
+    expiry: EventTime,
+    /// It is of an alert of which a revision can tell the end.
+    stands: bool,
+}
+
+fn times(arrival: &EventArrival, constants: &Constants) -> Times {
+    let plain = arrival.envelope.ts.plus_ms(lifetime_ms(arrival, constants));
+    let mut alerts = Vec::new();
+    for fact in &arrival.normalized.facts {
+        if let Fact::Signal(signal) = fact
+            && signal.kind.spec().class == Class::Alert
+        {
+            alerts.push(signal);
+        }
+    }
+    if arrival.normalized.key.is_none() || alerts.is_empty() {
+        return Times { counts_until: plain, expiry: plain, stands: false };
+    }
+    let expiry = plain.max(arrival.envelope.ts.plus_ms(86_400_000));
+    let fires = alerts.iter().any(|alert| alert.ended.is_none());
+    Times { counts_until: if fires { expiry } else { plain }, expiry, stands: true }
+}
+
 fn lifetime_ms(arrival: &EventArrival, constants: &Constants) -> i64 {
     let tenant = arrival.envelope.tenant_id.key();
     let mut longest = constants.horizon_ms;
@@ -112,6 +138,7 @@ fn same_content(left: &EventArrival, right: &EventArrival) -> bool {
 /// An admitted event that may be forgotten later.
 struct Remembered {
     event: Event,
+    counts_until: EventTime,
     expiry: EventTime,
     /// Its object versions were withdrawn while both were unexpired.
     objects_withdrawn: bool,
@@ -171,7 +198,9 @@ impl Keeper<'_> {
             facts.any(|fact| matches!(fact, Fact::Object(state) if due(state.at.plus_ms(self.constants.horizon_ms))))
         };
         self.withdrawals.iter().any(|(_, until)| due(*until))
-            || self.admitted.iter().any(|remembered| due(remembered.expiry) || of_objects(remembered))
+            || self.admitted.iter().any(|remembered| {
+                due(remembered.counts_until) || due(remembered.expiry) || of_objects(remembered)
+            })
     }
 
     fn refuse(&mut self, reject: Reject, source: &str) {
@@ -187,11 +216,12 @@ impl Keeper<'_> {
             Arrival::Event(event) => event,
         };
         let (at, source) = (event.envelope.ts, event.envelope.source.clone());
-        let expiry = at.plus_ms(lifetime_ms(event, constants));
+        let Times { counts_until, expiry, stands } = times(event, constants);
         if constants.future_ms.is_some_and(|future| now.plus_ms(future) < at) {
             return self.refuse(rejected(event, RejectCode::InFuture), &source);
         }
-        if expiry <= now || constants.lateness_ms.is_some_and(|lateness| at.plus_ms(lateness) <= now) {
+        let late = constants.lateness_ms.is_some_and(|lateness| at.plus_ms(lateness) <= now);
+        if expiry <= now || late && !stands {
             return self.refuse(rejected(event, RejectCode::TooLate), &source);
         }
         if let Some(target) = event.normalized.withdraws {
@@ -207,7 +237,7 @@ impl Keeper<'_> {
                 counts.0 += 1;
                 counts.3 = counts.3.max(Some(at));
                 let event = Event { seq: self.seq, arrival: Arc::new(EventArrival::clone(event)) };
-                self.admitted.push(Remembered { event, expiry, objects_withdrawn: false });
+                self.admitted.push(Remembered { event, counts_until, expiry, objects_withdrawn: false });
             }
         }
     }
@@ -229,7 +259,7 @@ fn current<'a>(
     withdrawals: &[(EventId, EventTime)],
     now: EventTime,
 ) {
-    let mut by_key: BTreeMap<EventKey, &Event> = BTreeMap::new();
+    let mut by_key: BTreeMap<EventKey, (EventTime, &Event)> = BTreeMap::new();
     for remembered in admitted {
         let Event { seq, arrival } = &remembered.event;
         let id = arrival.envelope.ingest_id;
@@ -248,14 +278,15 @@ fn current<'a>(
             admission.current.push(remembered.event.clone());
             continue;
         };
-        let newer = by_key.get(&key).is_none_or(|known| {
+        let newer = by_key.get(&key).is_none_or(|(_, known)| {
             (known.arrival.normalized.revision, known.seq) < (arrival.normalized.revision, *seq)
         });
         if newer {
-            by_key.insert(key, &remembered.event);
+            by_key.insert(key, (remembered.counts_until, &remembered.event));
         }
     }
-    admission.current.extend(by_key.into_values().cloned());
+    let counting = by_key.into_values().filter(|(until, _)| now < *until);
+    admission.current.extend(counting.map(|(_, event)| event.clone()));
 }
 
 fn rejected(event: &EventArrival, code: RejectCode) -> Reject {

@@ -7,12 +7,13 @@ use schemas::time::EventTime;
 
 use crate::config::{Clock, EngineConfig};
 
-/// Rules 2 and 3: too far in the future, or too late.
+/// Rules 2 and 3: too far in the future, or too late. What stands is told again, with the date of its beginning, as long as it does:
+/// it is too late only when it expires.
 pub(super) fn refusal(
     config: &EngineConfig,
     now: EventTime,
     at: EventTime,
-    expiry: EventTime,
+    (expiry, stands): (EventTime, bool),
 ) -> Option<DecodeError> {
     if config.clock == Clock::Wall && now.plus_ms(config.future_ms) < at {
         let detail = format!(
@@ -21,7 +22,7 @@ pub(super) fn refusal(
         );
         return Some(DecodeError::new(RejectCode::InFuture, detail));
     }
-    let late = config.clock == Clock::Wall && at.plus_ms(config.lateness_ms) <= now;
+    let late = config.clock == Clock::Wall && !stands && at.plus_ms(config.lateness_ms) <= now;
     if late || expiry <= now {
         let detail = format!(
             "dated {at}, later than allowed as of {now}; see engine.lateness, or replay it by itself"

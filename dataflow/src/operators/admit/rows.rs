@@ -31,8 +31,8 @@ pub(crate) struct Sealed {
 pub(crate) enum Delivery {
     /// An event of the tenant of this name.
     Event(TenantId, Arc<EventDelivery>),
-    /// The event that withdraws `id` was delivered; `at` and `expiry` are that event's.
-    Withdrawal { at: EventTime, expiry: EventTime },
+    /// The event that withdraws `id` was delivered; `at`, `expiry` and `stands` are that event's.
+    Withdrawal { at: EventTime, expiry: EventTime, stands: bool },
     /// A data error found before sealing.
     Reject(Box<Reject>),
     /// A snapshot retained it.
@@ -60,6 +60,8 @@ pub(crate) struct Seldom {
     /// Of events of one key the one with the greatest revision counts.
     pub(crate) key: Option<EventKey>,
     pub(crate) revision: i64,
+    /// Of an alert of which a revision can tell the end: until when it counts. Once it is over it stands for its key for longer.
+    pub(crate) alert: Option<EventTime>,
     pub(crate) objects: Box<[Arc<ObjectState>]>,
 }
 
@@ -72,6 +74,17 @@ impl EventDelivery {
     /// The states of objects that it tells.
     pub(crate) fn objects(&self) -> &[Arc<ObjectState>] {
         self.seldom.as_ref().map_or(&[], |seldom| &seldom.objects)
+    }
+
+    /// Whether it is of an alert of which a revision can tell the end.
+    pub(crate) fn stands(&self) -> bool {
+        self.seldom.as_ref().is_some_and(|seldom| seldom.alert.is_some())
+    }
+
+    /// Until when it counts, if not until it expires.
+    pub(crate) fn counts_until(&self) -> Option<EventTime> {
+        let until = self.seldom.as_ref().and_then(|seldom| seldom.alert);
+        until.filter(|until| *until < self.expiry)
     }
 
     fn revision(&self) -> i64 {

@@ -132,8 +132,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: ("histories", 300),
         edits: &[Edit {
             file: "operators/admit.rs",
-            old: "refusal(config, now, delivery.row.at, delivery.expiry)",
-            new: "refusal(config, now.max(delivery.row.at), delivery.row.at, delivery.expiry)",
+            old: "refusal(config, now, delivery.row.at, (delivery.expiry, delivery.stands()))",
+            new: "refusal(config, now.max(delivery.row.at), delivery.row.at, (delivery.expiry, delivery.stands()))",
+        }],
+    },
+    Mutant {
+        name: "end-forgotten",
+        bug: "missing state: the end of an alert expires before its beginning, which counts again",
+        check: ("histories", 300),
+        edits: &[Edit {
+            file: "seal.rs",
+            old: "if over.is_some() { plain.max(at.plus_ms(ALERT_LIFETIME_MS)) } else { plain }",
+            new: "if over == Some(false) { plain.max(at.plus_ms(ALERT_LIFETIME_MS)) } else { plain }",
         }],
     },
     Mutant {
