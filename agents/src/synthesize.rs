@@ -18,7 +18,7 @@ use schemas::catalogue::Class;
 use schemas::confidence::Confidence;
 use schemas::entity::Entity;
 use schemas::ids::{EventId, IncidentId, hash64};
-use schemas::view::{ChainRow, EpisodeRow, Hypothesis, IncidentRow};
+use schemas::view::{ChainRow, EpisodeRow, Hypothesis, IncidentRow, IncidentStatus};
 
 use crate::evidence::Known;
 use crate::scope::Resolved;
@@ -120,11 +120,12 @@ pub(crate) fn answer(question: &Question, resolved: &Resolved, known: &Known, br
     }
 }
 
-/// Nothing that may still arrive can lie in the scope: it ends before the earliest event that would be accepted.
+/// Nothing that may still arrive can lie in the scope: it ends before the earliest event that would be accepted. What is open has not ended.
 fn settled(question: &Question, resolved: &Resolved, known: &Known) -> bool {
     let last = resolved.incidents.iter().map(|incident| incident.last_at).max();
     let end = question.time_window.map(|window| window.to).into_iter().chain(last).max();
-    end.is_some_and(|end| end < known.as_of.settled_before)
+    let open = resolved.incidents.iter().any(|incident| incident.status == IncidentStatus::Open);
+    !open && end.is_some_and(|end| end < known.as_of.settled_before)
 }
 
 fn hypothesis(rank: u32, incident: &IncidentRow, root: &Hypothesis, known: &Known) -> AnswerHypothesis {

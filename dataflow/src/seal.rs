@@ -200,9 +200,10 @@ impl Sealer {
         let content = content(&event.envelope);
         let (at, key) = (event.envelope.ts, event.normalized.key);
         let plain = at.plus_ms(self.lifetime_ms(tenant, &event.normalized.facts));
-        // An alert stands until its end is told, and so does its end, or the alert would fire again.
+        // An alert stands until its end is told. Its end outlives what it ends, wherever that is dated, or the alert would fire again.
         let over = key.and_then(|_| alert_over(&event.normalized.facts));
-        let expiry = if over.is_some() { plain.max(at.plus_ms(ALERT_LIFETIME_MS)) } else { plain };
+        let days = over.map_or(0, |over| if over { 2 } else { 1 });
+        let expiry = plain.max(at.plus_ms(days * ALERT_LIFETIME_MS));
         let alert = over.map(|over| if over { plain } else { expiry });
         let cite = Cite { seq: self.seq, event: event.envelope.ingest_id };
         let (stated, objects) = self.naming.of(tenant, cite, event.normalized.facts);

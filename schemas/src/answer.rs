@@ -163,7 +163,7 @@ pub struct AnswerAsOf {
     /// Greatest event time seen.
     #[schema(value_type = String, format = DateTime)]
     pub event_time: EventTime,
-    /// Beyond the horizon for late events: will not change.
+    /// Over, and beyond what late events may change.
     pub settled: bool,
     /// Wall-clock milliseconds since the epoch was sealed.
     pub freshness_ms: u64,

@@ -27,7 +27,7 @@ named_enum!(
         TenantMismatch = "tenant_mismatch",
         /// The same idempotency key came with other content.
         IdempotencyConflict = "idempotency_conflict",
-        /// Older than the horizon.
+        /// Later than is allowed, or expired.
         TooLate = "too_late",
         /// Dated later than the clock allows.
         InFuture = "in_future",

@@ -127,7 +127,8 @@ pub struct LogLine {
 /// How long feedback teaches, in milliseconds: 90 days, as incidents are remembered.
 pub const FEEDBACK_LIFETIME_MS: i64 = 90 * 86_400_000;
 
-/// How long an alert of which an end can be told stands without one, in milliseconds: a day, as records are kept by default.
+/// How long an alert of which an end can be told stands without one, in milliseconds: a day, as records are kept by default. Its
+/// end is remembered for two.
 pub const ALERT_LIFETIME_MS: i64 = 86_400_000;
 
 /// What a person says of what was concluded about an incident.

@@ -30,7 +30,7 @@ pub use shared::Shared;
 named_enum!(
     /// The name of a view.
     ViewName, "view" {
-        /// Accepted events within the horizon, with their source positions.
+        /// Accepted events that count, with their source positions.
         Events = "events",
         /// Entities that any live fact names.
         Entities = "entities",

@@ -44,7 +44,14 @@ pub fn history_of(seed: u64, rules: &Rules) -> Vec<Epoch> {
     let (random, rules) = (Random::new(seed), rules.clone());
     let mut writer = Writer { random, rules, now: START, sent: Vec::new(), offset: 0 };
     let epochs = 4 + writer.random.below(10);
-    (0..epochs).map(|_| writer.epoch()).collect()
+    let epoch = |index| {
+        // One of eight goes on after most of a day, so that alerts expire that stand.
+        if seed % 8 == 5 && index == epochs / 2 {
+            writer.now = writer.now.plus_ms(23 * 3_600_000);
+        }
+        writer.epoch()
+    };
+    (0..epochs).map(epoch).collect()
 }
 
 impl Writer {

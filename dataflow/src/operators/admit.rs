@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use differential_dataflow::Hashable;
 use schemas::error::{DecodeError, Reject};
+use schemas::fact::ALERT_LIFETIME_MS;
 use schemas::ids::{EventId, Tenant, TenantId};
 use schemas::time::{Diff, Epoch, EventTime};
 use schemas::view::EventRow;
@@ -103,7 +104,8 @@ impl Keeper {
                 Delivery::Withdrawal { at, expiry, stands } => {
                     let in_time = refusal(config, now, at, (expiry, stands)).is_none();
                     if in_time {
-                        self.withdraw(name, expiry);
+                        // No alert outlives its withdrawal, nor does its end.
+                        self.withdraw(name, expiry.max(at.plus_ms(2 * ALERT_LIFETIME_MS)));
                         touched.push(name);
                     }
                 }

@@ -67,7 +67,7 @@ fn webhook(raw: &Raw<'_>, monitor: &Value) -> Result<crate::envelope::Envelope, 
         payload: monitor,
         identity: &[&id, &cycle, transition],
     }
-    .envelope(raw))
+    .envelope_by_content(raw))
 }
 
 /// A log as it is sent in: `message`, `status`, `service`, `hostname`, `ddtags`, `timestamp`.

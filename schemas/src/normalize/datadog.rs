@@ -44,8 +44,10 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
     let cycle = format!("{}{}", payload["alert_id"], payload["alert_cycle_key"]);
     let key = EventKey(hash128(&[envelope.tenant_id.as_str(), "datadog", &cycle].map(str::as_bytes)));
     let recovered = envelope.event_type == "recovered";
-    let mut normalized =
-        Normalized { key: Some(key), revision: i64::from(recovered), summary, ..Normalized::default() };
+    // An alert that comes and goes is another cycle each time. Without one, the last that is said of the monitor counts.
+    let said_at = if payload["alert_cycle_key"].is_null() { envelope.ts.0 } else { 0 };
+    let revision = 2 * said_at + i64::from(recovered);
+    let mut normalized = Normalized { key: Some(key), revision, summary, ..Normalized::default() };
     if let Some(entity) = entity {
         let mut signal = Signal::at(entity, alertmanager::kind_of(title), envelope.ts, title);
         signal.severity = envelope.severity;

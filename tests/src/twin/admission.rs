@@ -108,8 +108,9 @@ fn times(arrival: &EventArrival, constants: &Constants) -> Times {
     if arrival.normalized.key.is_none() || alerts.is_empty() {
         return Times { counts_until: plain, expiry: plain, stands: false };
     }
-    let expiry = plain.max(arrival.envelope.ts.plus_ms(86_400_000));
     let fires = alerts.iter().any(|alert| alert.ended.is_none());
+    let day = arrival.envelope.ts.plus_ms(86_400_000);
+    let expiry = plain.max(if fires { day } else { day.plus_ms(86_400_000) });
     Times { counts_until: if fires { expiry } else { plain }, expiry, stands: true }
 }
 
@@ -225,7 +226,7 @@ impl Keeper<'_> {
             return self.refuse(rejected(event, RejectCode::TooLate), &source);
         }
         if let Some(target) = event.normalized.withdraws {
-            self.withdrawals.push((target, expiry));
+            self.withdrawals.push((target, expiry.max(at.plus_ms(2 * 86_400_000))));
         }
         let id = event.envelope.ingest_id;
         let same = |known: &&Remembered| known.event.arrival.envelope.ingest_id == id && now < known.expiry;

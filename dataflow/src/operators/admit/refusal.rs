@@ -24,9 +24,8 @@ pub(super) fn refusal(
     }
     let late = config.clock == Clock::Wall && !stands && at.plus_ms(config.lateness_ms) <= now;
     if late || expiry <= now {
-        let detail = format!(
-            "dated {at}, later than allowed as of {now}; see engine.lateness, or replay it by itself"
-        );
+        let allowed = if stands { "an alert may fire for a day" } else { "see engine.lateness" };
+        let detail = format!("dated {at}, later than allowed as of {now}; {allowed}, or replay it by itself");
         return Some(DecodeError::new(RejectCode::TooLate, detail));
     }
     None

@@ -140,10 +140,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "end-forgotten",
         bug: "missing state: the end of an alert expires before its beginning, which counts again",
         check: ("histories", 300),
+        edits: &[Edit { file: "seal.rs", old: "if over { 2 } else { 1 }", new: "if over { 0 } else { 1 }" }],
+    },
+    Mutant {
+        name: "withdrawal-outlived",
+        bug: "missing state: an alert that was withdrawn fires again once the withdrawal has expired",
+        check: ("histories", 300),
         edits: &[Edit {
-            file: "seal.rs",
-            old: "if over.is_some() { plain.max(at.plus_ms(ALERT_LIFETIME_MS)) } else { plain }",
-            new: "if over == Some(false) { plain.max(at.plus_ms(ALERT_LIFETIME_MS)) } else { plain }",
+            file: "operators/admit.rs",
+            old: "expiry.max(at.plus_ms(2 * ALERT_LIFETIME_MS))",
+            new: "expiry",
         }],
     },
     Mutant {
