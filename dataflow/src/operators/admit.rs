@@ -6,7 +6,7 @@
 //!         they arrived), counts per source, and how far each source has come. At an epoch that is captured, also
 //!         what it keeps, once, for a snapshot.
 //! Ties    arrivals are taken in the order of sealing; the first content of an idempotency key wins.
-//! State   one entry per idempotency key until the event expires; one per withdrawal until it expires; one calendar
+//! State   one entry per idempotency key until the event expires; one per withdrawal, two days at least; one calendar
 //!         entry for each time at which they may expire; one number per source and outcome. What a snapshot retained
 //!         comes back as a delivery of its own, before any other. See docs/semantics.md, section 1.
 
