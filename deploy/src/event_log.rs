@@ -19,7 +19,7 @@ use schemas::position::SourcePosition;
 use schemas::topic::{FAMILIES, topic};
 use sinks::control_topic::ControlTopic;
 use sinks::dead_letter::DeadLetters;
-use sinks::producer::Producer;
+use sinks::producer::{AppendError, Producer};
 
 use crate::config::EventLogConfig;
 use crate::exit::{Cause, Failure};
@@ -130,6 +130,15 @@ fn unavailable(detail: String) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "log_unavailable", detail)
 }
 
+fn refused(error: AppendError) -> Problem {
+    match error {
+        AppendError::TooLarge { .. } => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "record_too_large", error.to_string())
+        }
+        AppendError::Refused { .. } => unavailable(error.to_string()),
+    }
+}
+
 fn embedded(appender: EmbeddedAppender) -> Appender {
     Arc::new(move |append: Append| {
         let appender = appender.clone();
@@ -159,7 +168,7 @@ fn kafka(producer: Producer, tenants: Vec<TenantId>) -> Appender {
             }
             let topic = topic(append.family, &append.tenant);
             let appended = producer.append(&topic, &append.records).await;
-            let places = appended.map_err(|error| unavailable(error.to_string()))?;
+            let places = appended.map_err(refused)?;
             let topic: Arc<str> = topic.into();
             let position = |(partition, offset)| SourcePosition {
                 topic: Arc::clone(&topic),

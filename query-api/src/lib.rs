@@ -6,6 +6,7 @@
 mod access;
 mod mcp;
 mod problem;
+mod protobuf;
 mod router;
 mod routes;
 mod runs;

@@ -15,16 +15,15 @@ use utoipa_axum::routes;
 
 use crate::mcp;
 use crate::problem::Problem;
+use crate::routes::sent::RECORDS_BYTES_MAX;
 use crate::routes::{
-    approvals, cases, changes, feedback, health, history, ingest, investigate, investigations, repositories,
-    runs, search, spending, switches, tools, views,
+    approvals, cases, changes, feedback, health, history, ingest, investigate, investigations, otlp,
+    remote_write, repositories, runs, search, spending, switches, tools, views,
 };
 use crate::state::Api;
 
 /// Largest body of a question.
 const BODY_BYTES_MAX: usize = 1 << 20;
-/// Largest body of records: a listing of a cluster, or many lines.
-const RECORDS_BYTES_MAX: usize = 16 << 20;
 /// How long a request may take; subscriptions end by themselves. Longer than an investigation, whose answer has to be kept.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -80,11 +79,13 @@ pub fn router(api: Api) -> Router {
         .split_for_parts();
     let (streamed, streamed_document) =
         OpenApiRouter::new().routes(routes!(changes::changes)).split_for_parts();
-    let (appending, appending_document) =
-        OpenApiRouter::new().routes(routes!(ingest::ingest)).split_for_parts();
+    let (appending, appending_document) = OpenApiRouter::new()
+        .routes(routes!(ingest::ingest))
+        .routes(routes!(otlp::otlp))
+        .routes(routes!(remote_write::remote_write))
+        .split_for_parts();
     let appending = appending
-        .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(RECORDS_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(RECORDS_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT));
     let agents = mcp::route(timed.clone().with_state(api.clone()), BODY_BYTES_MAX)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT));

@@ -3,7 +3,8 @@
 //! Key     none: a webhook has none.
 //! Order   as given, per partition; the producer is idempotent.
 //! Repeat  a sender that got no answer sends again; the engine knows the copy by its ingest id.
-//! Limits  the producer's queue; a record that is not taken in ten seconds is refused, and the sender told.
+//! Limits  the producer's queue; a record that is not taken in ten seconds is refused, and the sender told. How long one may be
+//!         says its topic.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,13 +22,39 @@ use crate::client;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait for room in the producer's queue before it is looked at again.
 const ROOM_WAIT: Duration = Duration::from_millis(20);
+/// Longest record that is offered: more than a body by HTTP may have. What is taken the topic says.
+const RECORD_BYTES_MAX: &str = "20000000";
 
 /// Why a record is not in the log.
 #[derive(Debug, thiserror::Error)]
-#[error("Kafka did not take records for {topic}: {source}; send them again")]
-pub struct AppendError {
-    topic: String,
-    source: KafkaError,
+pub enum AppendError {
+    /// It would not be taken another time either.
+    #[error(
+        "{topic} takes no record as long as this one; send fewer at once, or raise its max.message.bytes"
+    )]
+    TooLarge {
+        /// Which topic.
+        topic: String,
+    },
+    /// To be sent again.
+    #[error("Kafka did not take records for {topic}: {source}; send them again")]
+    Refused {
+        /// Which topic.
+        topic: String,
+        /// What it said.
+        source: KafkaError,
+    },
+}
+
+impl AppendError {
+    fn of(topic: String, source: KafkaError) -> AppendError {
+        match source {
+            KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                AppendError::TooLarge { topic }
+            }
+            source => AppendError::Refused { topic, source },
+        }
+    }
 }
 
 /// Partition and offset of a record.
@@ -98,6 +125,7 @@ impl Producer {
         let producer = client(brokers)
             .set("enable.idempotence", "true")
             .set("acks", "all")
+            .set("message.max.bytes", RECORD_BYTES_MAX)
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             .create_with_context(Deliveries)?;
         Ok(Producer { producer })
@@ -108,7 +136,7 @@ impl Producer {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let failed = |source| AppendError { topic: topic.to_owned(), source };
+        let failed = |source| AppendError::of(topic.to_owned(), source);
         let (done, mut answer) = oneshot::channel();
         let (positions, left) = (vec![(0, 0); records.len()], records.len());
         let batch = Arc::new(Mutex::new(Batch { positions, left, done: Some(done) }));

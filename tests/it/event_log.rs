@@ -11,7 +11,7 @@ use dataflow::ingest::log::{EventLog, LogError, LogRecord};
 use schemas::ids::TenantId;
 use schemas::position::Partition;
 use schemas::time::EventTime;
-use sinks::producer::Producer;
+use sinks::producer::{AppendError, Producer};
 
 use crate::program::{PATIENCE, variable};
 
@@ -278,4 +278,8 @@ fn the_kafka_log_keeps_the_contract() {
         },
         tenant: tenant.to_string(),
     });
+    let topic = schemas::topic::topic("otel", &tenant);
+    let append = |bytes: usize| runtime.block_on(producer.append(&topic, &[vec![b'x'; bytes]]));
+    assert!(matches!(append(2 << 20), Err(AppendError::TooLarge { .. })), "longer than the topic takes");
+    assert_eq!(append(1 << 19).unwrap().len(), 1, "and the producer goes on");
 }

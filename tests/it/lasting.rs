@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use dataflow::arrival::arrivals;
 use dataflow::config::{Clock, EngineConfig};
 use dataflow::engine::Engine;
+use schemas::answer::Question;
 use schemas::codec::{Raw, detect};
 use schemas::ids::TenantId;
 use schemas::position::SourcePosition;
@@ -150,6 +151,10 @@ fn an_alert_fires_until_its_end_is_told_and_then_no_more() {
             assert_eq!(statuses(&told).await, [AlertStatus::Firing], "step {step}");
             seen.extend(told.rows(ViewName::Incidents).await.iter().map(RowKey::of));
         }
+        // All of it lies before what is late may change.
+        let question = Question::new(told.tenant.clone(), "why does pay fail?");
+        let answer = agents::investigate(&told.reader, &question).await.unwrap();
+        assert!(!answer.hypotheses.is_empty() && !answer.as_of.settled, "what fires may still end");
         told.tell(Some(alert(STEPS, Some(STEPS))), at(STEPS)).await;
         seen.extend(told.rows(ViewName::Incidents).await.iter().map(RowKey::of));
         assert_eq!(seen.len(), 1, "it has one name");

@@ -9,6 +9,7 @@ mod asking;
 mod audit;
 mod cache;
 mod cluster;
+mod collectors;
 mod decisions;
 mod demo;
 mod embedded;

@@ -22,7 +22,9 @@ fn an_unsigned_webhook_is_refused_and_never_kept() {
     std::fs::create_dir_all(&folder).unwrap();
     let (secret, file) = (folder.join("secret"), folder.join("senders.yaml"));
     std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
-    std::fs::write(&file, format!("shop:\n  github-cicd: ${{file:{}}}\n", secret.display())).unwrap();
+    let families = ["github-cicd", "otel", "prometheus"];
+    let lines = families.map(|family| format!("  {family}: ${{file:{}}}\n", secret.display()));
+    std::fs::write(&file, format!("shop:\n{}", lines.concat())).unwrap();
     let set =
         [format!("data={}", folder.join("data").display()), format!("server.senders={}", file.display())];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -34,6 +36,10 @@ fn an_unsigned_webhook_is_refused_and_never_kept() {
         };
         let (status, problem) = sent(post("github-cicd").body(BODY)).await;
         assert_eq!((status, problem["code"].as_str()), (401, Some("sender_unproven")), "{problem}");
+        for path in ["otel/v1/logs", "prometheus/write"] {
+            assert_eq!(sent(post(path).body(BODY)).await.0, 401, "{path}");
+            assert_eq!(sent(post(path).bearer_auth(SECRET).body(BODY)).await.0, 415, "{path}");
+        }
         let signed = post("github-cicd").header("x-hub-signature-256", SIGNATURE).body(BODY);
         assert_eq!(sent(signed).await.0, 202);
         let other = post("github-cicd").header("x-hub-signature-256", SIGNATURE).body("Hello, World?");

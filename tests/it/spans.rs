@@ -1,25 +1,15 @@
 //! Spans of an investigation, as a collector gets them that decodes with packages that are not ours.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::parquet::python;
-use crate::program::{root, until};
+use crate::program::{Ended, root, until};
 
 const COLLECTOR: &str = "18778";
 const LISTEN: &str = "127.0.0.1:18779";
-
-/// A child process; ended when dropped.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
 
 #[test]
 fn agents_and_tools_are_spans_of_their_investigation() {

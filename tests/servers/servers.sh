@@ -183,7 +183,8 @@ ready_redis() { [ "$(redis-cli -h 127.0.0.1 -p "$redis_port" ping)" = PONG ]; }
 export_redis() { echo "export KGROOT_TEST_REDIS=redis://127.0.0.1:$redis_port"; }
 
 fetch_prometheus() { need prometheus prometheus; }
-prepare_prometheus() { # it watches itself as if it were a pod, one target that is not there, and one alert that fires
+prepare_prometheus() { # it watches itself as if it were a pod, one target that is not there, and one alert that fires;
+  # what it knows of both it writes to the program, whenever a test runs it
   cat >prometheus.yml <<C
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: ['rules.yml']
@@ -194,6 +195,10 @@ scrape_configs:
   - job_name: gone
     static_configs:
       - {targets: ['127.0.0.1:1'], labels: {namespace: watch, service: gone, pod: gone-0}}
+remote_write:
+  - url: http://127.0.0.1:18783/api/v1/ingest/prometheus/write?tenant_id=watch
+    queue_config: {max_backoff: 1s}
+    write_relabel_configs: [{source_labels: [__name__], regex: up, action: keep}]
 C
   cat >rules.yml <<C
 groups:

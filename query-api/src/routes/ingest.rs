@@ -1,15 +1,11 @@
 //! `POST /api/v1/ingest/{family}`: webhooks and shippers append records to the event log.
 //!
-//! The record is kept as it came; whether it can be read is found out after the log, as for every producer. A GitHub
+//! The record is kept as it came, without gzip; whether it can be read is found out after the log, as for every producer. A GitHub
 //! webhook names its event in a header, which is kept with the body. Slack asks once whether this is the right place, and is
 //! answered.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use schemas::position::SourcePosition;
@@ -19,6 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::access::WriteAccess;
 use crate::problem::{Problem, ProblemDocument};
+use crate::routes::sent::Sent;
 use crate::state::Api;
 
 /// Records that are in the log.
@@ -46,6 +43,8 @@ pub(crate) struct Appended {
         (status = 400, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, body = ProblemDocument, content_type = "application/problem+json"),
         (status = 503, body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
@@ -53,19 +52,20 @@ pub(crate) async fn ingest(
     State(api): State<Api>,
     access: WriteAccess,
     Path(family): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
     let Some(family) = FAMILIES.into_iter().find(|known| *known == family) else {
         let detail = format!("no topic family {family:?}; use one of {}", FAMILIES.join(", "));
         return Err(Problem::new(StatusCode::NOT_FOUND, "family_unknown", detail));
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    api.senders().check((access.tenant(), family), &headers, &body, now)?;
+    sent.prove(&api, &access, family)?;
+    let by_line = sent.media() == "application/x-ndjson";
+    let headers = sent.headers.clone();
+    let body = sent.unpacked()?;
     if let Some(challenge) = challenge(family, &body) {
         return Ok(Json(challenge).into_response());
     }
-    let records = records(&headers, &body);
+    let records = if by_line { lines(&body) } else { document(&headers, &body) };
     if records.is_empty() {
         return Err(Problem::bad_request("body_empty", "the body holds no record; send the document itself"));
     }
@@ -92,17 +92,18 @@ fn challenge(family: &str, body: &[u8]) -> Option<Challenge> {
     (asked.sort == "url_verification").then_some(Challenge { challenge: asked.challenge })
 }
 
-fn records(headers: &HeaderMap, body: &[u8]) -> Vec<Vec<u8>> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let by_line = text(CONTENT_TYPE.as_str()).is_some_and(|media| media.starts_with("application/x-ndjson"));
-    if by_line {
-        let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        return lines.filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect();
-    }
+fn lines(body: &[u8]) -> Vec<Vec<u8>> {
+    let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
+}
+
+/// The one record of a body; none if it is empty.
+fn document(headers: &HeaderMap, body: &[u8]) -> Vec<Vec<u8>> {
     let body = body.trim_ascii();
     if body.is_empty() {
         return Vec::new();
     }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let hook = text("x-github-event").and_then(|event| hook(event, text("x-github-delivery"), body));
     vec![hook.unwrap_or_else(|| body.to_vec())]
 }

@@ -1,7 +1,7 @@
 //! Datadog: the webhook of a monitor, metric points as of `/api/v2/series`, and logs as of `/api/v2/logs`.
 //!
 //! A webhook body is a template of the user's own; these keys are read: `alert_id`, `alert_cycle_key`,
-//! `alert_transition`, `alert_type`, `title`, `tags` (comma-separated), `last_updated` (milliseconds), `event_msg`.
+//! `alert_transition`, `alert_type`, `title`, `tags` (comma-separated), `last_updated` (milliseconds).
 
 use serde_json::{Value, json};
 

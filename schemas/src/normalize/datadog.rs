@@ -45,7 +45,8 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
     let key = EventKey(hash128(&[envelope.tenant_id.as_str(), "datadog", &cycle].map(str::as_bytes)));
     let recovered = envelope.event_type == "recovered";
     // An alert that comes and goes is another cycle each time. Without one, the last that is said of the monitor counts.
-    let said_at = if payload["alert_cycle_key"].is_null() { envelope.ts.0 } else { 0 };
+    let has_cycle = !payload["alert_cycle_key"].is_null() && payload["alert_cycle_key"] != "";
+    let said_at = if has_cycle { 0 } else { envelope.ts.0 };
     let revision = 2 * said_at + i64::from(recovered);
     let mut normalized = Normalized { key: Some(key), revision, summary, ..Normalized::default() };
     if let Some(entity) = entity {
@@ -55,4 +56,51 @@ pub(crate) fn normalize(envelope: &Envelope, payload: &Value) -> Result<Normaliz
         normalized.facts.push(Fact::Signal(signal));
     }
     Ok(normalized)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::codec::{Format, Raw, decode};
+    use crate::position::SourcePosition;
+
+    /// What a monitor says at a second, of one cycle or of none.
+    fn said(transition: &str, second: i64, cycle: &Value) -> (Envelope, Normalized) {
+        let body = json!({"alert_id": 7, "alert_cycle_key": cycle, "alert_transition": transition, "alert_type": "error",
+            "title": "pay is slow", "tags": "service:pay,kube_namespace:shop", "last_updated": 1_000 * (1_780_000_000 + second)});
+        let (tenant, position, bytes) =
+            ("shop".parse().unwrap(), SourcePosition::default(), body.to_string());
+        let raw =
+            Raw { tenant: &tenant, position: &position, arrived: EventTime(0), bytes: bytes.as_bytes() };
+        let envelope = decode(&raw, Format::Datadog).events.remove(0).envelope;
+        let normalized = normalize(&envelope, &body).unwrap();
+        (envelope, normalized)
+    }
+
+    #[test]
+    fn each_reminder_of_a_monitor_is_an_event_of_its_own_and_sent_twice_the_same() {
+        let id = |second| said("Renotify", second, &json!("c1")).0.ingest_id;
+        assert_eq!(id(100), id(100));
+        assert_ne!(id(100), id(200));
+    }
+
+    #[test]
+    fn a_recovery_ends_its_cycle_and_without_cycles_the_last_word_counts() {
+        let [triggered, recovered, again] = [("Triggered", 100), ("Recovered", 200), ("Triggered", 300)];
+        let revisions = |cycle: Value| {
+            [triggered, recovered, again].map(|(transition, second)| {
+                let (_, normalized) = said(transition, second, &cycle);
+                (normalized.key, normalized.revision)
+            })
+        };
+        let [first, end, late] = revisions(json!("c1"));
+        assert!(first.0 == end.0 && first < end && late < end, "what comes late does not begin it anew");
+        for cycle in [Value::Null, json!("")] {
+            let [first, end, anew] = revisions(cycle);
+            assert!(first.0 == anew.0 && first < end && end < anew, "it begins anew");
+        }
+        assert_ne!(said("Triggered", 100, &json!("c1")).1.key, said("Triggered", 100, &json!("c2")).1.key);
+    }
 }
