@@ -34,8 +34,8 @@ use crate::ingest::share::{Quota, Shares};
 use crate::seal::Mark;
 use crate::snapshot::folder::SnapshotFolder;
 
-mod assigned;
 pub mod background;
+mod by_tenant;
 mod commit;
 mod decoding;
 mod error;
@@ -47,8 +47,8 @@ pub mod state;
 
 pub use error::ShardError;
 
-use assigned::Assigned;
 use background::Background;
+use by_tenant::ByTenant;
 
 /// Records of one epoch at most: trades latency for throughput.
 const EPOCH_RECORDS_MAX: usize = 10_000;
@@ -151,7 +151,7 @@ pub struct Shard {
     /// When the registry did not answer, unless it has since.
     registry_away_at: Option<EventTime>,
     /// Partitions that are read.
-    assigned: Arc<Assigned>,
+    assigned: ByTenant,
 }
 
 impl Shard {

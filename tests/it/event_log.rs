@@ -49,8 +49,9 @@ impl Reader {
     }
 
     fn at_hand(&mut self) -> Vec<LogRecord> {
-        let read = self.assigned.iter().flat_map(|partition| self.log.read(partition, 100).unwrap());
-        read.collect()
+        let ready = self.log.ready();
+        assert!(ready.iter().all(|partition| self.assigned.contains(partition)), "{ready:?}");
+        ready.iter().flat_map(|partition| self.log.read(partition, 100).unwrap()).collect()
     }
 
     fn read(&mut self, count: usize) -> Vec<LogRecord> {
@@ -183,6 +184,34 @@ fn the_embedded_log_keeps_the_contract() {
     drop(shared);
     let mut reopened = Reader::of(Box::new(open().reader(|| NOW)));
     assert_eq!(reopened.read(710).len(), 710);
+}
+
+#[test]
+fn of_many_topics_only_those_that_grew_are_ready() {
+    let folder = Folder::new("ready");
+    let log = EmbeddedLog::open(&folder.0, 1_000).unwrap();
+    let append = |topic: &str, count| log.append(topic, NOW, &values(count, 1)).unwrap();
+    append("otel-a", 3);
+    append("otel-b", 1);
+    let mut reader = Reader::of(Box::new(log.reader(|| NOW)));
+    let ready = |reader: &mut Reader| -> Vec<String> {
+        reader.log.ready().iter().map(|partition| partition.topic.to_string()).collect()
+    };
+    assert_eq!(ready(&mut reader), [""; 0], "none is assigned");
+    reader.discover();
+    assert_eq!(ready(&mut reader), ["otel-a", "otel-b"]);
+    assert_eq!(reader.read(4).len(), 4);
+    append("otel-c", 1);
+    assert_eq!(ready(&mut reader), [""; 0], "all is read that is assigned");
+    append("otel-b", 2);
+    assert_eq!(ready(&mut reader), ["otel-b"]);
+    let partition = Partition { topic: "otel-b".into(), number: 0 };
+    assert_eq!(reader.log.read(&partition, 1).unwrap().len(), 1);
+    assert_eq!(ready(&mut reader), ["otel-b"], "there is one more");
+    reader.discover();
+    assert_eq!(ready(&mut reader), ["otel-b", "otel-c"]);
+    assert_eq!(reader.read(2).len(), 2);
+    assert_eq!(ready(&mut reader), [""; 0]);
 }
 
 #[test]

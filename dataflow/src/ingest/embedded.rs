@@ -8,8 +8,9 @@
 
 mod appender;
 mod retention;
+mod topics;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ use schemas::topic::tenant_of;
 
 pub use self::appender::EmbeddedAppender;
 use self::retention::Discarding;
+use self::topics::{Ends, Topics};
 use super::log::{Bounds, EventLog, LogError, LogRecord};
 use crate::control::log::ControlLog;
 use crate::priority::let_readers_first;
@@ -47,18 +49,9 @@ struct Store {
     /// Offset of the oldest record of each topic of which some were removed.
     oldest: Keyspace,
     retention_ms: i64,
-    /// Where each topic begins and ends. Held while appending: offsets are dense, and visible in order.
-    ends: Mutex<BTreeMap<String, Ends>>,
+    /// Held while appending: offsets are dense, and visible in order.
+    topics: Mutex<Topics>,
     grown: Condvar,
-}
-
-/// Offsets of a topic.
-#[derive(Clone, Copy, Default)]
-struct Ends {
-    /// That of the oldest record: what was removed is not looked through again.
-    oldest: i64,
-    /// That of the record that comes next.
-    next: i64,
 }
 
 /// A reader of all topics.
@@ -66,7 +59,11 @@ pub struct EmbeddedReader {
     log: EmbeddedLog,
     clock: fn() -> EventTime,
     /// Next offset to read of each topic.
-    places: BTreeMap<String, i64>,
+    places: BTreeMap<Arc<str>, i64>,
+    /// Appends that were looked at.
+    seen: u64,
+    /// Topics with a place that had records beyond it when they were last looked at.
+    behind: BTreeSet<Arc<str>>,
     discarding: Discarding,
 }
 
@@ -91,16 +88,16 @@ impl EmbeddedLog {
         let letters = database.keyspace("dead-letters", KeyspaceCreateOptions::default).map_err(failed)?;
         let control = database.keyspace("control", KeyspaceCreateOptions::default).map_err(failed)?;
         let oldest = database.keyspace("oldest", KeyspaceCreateOptions::default).map_err(failed)?;
-        let ends = Mutex::new(ends(&records, &oldest)?);
+        let topics = Mutex::new(Topics::of(ends(&records, &oldest)?));
         let grown = Condvar::new();
-        let store = Store { database, records, letters, control, oldest, retention_ms, ends, grown };
+        let store = Store { database, records, letters, control, oldest, retention_ms, topics, grown };
         Ok(EmbeddedLog { store: Arc::new(store) })
     }
 
     /// Appends records to a topic, all or none; they are on the disk when it returns. Gives the first offset.
     pub fn append(&self, topic: &str, at: EventTime, values: &[Vec<u8>]) -> Result<i64, LogError> {
-        let mut ends = self.ends();
-        let first = ends.get(topic).map_or(0, |ends| ends.next);
+        let mut topics = self.topics();
+        let first = topics.ends(topic).next;
         let mut batch = self.store.database.batch().durability(Some(PersistMode::SyncData));
         let mut offset = first;
         for value in values {
@@ -108,7 +105,7 @@ impl EmbeddedLog {
             offset += 1;
         }
         batch.commit()?;
-        ends.entry(topic.to_owned()).or_default().next = offset;
+        topics.grow(topic, offset);
         self.store.grown.notify_all();
         Ok(first)
     }
@@ -133,6 +130,8 @@ impl EmbeddedLog {
             log: self.clone(),
             clock,
             places: BTreeMap::new(),
+            seen: 0,
+            behind: BTreeSet::new(),
             discarding: Discarding::default(),
         }
     }
@@ -144,9 +143,9 @@ impl EmbeddedLog {
         Ok(EmbeddedControl { log: self.clone(), next })
     }
 
-    fn ends(&self) -> MutexGuard<'_, BTreeMap<String, Ends>> {
-        // The map is changed by one insertion, which cannot be seen half done.
-        self.store.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    fn topics(&self) -> MutexGuard<'_, Topics> {
+        // Nothing between the steps of a change can panic.
+        self.store.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self, topic: &str, from: i64, count: usize) -> Result<Vec<LogRecord>, LogError> {
@@ -173,7 +172,7 @@ impl EmbeddedLog {
 
 impl EventLog for EmbeddedReader {
     fn partitions(&mut self) -> Result<Vec<Partition>, LogError> {
-        let topics = self.log.ends().clone();
+        let topics = self.log.topics().all();
         for (topic, ends) in &topics {
             // However old it is, what was not read stays.
             let read = self.places.get(topic).copied().unwrap_or(0);
@@ -183,25 +182,35 @@ impl EventLog for EmbeddedReader {
         }
         self.discarding.begin(&self.log);
         let read = topics.into_keys().filter(|topic| tenant_of(topic).is_some());
-        Ok(read.map(|topic| Partition { topic: topic.into(), number: 0 }).collect())
+        Ok(read.map(|topic| Partition { topic, number: 0 }).collect())
     }
 
     fn bounds(&mut self, partition: &Partition) -> Result<Bounds, LogError> {
-        let Ends { oldest, next } = self.log.ends().get(&*partition.topic).copied().unwrap_or_default();
+        let Ends { oldest, next, .. } = self.log.topics().ends(&partition.topic);
         Ok(Bounds { oldest, end: next })
     }
 
     fn assign(&mut self, places: &BTreeMap<Partition, i64>) -> Result<(), LogError> {
-        self.places
-            .extend(places.iter().map(|(partition, place)| (partition.topic.as_ref().to_owned(), *place)));
+        let topics = || places.keys().map(|partition| Arc::clone(&partition.topic));
+        self.places.extend(topics().zip(places.values().copied()));
+        self.behind.extend(topics());
         Ok(())
+    }
+
+    /// Of many topics most are idle: only those that grew are looked at.
+    fn ready(&mut self) -> Vec<Partition> {
+        let topics = self.log.topics();
+        let grown = topics.grown_since(self.seen).filter(|topic| self.places.contains_key(*topic));
+        self.behind.extend(grown.cloned());
+        self.seen = topics.appends();
+        self.behind.iter().map(|topic| Partition { topic: Arc::clone(topic), number: 0 }).collect()
     }
 
     fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError> {
         let Some(place) = self.places.get_mut(&*partition.topic) else { return Ok(Vec::new()) };
-        // Of many topics most are idle: the store is asked only for what is there.
-        let ends = self.log.ends().get(&*partition.topic).copied().unwrap_or_default();
+        let ends = self.log.topics().ends(&partition.topic);
         if ends.next <= *place {
+            self.behind.remove(&*partition.topic);
             return Ok(Vec::new());
         }
         let found = self.log.read(&partition.topic, *place, limit)?;
@@ -210,18 +219,20 @@ impl EventLog for EmbeddedReader {
         }
         if let Some(last) = found.last() {
             *place = last.position.offset + 1;
+            if ends.next <= *place {
+                self.behind.remove(&*partition.topic);
+            }
         }
         Ok(found)
     }
 
+    /// What is behind was to be had before: whoever waits did not want it.
     fn wait(&mut self, at_most: Duration) {
-        let places = &self.places;
-        let idle = |ends: &mut BTreeMap<String, Ends>| {
-            !places.iter().any(|(topic, place)| ends.get(topic).is_some_and(|ends| *place < ends.next))
-        };
-        let ends = self.log.ends();
+        let seen = self.seen;
+        let idle = |topics: &mut Topics| topics.appends() == seen;
+        let topics = self.log.topics();
         // A poisoned or an expired wait both end in another look.
-        drop(self.log.store.grown.wait_timeout_while(ends, at_most, idle));
+        drop(self.log.store.grown.wait_timeout_while(topics, at_most, idle));
     }
 }
 
@@ -276,8 +287,8 @@ fn offset_of(key: &[u8]) -> Option<i64> {
     key.last_chunk().map(|bytes| i64::from_be_bytes(*bytes))
 }
 
-/// Where each topic begins and ends: two seeks per topic.
-fn ends(records: &Keyspace, oldest: &Keyspace) -> Result<BTreeMap<String, Ends>, LogError> {
+/// Where each topic begins, and where it goes on: two seeks per topic.
+fn ends(records: &Keyspace, oldest: &Keyspace) -> Result<BTreeMap<Arc<str>, (i64, i64)>, LogError> {
     let mut found = BTreeMap::new();
     let mut from: Vec<u8> = Vec::new();
     while let Some(guard) = records.range(from.clone()..).next() {
@@ -286,14 +297,14 @@ fn ends(records: &Keyspace, oldest: &Keyspace) -> Result<BTreeMap<String, Ends>,
         let topic = String::from_utf8_lossy(&first[..end]).into_owned();
         if let Some(last) = records.range(key(&topic, 0)..=key(&topic, i64::MAX)).next_back() {
             let oldest = offset_of(&first).unwrap_or(0);
-            found.insert(topic.clone(), Ends { oldest, next: offset_of(&last.key()?).unwrap_or(-1) + 1 });
+            found.insert(Arc::from(&*topic), (oldest, offset_of(&last.key()?).unwrap_or(-1) + 1));
         }
         from = [topic.as_bytes(), &[SEPARATOR + 1]].concat();
     }
     for guard in oldest.iter() {
         let (topic, removed) = guard.into_inner()?;
-        if let Some(ends) = found.get_mut(&*String::from_utf8_lossy(&topic)) {
-            ends.oldest = ends.oldest.max(offset_of(&removed).unwrap_or(0));
+        if let Some((oldest, _)) = found.get_mut(&*String::from_utf8_lossy(&topic)) {
+            *oldest = (*oldest).max(offset_of(&removed).unwrap_or(0));
         }
     }
     Ok(found)

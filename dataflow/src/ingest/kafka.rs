@@ -154,6 +154,10 @@ impl EventLog for KafkaLog {
         Ok(())
     }
 
+    fn ready(&mut self) -> Vec<Partition> {
+        self.queues.keys().cloned().collect()
+    }
+
     fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError> {
         self.serve()?;
         let mut found = Vec::new();

@@ -52,6 +52,9 @@ pub trait EventLog: Send {
     /// Begins to read partitions, each at an offset. They were not assigned before.
     fn assign(&mut self, places: &BTreeMap<Partition, i64>) -> Result<(), LogError>;
 
+    /// Assigned partitions that may have records at hand: all that have some, perhaps others.
+    fn ready(&mut self) -> Vec<Partition>;
+
     /// The next records of an assigned partition that are at hand, at most `limit`, none if none is.
     fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError>;
 

@@ -1,12 +1,12 @@
 //! A round: take records that are at hand, tenant by tenant; decode; seal; hand to the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use schemas::ids::TenantId;
 use schemas::position::Partition;
 use schemas::time::EventTime;
 
+use super::by_tenant::ByTenant;
 use super::decoding::Decoded;
 use super::{
     DISCOVER_MS, EPOCH_RECORDS_MAX, EPOCH_WAIT, Shard, ShardError, TICK_MS, input_digest, record_digest,
@@ -60,7 +60,7 @@ impl Shard {
         }
         if !fresh.is_empty() {
             self.log.assign(&fresh)?;
-            Arc::make_mut(&mut self.assigned).add(fresh.into_keys());
+            self.assigned.add(fresh.into_keys());
         }
         Ok(())
     }
@@ -79,15 +79,22 @@ impl Shard {
         Ok((records, full))
     }
 
+    /// Partitions that may have records: an epoch is divided among those who send.
+    fn ready(&mut self) -> ByTenant {
+        let mut ready = ByTenant::default();
+        ready.add(self.log.ready().into_iter().chain(self.deferred.keys().cloned()));
+        ready
+    }
+
     /// Each tenant's share first, then what is left to whoever has more.
     fn take_at_hand(&mut self, limit: usize) -> Result<Vec<LogRecord>, ShardError> {
-        let assigned = Arc::clone(&self.assigned);
+        let ready = self.ready();
         let now = self.now();
         let mut taken = Vec::new();
         let mut greedy: BTreeSet<&TenantId> = BTreeSet::new();
-        let turns = self.shares.divide(assigned.tenants(), limit, now);
+        let turns = self.shares.divide(ready.tenants(), limit, now);
         for (tenant, share) in turns {
-            let found = self.take_of(assigned.of(tenant), share)?;
+            let found = self.take_of(ready.of(tenant), share)?;
             self.shares.spend(tenant, found.len());
             if found.len() == share && 0 < share {
                 greedy.insert(tenant);
@@ -96,7 +103,7 @@ impl Shard {
         }
         for tenant in greedy {
             let left = limit.saturating_sub(taken.len()).min(self.shares.allowance(tenant, now));
-            let found = self.take_of(assigned.of(tenant), left)?;
+            let found = self.take_of(ready.of(tenant), left)?;
             self.shares.spend(tenant, found.len());
             taken.extend(found);
         }

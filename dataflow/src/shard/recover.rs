@@ -1,12 +1,12 @@
 //! Recovery: take the shard over, bring back the newest snapshot that can be read, replay what was sealed after it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use schemas::ids::Digest;
 use schemas::position::Partition;
 use schemas::time::EventTime;
 
+use super::by_tenant::ByTenant;
 use super::letters::Letters;
 use super::snapshots::Taking;
 use super::{Inside, Outside, RETRY, Shard, ShardError, ShardPolicy, input_digest, record_digest};
@@ -58,7 +58,7 @@ impl Shard {
             sealed_at: EventTime(0),
             deferred: BTreeMap::new(),
             registry_away_at: None,
-            assigned: Arc::default(),
+            assigned: ByTenant::default(),
         };
         shard.take_over()?;
         shard.bring_back()?;
@@ -168,7 +168,7 @@ impl Shard {
                 return Err(ShardError::Recreated { partition, offset });
             }
         }
-        Arc::make_mut(&mut self.assigned).add(assigned.into_keys());
+        self.assigned.add(assigned.into_keys());
         Ok(())
     }
 

@@ -26,7 +26,7 @@ impl EmbeddedLog {
     /// something was.
     pub(super) fn forget(&self, topic: &str, before: i64, now: EventTime) -> Result<Option<i64>, LogError> {
         let end = now.plus_ms(-self.store.retention_ms);
-        let Some(Ends { oldest, .. }) = self.ends().get(topic).copied() else { return Ok(None) };
+        let Ends { oldest, .. } = self.topics().ends(topic);
         let kept = self.first_kept(topic, oldest..before, end)?;
         for from in (oldest..kept).step_by(REMOVED_MAX as usize) {
             let until = kept.min(from + REMOVED_MAX);
@@ -36,9 +36,7 @@ impl EmbeddedLog {
             }
             batch.insert(&self.store.oldest, topic, until.to_be_bytes());
             batch.commit()?;
-            if let Some(ends) = self.ends().get_mut(topic) {
-                ends.oldest = ends.oldest.max(until);
-            }
+            self.topics().forget(topic, until);
         }
         Ok((oldest < kept).then_some(kept))
     }

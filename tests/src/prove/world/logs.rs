@@ -58,6 +58,10 @@ impl EventLog for SimulatedLog {
         operate(&self.world, self.life, "log.assign", |_| ())
     }
 
+    fn ready(&mut self) -> Vec<Partition> {
+        self.places.keys().cloned().collect()
+    }
+
     fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError> {
         let next = self.places.get(partition).copied().unwrap_or(0);
         let found: Vec<LogRecord> = operate(&self.world, self.life, "log.read", |world| {

@@ -1,4 +1,4 @@
-//! The partitions that a shard reads, by tenant. Pure.
+//! Partitions by the tenant whose they are. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,14 @@ use schemas::position::Partition;
 use schemas::topic::tenant_of;
 
 /// Partitions by tenant; those of no tenant are not read.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Assigned {
+#[derive(Debug, Default)]
+pub(super) struct ByTenant {
     /// In order, as they are served.
     tenants: Vec<TenantId>,
     partitions: BTreeMap<TenantId, BTreeSet<Partition>>,
 }
 
-impl Assigned {
+impl ByTenant {
     pub(super) fn add(&mut self, partitions: impl IntoIterator<Item = Partition>) {
         for partition in partitions {
             if let Some(tenant) = tenant_of(&partition.topic) {
