@@ -62,7 +62,7 @@ pub struct EmbeddedReader {
     places: BTreeMap<Arc<str>, i64>,
     /// Appends that were looked at.
     seen: u64,
-    /// Topics with a place that had records beyond it when they were last looked at.
+    /// Topics with a place that grew, or were assigned, and were not read to their end since.
     behind: BTreeSet<Arc<str>>,
     discarding: Discarding,
 }
@@ -226,7 +226,7 @@ impl EventLog for EmbeddedReader {
         Ok(found)
     }
 
-    /// What is behind was to be had before: whoever waits did not want it.
+    /// What is behind was to be had before: whoever waits did not want it, or comes again.
     fn wait(&mut self, at_most: Duration) {
         let seen = self.seen;
         let idle = |topics: &mut Topics| topics.appends() == seen;

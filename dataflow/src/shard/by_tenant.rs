@@ -9,7 +9,7 @@ use schemas::topic::tenant_of;
 /// Partitions by tenant; those of no tenant are not read.
 #[derive(Debug, Default)]
 pub(super) struct ByTenant {
-    /// In order, as they are served.
+    /// In order.
     tenants: Vec<TenantId>,
     partitions: BTreeMap<TenantId, BTreeSet<Partition>>,
 }

@@ -1,6 +1,6 @@
 //! A round: take records that are at hand, tenant by tenant; decode; seal; hand to the engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemas::ids::TenantId;
 use schemas::position::Partition;
@@ -79,33 +79,37 @@ impl Shard {
         Ok((records, full))
     }
 
-    /// Partitions that may have records: an epoch is divided among those who send.
+    /// Partitions that may have records.
     fn ready(&mut self) -> ByTenant {
         let mut ready = ByTenant::default();
         ready.add(self.log.ready().into_iter().chain(self.deferred.keys().cloned()));
         ready
     }
 
-    /// Each tenant's share first, then what is left to whoever has more.
+    /// Each tenant's share first, then what is left: equal parts for those who have more, then whatever there is.
     fn take_at_hand(&mut self, limit: usize) -> Result<Vec<LogRecord>, ShardError> {
         let ready = self.ready();
         let now = self.now();
         let mut taken = Vec::new();
-        let mut greedy: BTreeSet<&TenantId> = BTreeSet::new();
+        let mut greedy: Vec<&TenantId> = Vec::new();
         let turns = self.shares.divide(ready.tenants(), limit, now);
         for (tenant, share) in turns {
             let found = self.take_of(ready.of(tenant), share)?;
             self.shares.spend(tenant, found.len());
             if found.len() == share && 0 < share {
-                greedy.insert(tenant);
+                greedy.push(tenant);
             }
             taken.extend(found);
         }
-        for tenant in greedy {
-            let left = limit.saturating_sub(taken.len()).min(self.shares.allowance(tenant, now));
-            let found = self.take_of(ready.of(tenant), left)?;
-            self.shares.spend(tenant, found.len());
-            taken.extend(found);
+        for equally in [true, false] {
+            for (tenant, others) in greedy.iter().zip((0..greedy.len()).rev()) {
+                let left = limit.saturating_sub(taken.len());
+                let part = if equally { left.div_ceil(others + 1) } else { left };
+                let part = part.min(self.shares.allowance(tenant, now));
+                let found = self.take_of(ready.of(tenant), part)?;
+                self.shares.spend(tenant, found.len());
+                taken.extend(found);
+            }
         }
         Ok(taken)
     }
