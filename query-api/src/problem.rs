@@ -7,6 +7,8 @@ use schemas::read::ReadError;
 use schemas::state::StateError;
 use serde::Serialize;
 
+use crate::protobuf::Unread;
+
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -88,6 +90,20 @@ impl Problem {
             detail: &self.detail,
             code: self.code,
             errors: &self.errors,
+        }
+    }
+}
+
+impl From<Unread> for Problem {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Malformed(name, why) => {
+                Problem::bad_request("body_malformed", format!("the body is not {name}: {why}"))
+            }
+            Unread::TooLarge(most) => {
+                let detail = format!("more than {most} bytes; send fewer at once");
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+            }
         }
     }
 }

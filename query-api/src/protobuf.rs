@@ -5,10 +5,7 @@
 
 use std::io::{self, Write};
 
-use axum::http::StatusCode;
 use serde::Serialize;
-
-use crate::problem::Problem;
 
 pub(crate) mod otlp;
 pub(crate) mod remote_write;
@@ -27,20 +24,6 @@ pub(crate) enum Unread {
     Malformed(&'static str, String),
     /// It has, or comes to, more bytes than this.
     TooLarge(usize),
-}
-
-impl From<Unread> for Problem {
-    fn from(unread: Unread) -> Self {
-        match unread {
-            Unread::Malformed(name, why) => {
-                Problem::bad_request("body_malformed", format!("the body is not {name}: {why}"))
-            }
-            Unread::TooLarge(most) => {
-                let detail = format!("more than {most} bytes; send fewer at once");
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
-            }
-        }
-    }
 }
 
 /// Documents with an array of parts each, under one name.

@@ -58,7 +58,7 @@ pub trait EventLog: Send {
     /// The next records of an assigned partition that are at hand, at most `limit`, none if none is.
     fn read(&mut self, partition: &Partition, limit: usize) -> Result<Vec<LogRecord>, LogError>;
 
-    /// Waits until something is appended after [`EventLog::ready`] was asked, perhaps to others, or until the time is over.
+    /// Waits until there may be records that [`EventLog::ready`] has not told of, or until the time is over.
     fn wait(&mut self, at_most: Duration);
 }
 

@@ -59,13 +59,12 @@ pub(crate) async fn ingest(
         return Err(Problem::new(StatusCode::NOT_FOUND, "family_unknown", detail));
     };
     sent.prove(&api, &access, family)?;
-    let by_line = sent.media() == "application/x-ndjson";
-    let headers = sent.headers.clone();
     let body = sent.unpacked()?;
     if let Some(challenge) = challenge(family, &body) {
         return Ok(Json(challenge).into_response());
     }
-    let records = if by_line { lines(&body) } else { document(&headers, &body) };
+    let by_line = sent.media() == "application/x-ndjson";
+    let records = if by_line { lines(&body) } else { document(&sent.headers, &body) };
     if records.is_empty() {
         return Err(Problem::bad_request("body_empty", "the body holds no record; send the document itself"));
     }

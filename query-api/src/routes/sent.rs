@@ -52,15 +52,15 @@ impl Sent {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// How the body is packed, in lower case; empty if it is not.
+    /// How the body is packed, in lower case; empty if it is not said.
     pub(crate) fn encoding(&self) -> String {
-        self.header(&CONTENT_ENCODING).to_ascii_lowercase().replace("identity", "")
+        self.header(&CONTENT_ENCODING).to_ascii_lowercase()
     }
 
     /// The body without gzip. What is packed in another way nobody could read after the log.
-    pub(crate) fn unpacked(self) -> Result<Bytes, Problem> {
+    pub(crate) fn unpacked(&self) -> Result<Bytes, Problem> {
         match &*self.encoding() {
-            "" => Ok(self.body),
+            "" | "identity" => Ok(self.body.clone()),
             "gzip" | "x-gzip" => unzipped(&self.body).map(Bytes::from),
             packed => Err(encoding_unsupported(packed, "gzip or none")),
         }
